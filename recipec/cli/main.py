@@ -1,0 +1,65 @@
+"""The command line: finds the command, parses its arguments, shows its diagnostics, exits with its code.
+
+A command is one module of this package with `HELP` (one line), `EPILOG` (examples), `add_arguments(parser)` and
+`run(arguments) -> ExitCode`. It is imported only when it is the one called, so that `--help` stays fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from recipec import __version__
+from recipec.diagnostics import ExitCode, Failure
+
+COMMANDS = {
+    "init": "a starter recipe from the schema of the shards it is pointed at",
+    "fmt": "canonical form of a recipe",
+    "check": "parse, resolve and type-check; reads no data beyond schemas",
+    "plan": "index, estimate, allocate, predict; print the plan",
+    "apply": "materialise the dataset of a plan or a recipe",
+    "explain": "why a document is in or out, and what would change it",
+    "diff": "compare two recipes, plans or datasets, down to documents",
+    "show": "a recipe at any stage, a plan, or a dataset",
+    "verify": "checksums, counts, conservation, and that the ledger re-derives the selection",
+    "quickstart": "the whole thing on text that every Python installation has",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Exits with 64 on a usage mistake, as documented."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]  # argparse declares NoReturn, and this never returns
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(int(ExitCode.USAGE))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = Parser(prog="recipec", description="A compiler for language-model pretraining data.")
+    parser.add_argument("--version", action="version", version=f"recipec {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if words and words[0] == name:
+            module = importlib.import_module(f"recipec.cli.{name}")
+            command.description, command.epilog = text, module.EPILOG
+            module.add_arguments(command)
+    arguments = parser.parse_args(words)
+    module = importlib.import_module(f"recipec.cli.{arguments.command}")
+    try:
+        return int(module.run(arguments))
+    except Failure as failure:
+        from recipec.cli import views
+
+        views.show_diagnostics(failure.diagnostics, json=getattr(arguments, "json", False))
+        return int(failure.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; nothing is half-written, run the command again to go on", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return int(ExitCode.ERROR)

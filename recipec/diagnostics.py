@@ -1,0 +1,104 @@
+"""What is wrong with a recipe or its data, as values; `cli.views` draws them.
+
+Nothing between finding a mistake and showing it formats text for a terminal. Every code has one line in `CODES` and a
+test of its whole rendered text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+
+from recipec.source import Span
+
+
+class Severity(Enum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class ExitCode(int, Enum):
+    """The exit codes of design.md section 3."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    UNFORMATTED = 3
+    STALE = 4
+    LOCKED = 5
+    INFEASIBLE = 6
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that explains a diagnostic: "defined here", "conflicts with this"."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fact that a person must know.
+
+    Attributes:
+        code: a key of `CODES`, such as "R0201".
+        message: one short lower-case sentence without a final dot: what was expected and what was found.
+        span: where in the recipe; None where no recipe line is to blame (a shard, the disk).
+        label: what is said under the carets.
+        labels: further places, each with its own words.
+        helps: what can be done, each a line; empty when nothing sensible can be said.
+        place: where outside the recipe: "data/a.parquet, row 17".
+    """
+
+    code: str
+    message: str
+    span: Span | None = None
+    label: str = ""
+    labels: tuple[Label, ...] = ()
+    helps: tuple[str, ...] = ()
+    place: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        assert self.code in CODES, f"{self.code} is missing from CODES"
+
+
+class Failure(Exception):
+    """Stops a command with diagnostics; the command line shows them and exits with `exit_code`."""
+
+    def __init__(self, *diagnostics: Diagnostic, exit_code: ExitCode = ExitCode.ERROR) -> None:
+        super().__init__("; ".join(diagnostic.message for diagnostic in diagnostics))
+        self.diagnostics = diagnostics
+        self.exit_code = exit_code
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> tuple[str, ...]:
+    """A help line with the nearest known name, or the known names when there are few, or nothing."""
+    names = sorted(set(known))
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return (f"did you mean `{near[0]}`?",)
+    if 0 < len(names) <= 12:
+        return ("known: " + ", ".join(f"`{name}`" for name in names),)
+    return ()
+
+
+CODES: dict[str, str] = {
+    # R00xx: reading and parsing a recipe (syntax)
+    # R02xx: names, types and meaning (semantics)
+    # R03xx: shards, the index, rows (planning.index, planning.reading)
+    # R04xx: criteria and targets
+    # R05xx: selection, quotas, budgets
+    # R06xx: output, ledger, state, locks
+    # R07xx: plans and commands
+}
+"""Code -> its one-line meaning.

@@ -1,0 +1,82 @@
+"""Typed expressions over the columns of a document: what `where`, `domain =`, quotas and limits become.
+
+Every node knows its type. They are pydantic models because a plan file carries them; a plan from a stranger is
+validated on reading, and `database.sql` alone turns them into SQL, with every name and literal quoted.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Type = Literal["boolean", "integer", "float", "string", "date", "timestamp", "other", "null"]
+"""The types of the language. "other" (lists, structs, blobs) can only be tested with `is null`."""
+
+
+class Frozen(BaseModel):
+    """The base of everything that is serialised: immutable, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(Frozen):
+    """A column of the shard, by its exact name."""
+
+    kind: Literal["column"] = "column"
+    name: str
+    type: Type
+
+
+class Score(Frozen):
+    """The value of a computed score (a criterion or a heuristic inside `where`), by the name of its `Score` op."""
+
+    kind: Literal["score"] = "score"
+    name: str
+    type: Type = "float"
+
+
+class Constant(Frozen):
+    kind: Literal["constant"] = "constant"
+    value: bool | int | float | str | None
+    type: Type
+
+
+class Apply(Frozen):
+    """An operator or function of the language applied to operands.
+
+    `function` is one of: or and not == != < <= > >= + - * / % neg matches in is_null length lower upper int float
+    string bool, or another word of `semantics.functions`. `in` has the items as operands 1…n.
+    """
+
+    kind: Literal["apply"] = "apply"
+    function: str
+    operands: tuple[Expression, ...]
+    type: Type
+
+
+Expression = Annotated[Column | Score | Constant | Apply, Field(discriminator="kind")]
+
+Apply.model_rebuild()
+
+
+def columns_of(expression: Expression) -> frozenset[str]:
+    """The names of all columns an expression reads."""
+    match expression:
+        case Column():
+            return frozenset({expression.name})
+        case Apply():
+            return frozenset().union(*(columns_of(operand) for operand in expression.operands))
+        case _:
+            return frozenset()
+
+
+def scores_of(expression: Expression) -> frozenset[str]:
+    """The names of all scores an expression reads."""
+    match expression:
+        case Score():
+            return frozenset({expression.name})
+        case Apply():
+            return frozenset().union(*(scores_of(operand) for operand in expression.operands))
+        case _:
+            return frozenset()

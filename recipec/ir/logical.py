@@ -1,0 +1,137 @@
+"""The logical plan: a chain of operations per source, gathered into one selection and one dataset.
+
+    s0 := Read[web]            rows of the shards with the columns that later steps need
+    s1 := Filter[s0]           cheap clauses
+    s2 := Score[s1]            one value per document and call
+    s3 := Filter[s2]           clauses over scores
+    s4 := Gather[s3, …]        all sources together; duplicates; the candidates
+    s5 := Rank[s4]             normalise, merge, rank, hash
+    s6 := Sample[s5]           expect, allocate, draw
+    s7 := Write[s6]            dataset, ledger, manifest
+
+Operations are pydantic models because a plan file carries them: `apply` runs exactly these. An operation names its
+inputs by their position in `LogicalPlan.ops`; inputs come first.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from recipec.ir import model
+from recipec.ir.expressions import Expression, Frozen
+
+
+class Predicate(Frozen):
+    """A `where` clause bound to one source. A document for which it is not true gets `text` as `rejected_by`."""
+
+    text: str
+    condition: Expression
+    evidence: tuple[str, ...] = ()
+
+
+class Output(Frozen):
+    """A value that a `Read` computes besides the fixed columns, as column `name`."""
+
+    name: str
+    expression: Expression
+
+
+class Read(Frozen):
+    """Rows of one source's shards.
+
+    Result per shard (Parquet, in row order, every row of the shard): `row BIGINT` (0-based), `doc_id VARCHAR`,
+    `domain VARCHAR`, `tokens BIGINT`, `bad VARCHAR` (null, or why the row is unreadable), `rejected_by VARCHAR` (null,
+    or the text of the first of `predicates` that is not true), then `outputs` in order.
+    """
+
+    kind: Literal["read"] = "read"
+    source: model.Source
+    predicates: tuple[Predicate, ...] = ()
+    outputs: tuple[Output, ...] = ()
+
+
+class Filter(Frozen):
+    """Clauses in order over columns and scores. Result: `rejected_by`, and `evidence VARCHAR` of the clause."""
+
+    kind: Literal["filter"] = "filter"
+    input: int
+    predicates: tuple[Predicate, ...]
+
+
+class Score(Frozen):
+    """One score call over the texts of the rows that its input has neither rejected nor found unreadable.
+
+    Result per shard (Parquet): `row BIGINT`, `value` of the call's type. Rows that the input rejects have no row here.
+    """
+
+    kind: Literal["score"] = "score"
+    input: int
+    source: model.Source
+    call: model.ScoreCall
+    target: model.Target | None = None
+
+
+class GatherCriterion(Frozen):
+    name: str
+    values: tuple[Expression, ...]  # one per input; over `Read` outputs (as `Column`) and scores
+    direction: Literal["higher", "lower"]
+
+
+class Gather(Frozen):
+    """All sources together, duplicates resolved.
+
+    Result (Parquet): `source, doc_id, shard VARCHAR, row, domain, tokens, bad, rejected_by, evidence,
+    score_<criterion> DOUBLE…, cap DOUBLE` (per-document repetition limit or null), `nest INTEGER` (bit k set = in
+    nested quota k). A NaN or infinite score makes the row unreadable.
+    """
+
+    kind: Literal["gather"] = "gather"
+    inputs: tuple[int, ...]
+    criteria: tuple[GatherCriterion, ...] = ()
+    duplicates: tuple[model.Duplicates, ...] = ()
+    caps: tuple[str, ...] = ()  # names of `Read` outputs whose least is the document's own limit
+    nests: tuple[str, ...] = ()  # names of boolean `Read` outputs, bit 0 first
+
+
+class Rank(Frozen):
+    """Result: the candidates with `merged DOUBLE, rank DOUBLE` (null where not in the pool) and `draw DOUBLE` (u_i)."""
+
+    kind: Literal["rank"] = "rank"
+    input: int
+    seed: int
+    criteria: tuple[tuple[str, Literal["higher", "lower"]], ...]
+    quality: model.Quality
+    top: str | None = None  # the criterion of `sample top`: ranked over all domains instead, ties by document
+
+
+class Sample(Frozen):
+    """Result: the ledger's columns, `expected, scale, cap, copies, reason` added to the ranked candidates."""
+
+    kind: Literal["sample"] = "sample"
+    input: int
+    sample: model.Sampling
+    mixture: model.Mixture
+    quotas: tuple[model.Quota, ...]
+    repeats: tuple[model.Repeat, ...]
+    tokens: int | None
+    shortfall: Literal["error", "shrink"]
+    allow_vanishing: bool
+
+
+class Write(Frozen):
+    """The dataset, its ledger and its manifest."""
+
+    kind: Literal["write"] = "write"
+    input: int
+    output: model.Output
+    seed: int
+    sources: tuple[model.Source, ...]
+
+
+Op = Annotated[Read | Filter | Score | Gather | Rank | Sample | Write, Field(discriminator="kind")]
+
+
+class LogicalPlan(Frozen):
+    ops: tuple[Op, ...]

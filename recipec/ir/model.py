@@ -1,0 +1,247 @@
+"""The typed recipe: every name bound, every unit converted, every default filled in.
+
+`resolve` makes it from the syntax tree; `planning.lower` makes the logical plan from it. Expressions exist once per
+source, in the order of `Recipe.sources`, since the same name may be another column (or type) in each.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from recipec.ir.expressions import Expression, Frozen, Type
+
+
+class Origin(Frozen):
+    """Where in a recipe something was said: provenance for plan, ledger and `explain`."""
+
+    file: str
+    line: int
+    column: int
+    text: str  # the source text of the statement or setting, on one line
+
+
+class TokenCount(Frozen):
+    """Where a document's token count comes from."""
+
+    by: Literal["column", "tokenizer", "estimate"]
+    column: Expression | None = None  # integer-typed, for "column"
+    tokenizer: str = ""  # name or path, for "tokenizer"
+
+
+class Source(Frozen):
+    """A set of shards whose rows are candidate documents."""
+
+    name: str
+    shards: tuple[str, ...]  # globs, as written, relative to the recipe's folder
+    schema_: tuple[tuple[str, Type], ...]
+    id: Expression  # converted to string when read
+    text: str  # the column
+    tokens: TokenCount
+    domain: Expression  # converted to string; a constant = the source's name when the recipe names none
+    origin: Origin
+
+
+class Target(Frozen):
+    """Examples of what the dataset is for."""
+
+    name: str
+    examples: tuple[str, ...]  # globs
+    text: str  # template with {field}s
+    holdout: float  # share in [0, 1)
+    origin: Origin
+
+
+class ScoreCall(Frozen):
+    """A value computed from a document's text by an extension of `recipec.criteria`.
+
+    Two identical calls are one `ScoreCall`. `name` is the canonical text of the call ("mean_word_length()"), `function`
+    the module, `params` the validated parameters as JSON.
+    """
+
+    name: str
+    function: str
+    params: dict[str, Any]
+    type: Type
+    origin: Origin
+
+
+class Clause(Frozen):
+    """A `where`: documents for which the condition is not true are rejected (null is not true)."""
+
+    text: str  # canonical text of the condition; the ledger's `rejected_by`
+    conditions: tuple[Expression, ...]  # one per source
+    evidence: tuple[str, ...] = ()  # names of score calls whose value explains a rejection (the matching n-gram)
+    origin: Origin
+
+
+class Duplicates(Frozen):
+    """`where not duplicate(key)`: of documents with equal keys that pass every other clause, the smallest
+    (source, doc_id) stays."""
+
+    text: str
+    keys: tuple[Expression, ...]  # one per source
+    origin: Origin
+
+
+class Criterion(Frozen):
+    """A quality criterion. The raw value is kept; `direction` says which way is better."""
+
+    name: str
+    values: tuple[Expression, ...]  # one per source: over columns, or one `Score`
+    direction: Literal["higher", "lower"]
+    origin: Origin
+
+
+class Weights(Frozen):
+    """α of one domain (or of all without an own block): criterion -> weight, all >= 0, not all 0. Not listed = 0."""
+
+    domain: str | None
+    weights: tuple[tuple[str, NonNegativeFloat], ...]
+    origin: Origin
+
+
+class Quality(Frozen):
+    normalize: Literal["zscore", "rank", "minmax"] = "zscore"
+    missing: Literal["error", "worst", "drop"] = "error"
+    weights: tuple[Weights, ...] = ()  # the one with domain None first
+
+
+class Curve(Frozen):
+    """QuaDMix's sampling curve of one domain (None: every domain without its own).
+
+    S(r) = (2 / (1 + exp(-lambda_ (omega - r)))) ** eta + epsilon where r <= omega, else epsilon.
+    A domain's own curve takes what it does not state from the general one.
+    """
+
+    domain: str | None
+    lambda_: NonNegativeFloat = 500.0
+    omega: Annotated[float, Field(ge=0, le=1)] = 0.08
+    eta: NonNegativeFloat = 1.0
+    epsilon: NonNegativeFloat = 0.001
+    origin: Origin | None = None
+
+
+class Quadmix(Frozen):
+    kind: Literal["quadmix"] = "quadmix"
+    curves: tuple[Curve, ...]  # the one with domain None first
+    origin: Origin | None = None
+
+
+class Top(Frozen):
+    """`sample top 20% by fit`: ascending in the criterion's worse direction, ties by document, until `share` of the
+    pool's tokens (over all domains)."""
+
+    kind: Literal["top"] = "top"
+    share: Annotated[float, Field(gt=0, le=1)]
+    criterion: str
+    origin: Origin | None = None
+
+
+class All(Frozen):
+    kind: Literal["all"] = "all"
+    origin: Origin | None = None
+
+
+Sampling = Annotated[Quadmix | Top | All, Field(discriminator="kind")]
+
+
+class Mixture(Frozen):
+    """Domain weights before the quotas. "natural": what the curves give; "proportional": the pool's unique tokens;
+    "explicit": as written or read from `path` (whose sha256 is `digest`); they sum to 1, an unlisted domain has 0."""
+
+    kind: Literal["natural", "proportional", "explicit"] = "natural"
+    weights: tuple[tuple[str, NonNegativeFloat], ...] = ()
+    path: str = ""
+    digest: str = ""
+    origin: Origin | None = None
+
+
+class Amount(Frozen):
+    """A bound of a quota: a share of the dataset's tokens in [0, 1], or a token count."""
+
+    kind: Literal["share", "tokens"]
+    value: NonNegativeFloat
+    origin: Origin
+
+
+class Quota(Frozen):
+    """Bounds on a domain's drawn tokens, or on the part of it for which `conditions` hold.
+
+    Nested quotas of one domain are numbered by their position; two of them must be disjoint or one inside the other.
+    """
+
+    domain: str
+    conditions: tuple[Expression, ...] = ()  # one per source; () = the whole domain
+    text: str = ""  # canonical text of the condition
+    least: Amount | None = None
+    most: Amount | None = None
+    origin: Origin
+
+
+class Repeat(Frozen):
+    """R: at most so many copies of a document. A domain's own limit replaces the general one; a per-document limit
+    (an expression over columns) applies besides either, the smaller counts."""
+
+    domain: str | None
+    most: NonNegativeInt | None = None
+    per_document: tuple[Expression, ...] = ()  # one per source
+    origin: Origin
+
+
+class Law(Frozen):
+    name: str
+    path: str
+    origin: Origin
+
+
+class Requirement(Frozen):
+    quantity: Literal["loss", "wasted", "repetition", "regret"]
+    most: float
+    origin: Origin
+
+
+class Budget(Frozen):
+    tokens: PositiveInt
+    model: PositiveInt | None = None  # parameters
+    law: Law | None = None
+    require: tuple[Requirement, ...] = ()
+    origin: Origin
+
+
+class Output(Frozen):
+    format: str  # a module of recipec.formats: "parquet", "jsonl"
+    path: str  # as written, relative to the recipe's folder
+    shard: PositiveInt = 512_000_000  # bytes of uncompressed text columns in a shard, about
+    compression: str = "zstd"
+    shuffle: bool = False
+    copies: Literal["rows", "column"] = "rows"
+    columns: tuple[str, ...] = ()  # () = every column of the source
+    origin: Origin | None = None
+
+
+class Recipe(Frozen):
+    """A whole recipe, ready to be planned."""
+
+    path: str  # of the recipe file, as shown to people
+    folder: str  # absolute folder that relative paths start from
+    canonical: str  # its canonical text, parameters substituted
+    params: tuple[tuple[str, str], ...]
+    seed: int
+    sources: tuple[Source, ...]
+    targets: tuple[Target, ...] = ()
+    scores: tuple[ScoreCall, ...] = ()
+    where: tuple[Clause, ...] = ()
+    duplicates: tuple[Duplicates, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    quality: Quality = Quality()
+    sample: Sampling
+    mixture: Mixture = Mixture()
+    quotas: tuple[Quota, ...] = ()
+    repeats: tuple[Repeat, ...] = ()
+    budget: Budget | None = None
+    shortfall: Literal["error", "shrink"] = "error"
+    allow_bad: float = 0.001  # share of rows that may be unreadable before a run stops
+    allow_vanishing: bool = False
+    output: Output | None = None  # apply needs one

@@ -1,0 +1,69 @@
+"""What a selection came to: the figures of a plan, the same for an estimate and for the real thing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from recipec.ir.expressions import Frozen
+
+
+class Stats(Frozen):
+    """One criterion over the filtered pool, in raw units."""
+
+    criterion: str
+    count: int  # documents with a score
+    missing: int
+    mean: float
+    std: float  # ddof 0
+    low: float
+    high: float
+
+
+class Cell(Frozen):
+    """One unit of allocation: a domain, or the part of it inside a combination of nested quotas.
+
+    Tokens are counts. `binds` says which limit fixed the target: "" none, else "at most", "at least", "repetition".
+    """
+
+    domain: str
+    nest: int  # bits as in `Gather.nest`, restricted to quotas of this domain
+    documents: int  # in the filtered pool
+    tokens: int  # unique tokens of the pool
+    reachable: int  # the most that the repetition limits let be drawn (tokens)
+    natural: float  # what the curves give at scale 1 (tokens)
+    asked: float  # the mixture's weight before quotas, share in [0, 1]
+    weight: float  # after quotas, share in [0, 1]
+    target: float | None  # tokens; None without a token target
+    scale: float  # c_d
+    binds: str
+    drawn_documents: int  # distinct documents drawn
+    drawn_copies: int
+    drawn_tokens: int
+
+
+class Reason(Frozen):
+    domain: str
+    reason: str
+    rejected_by: str | None
+    documents: int
+    tokens: int
+
+
+class Selection(Frozen):
+    """The result of `Sample`: what was drawn and why.
+
+    `digest` is sha256 over the selected (source, doc_id, copies), independent of order; see `mixers.draws`.
+    """
+
+    stats: tuple[Stats, ...]
+    cells: tuple[Cell, ...]
+    reasons: tuple[Reason, ...]
+    candidates: int  # rows read, unreadable ones included
+    budget: int | None  # T as asked
+    allocated: float | None  # T after `shortfall shrink`
+    digest: str
+
+
+ReasonWord = Literal[
+    "selected", "selected_tail", "filtered", "below_threshold", "not_drawn", "capped", "quota_zero", "unreadable"
+]

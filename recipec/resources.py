@@ -1,0 +1,28 @@
+"""Where the grammar and the standard recipes live, installed or in a checkout."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+
+def data_root() -> Traversable:
+    """The folder that holds `grammar/` and `stdlib_recipes/`: the only place that knows."""
+    installed = files("recipec") / "_data"
+    return installed if installed.is_dir() else Path(__file__).parents[1]
+
+
+def grammar() -> str:
+    return (data_root() / "grammar" / "recipe.lark").read_text(encoding="utf-8")
+
+
+def stdlib_names() -> tuple[str, ...]:
+    """The names that `use` knows: `std.quality.web` is stdlib_recipes/quality.web.recipe."""
+    folder = data_root() / "stdlib_recipes"
+    return tuple(sorted("std." + file.name.removesuffix(".recipe") for file in folder.iterdir() if file.name.endswith(".recipe")))
+
+
+def stdlib(name: str) -> str:
+    """The text of a standard recipe, by a name of `stdlib_names`."""
+    return (data_root() / "stdlib_recipes" / (name.removeprefix("std.") + ".recipe")).read_text(encoding="utf-8")

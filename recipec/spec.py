@@ -1,0 +1,76 @@
+"""What an extension is, and how it is found: `find("criteria", "mean_word_length")` imports that one module.
+
+The file name is the word used in a recipe. Nothing imports extensions directly, so a recipe that uses no model never
+imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from recipec.ir.expressions import Type
+
+Kind = Literal["criteria", "formats", "mixers", "budgets"]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A word that computes one value per document from its text (and, for some, from a target's examples).
+
+    Exactly one of `sql` and `batch` is set.
+
+    Attributes:
+        name: the word, equal to the module's name.
+        summary: one sentence; what the value is, its unit and range.
+        source: the paper or code that defines it, with the threshold it recommends.
+        params: the pydantic model of its arguments; fields in positional order. A field named `target` names a target.
+        type: the type of the value.
+        direction: the usual better direction, or None when a recipe must state it.
+        cost: rough seconds per megabyte of text on one core, for estimates and for ordering.
+        sql: from the quoted SQL of the text expression and the parameters to the SQL of the value. One scan computes
+            all values of a shard. A value may use only documented, deterministic scalar functions.
+        batch: from texts (a list of str) and parameters to an array of values, vectorised, for what SQL cannot do.
+        prepare: from the parameters and the texts of the target's examples to parameters with which `sql` or
+            `batch` is called (the target's n-grams, say); only with a `target` field.
+        version: raise it when values change, so that stored ones are not reused.
+        available: None, or why it cannot be used yet ("arrives with NAG scoring").
+    """
+
+    name: str
+    summary: str
+    source: str
+    params: type[BaseModel]
+    type: Type = "float"
+    direction: Literal["higher", "lower"] | None = None
+    cost: float = 0.01
+    sql: Callable[[str, Any], str] | None = None
+    batch: Callable[[Sequence[str], Any], np.ndarray[Any, Any]] | None = None
+    prepare: Callable[[Any, Sequence[str]], Any] | None = None
+    version: int = 1
+    available: str | None = None
+
+
+@cache
+def names(kind: Kind) -> tuple[str, ...]:
+    """The words of a kind, sorted, without importing any of them."""
+    package = importlib.import_module(f"recipec.{kind}")
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"))
+
+
+def find(kind: Kind, name: str) -> Any:
+    """The `SPEC` of an extension.
+
+    Raises:
+        KeyError: there is no such extension.
+    """
+    if name not in names(kind):
+        raise KeyError(name)
+    return importlib.import_module(f"recipec.{kind}.{name}").SPEC

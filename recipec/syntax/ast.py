@@ -1,0 +1,333 @@
+"""The syntax tree: frozen nodes named like the rules of grammar/recipe.lark, each with its span.
+
+Equality ignores spans, so that `parse(format(tree)) == tree` is the round trip. Comments are no nodes: the formatter
+reads them from the source. Blocks hold generic `Setting`s; which settings a block knows is the resolver's business,
+so that a misspelt one is reported like any other unknown name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from recipec.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    span: Span = field(compare=False, repr=False, kw_only=True)
+
+
+# -- expressions -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    """`doc_id`, or dotted as in `std.quality.web`; a back-quoted column "`odd name`" has its text unquoted."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class String(Node):
+    """`"text"`: `value` with escapes resolved."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity(Node):
+    """A number with an optional unit: `0.5`, `20%`, `30B tokens`, `1.7B params`, `512MB`, `4 times`.
+
+    `value` has K/M/B/T multiplied in (`30B` -> 30000000000) and a percent is *not* divided (20% -> 20, unit "%").
+    `unit` is one of "", "%", "tokens", "params", "times", "bytes"; `512MB` -> value 512000000, unit "bytes"; `MiB` is 2^20.
+    `text` is the spelling of the number as written ("30B", "0.50", "512MB"), kept by the formatter.
+    """
+
+    value: Decimal
+    unit: str
+    text: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean(Node):
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParamRef(Node):
+    """`$budget`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Argument(Node):
+    """`ngram: 13` (name "ngram"), or a positional argument (name None)."""
+
+    name: str | None
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """`nag(target: science_qa, top_k: 20)`, `length(text)`; `function` may be dotted."""
+
+    function: Name
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Node):
+    """`operator` is "not" or "-"."""
+
+    operator: str
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Node):
+    """`operator` is one of "or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "matches"."""
+
+    operator: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class In(Node):
+    """`lang in ("en", "de")`, `lang not in (…)`."""
+
+    operand: Expr
+    items: tuple[Expr, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull(Node):
+    """`url is null`, `url is not null`."""
+
+    operand: Expr
+    negated: bool
+
+
+Expr: TypeAlias = Name | String | Quantity | Boolean | ParamRef | Call | Unary | Binary | In | IsNull
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Node):
+    """One line of a block.
+
+    `shards "a/*.parquet"`, `tokens by "smollm2-135m"` (values Name("by"), String), `domain = lower(topic)`
+    (`assigned` true), `weights for code { … }`, `lambda 500`, `shuffle` (no value), `require loss <= 2.45`
+    (values Binary("<=", Name("loss"), …)), `curve for science { omega 0.2 }`.
+    """
+
+    name: Name
+    domain: Name | String | None  # what stands after `for`
+    values: tuple[Expr, ...]
+    assigned: bool
+    block: Block | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Node):
+    """`{ … }`: settings separated by newlines or commas."""
+
+    settings: tuple[Setting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share(Node):
+    """`science 30%` inside `mixture { … }`."""
+
+    domain: Name | String
+    share: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile(Node):
+    """`from "search.json"`."""
+
+    path: String
+
+
+# -- statements --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Use(Node):
+    """`use std.quality.web`."""
+
+    path: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Param(Node):
+    """`param budget = 30B tokens`."""
+
+    name: Name
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Seed(Node):
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Node):
+    """`source web { … }`."""
+
+    name: Name
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Target(Node):
+    """`target science_qa { … }`."""
+
+    name: Name
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Where(Node):
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion(Node):
+    """`criterion edu = column(edu_score) higher is better`; `direction` is "higher", "lower" or None when not written."""
+
+    name: Name
+    call: Call
+    direction: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality(Node):
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Node):
+    """`sample quadmix { … }`, `sample quadmix from "s.json"`, `sample top 20% by fit_sci`, `sample all`.
+
+    `method` is the word after `sample`; `share` and `by` belong to `top`.
+    """
+
+    method: Name
+    share: Expr | None
+    by: Name | None
+    origin: FromFile | None
+    block: Block | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture(Node):
+    """`mixture natural`, `mixture tikmix(…)`, `mixture { science 30%, code 20% }`, `mixture from "m.json"`."""
+
+    value: Name | Call | FromFile | tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds(Node):
+    """`between A and B` (both), `at most B`, `at least A`."""
+
+    least: Expr | None
+    most: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota(Node):
+    """`quota code at most 5B tokens`; nested in the domain: `quota code where lang == "py" at most 10%`."""
+
+    domain: Name | String
+    condition: Expr | None
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(Node):
+    """`repeat at most 4 times`, `repeat code at most 2 times`, per document: `repeat at most max_copies times`."""
+
+    domain: Name | String | None
+    most: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Budget(Node):
+    """`budget 30B tokens { … }`."""
+
+    tokens: Expr
+    block: Block | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allow(Node):
+    """`allow bad 0.1%`, `allow vanishing`."""
+
+    what: Name
+    value: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall(Node):
+    """`shortfall shrink`, `shortfall error`."""
+
+    policy: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Output(Node):
+    """`output parquet "out/science_30b" { shard 512MB, compression zstd, shuffle }`."""
+
+    format: Name
+    path: Expr
+    block: Block | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase(Node):
+    """One `{ … }` of `phases`: `until` is None in the last."""
+
+    until: Expr | None
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Phases(Node):
+    """`phases { until 200B tokens { mixture … } then { mixture … } }`."""
+
+    phases: tuple[Phase, ...]
+
+
+Statement: TypeAlias = (
+    Use
+    | Param
+    | Seed
+    | Source
+    | Target
+    | Where
+    | Criterion
+    | Quality
+    | Sample
+    | Mixture
+    | Quota
+    | Repeat
+    | Budget
+    | Allow
+    | Shortfall
+    | Output
+    | Phases
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe(Node):
+    statements: tuple[Statement, ...]
