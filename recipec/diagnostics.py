@@ -101,4 +101,4 @@ CODES: dict[str, str] = {
     # R06xx: output, ledger, state, locks
     # R07xx: plans and commands
 }
-"""Code -> its one-line meaning.
+"""Code -> its one-line meaning, as the documentation lists it."""
