@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from recipec import source as text_source
 from recipec.ir.expressions import Expression, Frozen, Type
+from recipec.source import Span
 
 
 class Origin(Frozen):
@@ -19,7 +21,28 @@ class Origin(Frozen):
     file: str
     line: int
     column: int
-    text: str  # the source text of the statement or setting, on one line
+    length: int  # of what is underlined; it may end beyond the line
+    text: str  # the recipe's line, whole
+
+    @property
+    def span(self) -> Span:
+        """A span that shows this place, also when the recipe file is gone."""
+        source = text_source.Source("\n" * (self.line - 1) + self.text, self.file)
+        start = self.line - 1 + self.column - 1
+        return Span(source, start, min(start + self.length, len(source.text)))
+
+    @classmethod
+    def of(cls, span: Span) -> Origin:
+        return cls(
+            file=span.source.path,
+            line=span.line,
+            column=span.column,
+            length=span.end - span.start,
+            text=span.source.line(span.line),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 class TokenCount(Frozen):
