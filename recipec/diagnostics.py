@@ -100,5 +100,10 @@ CODES: dict[str, str] = {
     # R05xx: selection, quotas, budgets
     # R06xx: output, ledger, state, locks
     # R07xx: plans and commands
+    "R0701": "a `--set` is not NAME=VALUE",
+    "R0702": "`--set` with a plan file",
+    "R0703": "`apply` cannot ask without a terminal",
+    "R0704": "the plan was not applied",
+    "R0705": "a folder is no dataset",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -1,0 +1,185 @@
+"""What changed between two recipes, plans or datasets: the text, the inputs, the domains, the documents and why.
+
+The cause of a document's change is the first stage of its derivation at which the two ledgers differ: candidate,
+readable, filter, domain, tokens, merged score, rank, curve, repetition limit, scale, draw.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from recipec.database.sql import literal
+from recipec.ir.execution import Shard
+from recipec.ir.model import Recipe
+from recipec.ir.selection import Selection
+
+CAUSES = (
+    ("old.doc_id IS NULL", "'new candidate'"),
+    ("new.doc_id IS NULL", "'no longer a candidate'"),
+    ("old.bad IS DISTINCT FROM new.bad", "'readability: ' || coalesce(new.bad, old.bad)"),
+    ("old.rejected_by IS DISTINCT FROM new.rejected_by", "'filter: ' || coalesce(new.rejected_by, old.rejected_by)"),
+    ("old.domain IS DISTINCT FROM new.domain", "'domain'"),
+    ("old.tokens IS DISTINCT FROM new.tokens", "'token count'"),
+    ("old.merged IS DISTINCT FROM new.merged", "'merged score (criteria or weights)'"),
+    ("old.rank IS DISTINCT FROM new.rank", "'rank among the other documents'"),
+    ("old.expected IS DISTINCT FROM new.expected", "'sampling curve'"),
+    ("old.cap IS DISTINCT FROM new.cap", "'repetition limit'"),
+    ("old.scale IS DISTINCT FROM new.scale", "'scale (budget, mixture or quotas)'"),
+    ("old.draw IS DISTINCT FROM new.draw", "'seed'"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two: a recipe has only its model, a plan its figures too, a dataset (or an applied plan) a ledger."""
+
+    label: str
+    recipe: Recipe
+    shards: tuple[Shard, ...] | None = None
+    selection: Selection | None = None
+    exact: bool = True
+    ledger: str | None = None  # SQL of a relation with the ledger's columns
+
+
+@dataclass(frozen=True, slots=True)
+class DomainChange:
+    """Drawn tokens and planned share of one domain on both sides; a domain absent on one side has zeros there."""
+
+    domain: str
+    old_tokens: int
+    new_tokens: int
+    old_weight: float
+    new_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentGroup:
+    """Documents whose copies changed, by direction ("in", "out", "more", "fewer") and cause."""
+
+    change: str
+    cause: str
+    documents: int
+    tokens: int  # of the copies gained or lost
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChange:
+    source: str
+    doc_id: str
+    domain: str
+    old_copies: int
+    new_copies: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All of it. `documents` and `examples` are None where a side has no ledger."""
+
+    recipe: tuple[str, ...]  # unified diff of the canonical texts
+    shards: tuple[str, ...]  # "+ path", "- path", "~ path"
+    domains: tuple[DomainChange, ...]
+    documents: tuple[DocumentGroup, ...] | None
+    examples: tuple[DocumentChange, ...] | None
+
+    @property
+    def empty(self) -> bool:
+        changed = any((c.old_tokens, c.old_weight) != (c.new_tokens, c.new_weight) for c in self.domains)
+        return not (self.recipe or self.shards or changed or self.documents)
+
+
+def compare(connection: DuckDBPyConnection, old: Side, new: Side, *, examples: int = 10) -> Difference:
+    """The difference of two sides.
+
+    Args:
+        examples: how many changed documents to name; the counts are always of all.
+    """
+    documents = named = None
+    if old.ledger is not None and new.ledger is not None:
+        changes = changed_documents(old.ledger, new.ledger)
+        documents = document_groups(connection, changes)
+        named = document_examples(connection, changes, examples)
+    return Difference(
+        recipe=recipe_lines(old, new),
+        shards=shard_lines(old.shards, new.shards) if old.shards is not None and new.shards is not None else (),
+        domains=domain_changes(old.selection, new.selection) if old.selection and new.selection else (),
+        documents=documents,
+        examples=named,
+    )
+
+
+def recipe_lines(old: Side, new: Side) -> tuple[str, ...]:
+    lines = difflib.unified_diff(
+        old.recipe.canonical.splitlines(), new.recipe.canonical.splitlines(), old.label, new.label, n=0, lineterm=""
+    )
+    return tuple(lines)
+
+
+def shard_lines(old: Sequence[Shard], new: Sequence[Shard]) -> tuple[str, ...]:
+    """Shards that came, went or hold other bytes, by source and path."""
+    before = {(shard.source, shard.path): shard.sha256 for shard in old}
+    after = {(shard.source, shard.path): shard.sha256 for shard in new}
+    signs = {
+        key: "+" if key not in before else "-" if key not in after else "~"
+        for key in before.keys() | after.keys()
+        if before.get(key) != after.get(key)
+    }
+    return tuple(f"{sign} {path}" for (_, path), sign in sorted(signs.items()))
+
+
+def domain_changes(old: Selection, new: Selection) -> tuple[DomainChange, ...]:
+    def totals(selection: Selection) -> dict[str, tuple[int, float]]:
+        result: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+        for cell in selection.cells:
+            tokens, weight = result[cell.domain]
+            result[cell.domain] = tokens + cell.drawn_tokens, weight + cell.weight
+        return result
+
+    before, after = totals(old), totals(new)
+    return tuple(
+        DomainChange(domain, before[domain][0], after[domain][0], before[domain][1], after[domain][1])
+        for domain in sorted(before.keys() | after.keys())
+    )
+
+
+def changed_documents(old: str, new: str) -> str:
+    """SQL of the documents whose number of copies differs, with the cause of each."""
+    causes = "\n".join(f"WHEN {condition} THEN {words}" for condition, words in CAUSES)
+    return f"""
+        SELECT coalesce(new.source, old.source) AS source, coalesce(new.doc_id, old.doc_id) AS doc_id,
+               coalesce(new.domain, old.domain) AS domain, coalesce(new.tokens, old.tokens) AS tokens,
+               coalesce(old.copies, 0) AS old_copies, coalesce(new.copies, 0) AS new_copies,
+               CASE {causes} ELSE 'unexplained' END AS cause
+        FROM ({old}) AS old FULL JOIN ({new}) AS new ON old.source = new.source AND old.doc_id = new.doc_id
+        WHERE coalesce(old.copies, 0) <> coalesce(new.copies, 0)
+    """
+
+
+def document_groups(connection: DuckDBPyConnection, changes: str) -> tuple[DocumentGroup, ...]:
+    rows = connection.execute(f"""
+        SELECT CASE WHEN old_copies = 0 THEN 'in' WHEN new_copies = 0 THEN 'out'
+                    WHEN new_copies > old_copies THEN 'more' ELSE 'fewer' END AS change,
+               cause, count(*)::BIGINT, sum(tokens * abs(new_copies - old_copies))::BIGINT
+        FROM ({changes}) GROUP BY change, cause ORDER BY 3 DESC, 1, 2
+    """).fetchall()
+    return tuple(DocumentGroup(*row) for row in rows)
+
+
+def document_examples(connection: DuckDBPyConnection, changes: str, limit: int) -> tuple[DocumentChange, ...]:
+    rows = connection.execute(f"""
+        SELECT source, doc_id, domain, old_copies, new_copies, cause FROM ({changes})
+        ORDER BY source, doc_id LIMIT {int(limit)}
+    """).fetchall()
+    return tuple(DocumentChange(*row) for row in rows)
+
+
+def ledger_relation(files: Sequence[Path]) -> str:
+    """SQL of a ledger from its Parquet files."""
+    names = ", ".join(literal(str(file)) for file in files)
+    return f"SELECT * FROM read_parquet([{names}])"

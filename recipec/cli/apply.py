@@ -1,0 +1,81 @@
+"""`recipec apply`: runs a saved plan, or plans a recipe and asks first."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.cli import options
+from recipec.diagnostics import Diagnostic, ExitCode, Failure
+
+if TYPE_CHECKING:
+    from recipec.ir.execution import ExecutionPlan
+
+EPILOG = """examples:
+  recipec apply science.plan          exactly the saved plan; refuses (exit 4) when a shard changed since
+  recipec apply science.recipe        plan, show, ask, run
+  recipec apply science.recipe --yes  without asking
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PLANFILE|RECIPE", type=Path)
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    options.add_parameters(parser)
+    options.add_json(parser)
+    options.add_resources(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    from recipec import pipeline
+    from recipec.cli import bars, views
+    from recipec.cli.numbers import count
+    from recipec.planning import planfile
+
+    settings = pipeline.settings(arguments.path, memory=arguments.memory, threads=arguments.threads)
+    with bars.progress(quiet=arguments.json) as progress:
+        if options.is_plan_file(arguments.path):
+            if arguments.parameters:
+                raise Failure(Diagnostic("R0702", "a plan file has its parameters fixed; `--set` needs a recipe"))
+            plan = planfile.read(arguments.path)
+        else:
+            planned = pipeline.plan(
+                arguments.path,
+                options.overrides(arguments.parameters),
+                score=arguments.yes,
+                limit=pipeline.TEXT_LIMIT,
+                settings=settings,
+                progress=progress,
+            )
+            plan = planned.plan
+            views.show_diagnostics(planned.diagnostics, json=False)
+    if not options.is_plan_file(arguments.path) and not arguments.yes:
+        confirm(plan)
+    with bars.progress(quiet=arguments.json) as progress:
+        manifest = pipeline.apply(plan, settings=settings, progress=progress)
+    if arguments.json:
+        print(manifest.model_dump_json(indent=2))
+    else:
+        destination = Path(plan.folder) / manifest.recipe.output.path if manifest.recipe.output else Path(plan.folder)
+        print(f"{destination}: {count(manifest.rows)} rows, {count(manifest.tokens)} tokens, digest {manifest.digest[:16]}")
+        print(f"why is a document in or out: recipec explain {destination} DOC", file=sys.stderr)
+    return ExitCode.OK
+
+
+def confirm(plan: ExecutionPlan) -> None:
+    """Shows the plan and asks; anything but yes stops with nothing changed."""
+    from recipec.cli import plan_view
+
+    plan_view.print_plan(plan, full=False)
+    if not sys.stdin.isatty():
+        raise Failure(
+            Diagnostic(
+                "R0703",
+                "`apply` of a recipe asks before it runs, and standard input is not a terminal",
+                helps=("add `--yes`, or save a plan with `recipec plan -o FILE` and apply that",),
+            )
+        )
+    if input("apply this plan? [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise Failure(Diagnostic("R0704", "not applied"))

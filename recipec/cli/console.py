@@ -1,0 +1,37 @@
+"""Consoles and tables: the one place that knows how rich is set up."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from recipec.cli.plan_view import Table
+
+PLAIN_WIDTH = 160
+"""Columns of output that does not go to a terminal: nothing is cropped for a log or a pipe."""
+
+
+def stdout() -> Console:
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", PLAIN_WIDTH))
+    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+
+
+def draw_table(console: Console, table: Table) -> None:
+    """One table under its title, without frames, numbers to the right."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(table.header):
+        drawn.add_column(name, justify="right" if index in table.numeric else "left", overflow="fold")
+    for row in table.rows:
+        # `Text` and not `str`, so that brackets in a domain's name are no markup.
+        drawn.add_row(*(Text(cell) for cell in row))
+    console.print(drawn)

@@ -1,0 +1,67 @@
+"""`recipec plan`: what will be selected, what it costs, and why each step must run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from recipec.cli import options
+from recipec.diagnostics import ExitCode
+
+EPILOG = """examples:
+  recipec plan science.recipe                      one screen
+  recipec plan science.recipe --set budget=10B     with another parameter
+  recipec plan science.recipe -o science.plan      keep it for `recipec apply science.plan`
+  recipec plan science.recipe --score              run the scores first, so that every figure is exact
+"""
+
+
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", metavar="RECIPE", type=Path)
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write the plan file for `recipec apply`")
+    parser.add_argument("--full", action="store_true", help="every shard, filter, nested quota and step")
+    parser.add_argument("--score", action="store_true", help="run all scores first; every figure is then exact")
+    parser.add_argument("--summary-md", metavar="FILE", type=Path, help="write the plan as Markdown (`-` = stdout)")
+    parser.add_argument(
+        "--detailed-exitcode", action="store_true", help="exit 2 when `apply` would change something, 0 when not"
+    )
+    options.add_parameters(parser)
+    options.add_json(parser)
+    options.add_resources(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    from recipec import pipeline, storage
+    from recipec.cli import bars, plan_view, views
+    from recipec.planning import planfile
+
+    with bars.progress(quiet=arguments.json) as progress:
+        planned = pipeline.plan(
+            arguments.recipe,
+            options.overrides(arguments.parameters),
+            score=arguments.score,
+            limit=pipeline.TEXT_LIMIT,
+            settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
+            progress=progress,
+        )
+    plan = planned.plan
+    if arguments.output is not None:
+        planfile.write(plan, arguments.output)
+    if arguments.json:
+        print(plan.model_dump_json(indent=2))
+    elif arguments.summary_md is None or str(arguments.summary_md) != "-":
+        plan_view.print_plan(plan, full=arguments.full)
+    if arguments.summary_md is not None:
+        text = plan_view.markdown(plan, full=arguments.full)
+        if str(arguments.summary_md) == "-":
+            print(text, end="")
+        else:
+            storage.write_text(arguments.summary_md, text)
+    views.show_diagnostics(planned.diagnostics, json=False)
+    if arguments.output is not None:
+        print(f"wrote {arguments.output}; run it with `recipec apply {arguments.output}`", file=sys.stderr)
+    changes = any(step.action != "reuse" for step in plan.steps)
+    return ExitCode.CHANGES if arguments.detailed_exitcode and changes else ExitCode.OK

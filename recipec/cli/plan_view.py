@@ -1,0 +1,213 @@
+"""A plan as a person reads it: one screen of tables, or Markdown for a pull request, from the same rows.
+
+`sections` turns an execution plan into titled tables of text; the two renderers only draw them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from recipec.cli.numbers import count, seconds, share, size
+from recipec.ir.execution import ExecutionPlan, Step
+from recipec.ir.selection import Cell, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a title; `numeric` names the columns that are aligned to the right."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+
+
+def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
+    """The tables of a plan, in reading order; `full` adds the shards, the nested cells and every filter."""
+    yield inputs(plan, full=full)
+    if plan.selection is not None:
+        yield rejections(plan, plan.selection, full=full)
+        if plan.selection.stats:
+            yield criteria(plan, plan.selection)
+        yield domains(plan.selection, nested=full)
+    yield steps(plan, full=full)
+
+
+def inputs(plan: ExecutionPlan, *, full: bool) -> Table:
+    header = ("source", "shards", "documents", "bytes")
+    if full:
+        rows = [(shard.source, shard.path, f"{shard.rows:,}", size(shard.bytes)) for shard in plan.shards]
+    else:
+        groups = defaultdict(list)
+        for shard in plan.shards:
+            groups[shard.source].append(shard)
+        rows = [
+            (name, f"{len(shards):,}", count(sum(s.rows for s in shards)), size(sum(s.bytes for s in shards)))
+            for name, shards in groups.items()
+        ]
+    return Table("Inputs", header, tuple(rows), frozenset({2, 3} if full else {1, 2, 3}))
+
+
+def rejections(plan: ExecutionPlan, selection: Selection, *, full: bool) -> Table:
+    """How many documents each clause takes out, with the line that says so."""
+    documents: dict[str, int] = defaultdict(int)
+    tokens: dict[str, int] = defaultdict(int)
+    for reason in selection.reasons:
+        key = "unreadable" if reason.reason == "unreadable" else reason.rejected_by
+        if key is not None:
+            documents[key] += reason.documents
+            tokens[key] += reason.tokens
+    clauses = (*plan.recipe.where, *plan.recipe.duplicates)
+    places = {clause.text: str(clause.origin) for clause in clauses}
+    ordered = sorted(documents, key=lambda key: (-documents[key], key))
+    shown = ordered if full else ordered[:8]
+    rows = [(key, places.get(key, ""), count(documents[key]), count(tokens[key])) for key in shown]
+    if len(ordered) > len(shown):
+        rest = ordered[len(shown) :]
+        total = sum(documents[key] for key in rest), sum(tokens[key] for key in rest)
+        rows.append((f"{len(rest)} more (--full)", "", count(total[0]), count(total[1])))
+    pool = sum(cell.documents for cell in selection.cells), sum(cell.tokens for cell in selection.cells)
+    rows.append(("left in the pool", "", count(pool[0]), count(pool[1])))
+    return Table("Filters", ("rejected by", "line", "documents", "tokens"), tuple(rows), frozenset({2, 3}))
+
+
+def criteria(plan: ExecutionPlan, selection: Selection) -> Table:
+    places = {criterion.name: criterion for criterion in plan.recipe.criteria}
+    rows = tuple(
+        (
+            stats.criterion,
+            f"{places[stats.criterion].direction} is better" if stats.criterion in places else "",
+            f"{stats.mean:.4g}",
+            f"{stats.std:.4g}",
+            f"{stats.low:.4g} … {stats.high:.4g}",
+            count(stats.missing),
+        )
+        for stats in selection.stats
+    )
+    header = ("criterion", "direction", "mean", "std", "range", "missing")
+    return Table("Criteria over the pool", header, rows, frozenset({2, 3, 4, 5}))
+
+
+def domains(selection: Selection, *, nested: bool) -> Table:
+    """The mixture: what was asked, what the quotas and the pool made of it, what is drawn."""
+    drawn = sum(cell.drawn_tokens for cell in selection.cells)
+    rows = []
+    for label, cells in grouped(selection.cells, nested=nested):
+        tokens = sum(cell.drawn_tokens for cell in cells)
+        rows.append(
+            (
+                label,
+                count(sum(cell.tokens for cell in cells)),
+                share(sum(cell.asked for cell in cells)),
+                share(sum(cell.weight for cell in cells)),
+                share(tokens / drawn) if drawn else "—",
+                " … ".join(sorted({f"{cell.scale:.3g}" for cell in cells}, key=float)),
+                count(sum(cell.drawn_documents for cell in cells)),
+                count(sum(cell.drawn_copies for cell in cells)),
+                count(tokens),
+                ", ".join(sorted({cell.binds for cell in cells if cell.binds})),
+            )
+        )
+    header = ("domain", "pool tokens", "asked", "planned", "drawn", "scale", "documents", "copies", "tokens", "bound by")
+    return Table("Mixture", header, tuple(rows), frozenset(range(1, 9)))
+
+
+def grouped(cells: tuple[Cell, ...], *, nested: bool) -> Iterator[tuple[str, list[Cell]]]:
+    """Cells by domain, and by nested quota where asked and there are any."""
+    groups: dict[tuple[str, int], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[cell.domain, cell.nest if nested else 0].append(cell)
+    for (domain, nest), members in sorted(groups.items()):
+        yield (f"{domain} / quota {nest:b}" if nest else domain), members
+
+
+def steps(plan: ExecutionPlan, *, full: bool) -> Table:
+    """What runs and why. Unless `full`, a step whose result is stored takes no line of its own."""
+    shown = [step for step in plan.steps if full or step.action != "reuse"]
+    rows = [step_row(step) for step in shown]
+    if len(shown) < len(plan.steps):
+        rows.append((f"{len(plan.steps) - len(shown)} stored", "reuse", "", "", "", ""))
+    header = ("step", "action", "why", "rows", "bytes", "time")
+    return Table("Steps", header, tuple(rows), frozenset({3, 4, 5}))
+
+
+def step_row(step: Step) -> tuple[str, ...]:
+    cost = step.cost
+
+    def marked(text: str, basis: str) -> str:
+        return text if basis == "exact" else f"~{text}"
+
+    return (
+        step_name(step),
+        step.action,
+        step.reason,
+        marked(count(cost.rows.value), cost.rows.basis),
+        marked(size(cost.bytes.value), cost.bytes.basis),
+        marked(seconds(cost.seconds.value), cost.seconds.basis),
+    )
+
+
+def step_name(step: Step) -> str:
+    op = step.op
+    match op.kind:
+        case "read":
+            return f"read {op.source.name}"
+        case "score":
+            return f"score {op.call.name} of {op.source.name}"
+        case "write":
+            return f"write {op.output.path}"
+        case kind:
+            return kind
+
+
+def conclusion(plan: ExecutionPlan) -> list[str]:
+    """The last lines of a plan: what comes out, and how sure that is."""
+    selection = plan.selection
+    if selection is None:
+        return ["nothing was selected yet"]
+    tokens = sum(cell.drawn_tokens for cell in selection.cells)
+    documents = sum(cell.drawn_documents for cell in selection.cells)
+    copies = sum(cell.drawn_copies for cell in selection.cells)
+    mark = "" if plan.exact else "~"
+    lines = [f"{mark}{count(documents)} documents in {mark}{count(copies)} copies, {mark}{count(tokens)} tokens"]
+    if selection.budget:
+        lines[0] += f" of a budget of {count(selection.budget)} ({share(tokens / selection.budget)})"
+    if selection.allocated is not None and selection.budget and selection.allocated < selection.budget:
+        lines.append(f"shortfall: shrunk to {count(selection.allocated)} tokens")
+    if plan.exact:
+        lines.append(f"exact: apply gives these documents, digest {selection.digest[:16]}")
+    else:
+        lines.append(f"estimated from {plan.sample}; `plan --score` computes the scores first and is exact")
+    return lines
+
+
+def markdown(plan: ExecutionPlan, *, full: bool = False) -> str:
+    """The plan as Markdown, for a comment on a change to the recipe."""
+    parts = [f"## recipec plan: `{plan.recipe.path}`", "", *(f"- {line}" for line in conclusion(plan)), ""]
+    for table in sections(plan, full=full):
+        parts += [f"### {table.title}", ""]
+        parts.append("| " + " | ".join(map(cell_text, table.header)) + " |")
+        parts.append("|" + "|".join("--:" if i in table.numeric else "---" for i in range(len(table.header))) + "|")
+        parts += ["| " + " | ".join(map(cell_text, row)) + " |" for row in table.rows]
+        parts.append("")
+    parts += [f"> warning: {warning}" for warning in plan.warnings]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def cell_text(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def print_plan(plan: ExecutionPlan, *, full: bool) -> None:
+    """The plan on stdout."""
+    from recipec.cli.console import draw_table, stdout
+
+    console = stdout()
+    console.print(f"[bold]{'plan' if plan.exact else 'estimated plan'}[/] ", end="")
+    console.print(f"of {plan.recipe.path}, seed {plan.recipe.seed}", markup=False, highlight=False)
+    for table in sections(plan, full=full):
+        draw_table(console, table)
+    for line in conclusion(plan):
+        console.print(line, markup=False, highlight=False)

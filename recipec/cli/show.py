@@ -1,0 +1,122 @@
+"""`recipec show`: a recipe at any stage of the compiler, a plan file, or a dataset."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.cli import options
+from recipec.diagnostics import Diagnostic, ExitCode, Failure
+
+if TYPE_CHECKING:
+    from recipec.ir.execution import ExecutionPlan, Manifest
+    from recipec.source import Source
+
+EPILOG = """examples:
+  recipec show science.recipe --stage optimised   the steps after all rewrites
+  recipec show science.plan                       a saved plan, a stale one included
+  recipec show out/science                        mixture, files and lineage of a dataset
+"""
+
+STAGES = ("ast", "model", "logical", "optimised", "plan")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET", type=Path)
+    parser.add_argument("--stage", choices=STAGES, help="of a recipe (default: optimised)")
+    options.add_parameters(parser)
+    options.add_json(parser)
+    options.add_resources(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    from recipec import output
+    from recipec.planning import planfile
+
+    if options.is_dataset(arguments.path):
+        manifest = output.read_manifest(arguments.path)
+        print(manifest.model_dump_json(indent=2)) if arguments.json else show_dataset(manifest)
+    elif arguments.path.is_dir():
+        raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so no dataset"))
+    elif options.is_plan_file(arguments.path):
+        show_plan(planfile.read(arguments.path), json=arguments.json)
+    else:
+        show_recipe(arguments)
+    return ExitCode.OK
+
+
+def show_plan(plan: ExecutionPlan, *, json: bool) -> None:
+    from recipec.cli import plan_view
+
+    if json:
+        print(plan.model_dump_json(indent=2))
+    else:
+        plan_view.print_plan(plan, full=True)
+
+
+def show_recipe(arguments: argparse.Namespace) -> None:
+    """The value after one stage."""
+    from recipec import pipeline, planning, syntax
+
+    stage = arguments.stage or "optimised"
+    if stage == "ast":
+        print_tree(syntax.load(arguments.path), json=arguments.json)
+        return
+    parameters = options.overrides(arguments.parameters)
+    if stage == "plan":
+        from recipec.cli import bars
+
+        settings = pipeline.settings(arguments.path, memory=arguments.memory, threads=arguments.threads)
+        with bars.progress(quiet=arguments.json) as progress:
+            planned = pipeline.plan(
+                arguments.path,
+                parameters,
+                score=False,
+                limit=pipeline.TEXT_LIMIT,
+                settings=settings,
+                progress=progress,
+            )
+        show_plan(planned.plan, json=arguments.json)
+        return
+    recipe = pipeline.compile_recipe(arguments.path, parameters).recipe
+    if stage == "model":
+        print(recipe.model_dump_json(indent=2))
+        return
+    logical = planning.lower(recipe)
+    if stage == "optimised":
+        logical = planning.optimise(logical)
+    print(logical.model_dump_json(indent=2) if arguments.json else planning.text(logical))
+
+
+def print_tree(source: Source, *, json: bool) -> None:
+    """The syntax tree as nested calls, or as JSON of class names and fields."""
+    from recipec import syntax
+    from recipec.cli import tree_view
+
+    tree, diagnostics = syntax.parse(source)
+    if tree is None or diagnostics:
+        raise Failure(*diagnostics)
+    print(tree_view.as_json(tree) if json else tree_view.as_text(tree))
+
+
+def show_dataset(manifest: Manifest) -> None:
+    from recipec.cli.console import draw_table, stdout
+    from recipec.cli.numbers import count, share, size
+    from recipec.cli.plan_view import Table, domains
+
+    console = stdout()
+    recipe = manifest.recipe
+    console.print(f"dataset of {recipe.path}, seed {recipe.seed}, digest {manifest.digest}", markup=False)
+    console.print(f"{count(manifest.rows)} rows, {count(manifest.tokens)} tokens; by recipec {manifest.recipec}")
+    draw_table(console, domains(manifest.selection, nested=True))
+    totals = tuple(
+        (d.domain, f"{d.documents:,}", f"{d.rows:,}", count(d.tokens), share(d.tokens / max(manifest.tokens, 1)))
+        for d in manifest.domains
+    )
+    header = ("domain", "documents", "rows", "tokens", "share")
+    draw_table(console, Table("Written", header, totals, frozenset({1, 2, 3, 4})))
+    files = tuple((f.path, f"{f.rows:,}", size(f.bytes), f.sha256[:16]) for f in (*manifest.data, *manifest.ledger))
+    draw_table(console, Table("Files", ("file", "rows", "bytes", "sha256"), files, frozenset({1, 2})))
+    lineage = tuple((s.source, s.path, f"{s.rows:,}", s.sha256[:16]) for s in manifest.shards)
+    draw_table(console, Table("Lineage", ("source", "shard", "rows", "sha256"), lineage, frozenset({2})))

@@ -1,0 +1,1 @@
+"""Laws of predicted loss: runs, fits, optima. The laws themselves are the extensions of `recipec.budgets`."""

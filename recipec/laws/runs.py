@@ -1,0 +1,46 @@
+"""Training runs as arrays: what every law is evaluated on and fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+BANDS = (0.05, 0.15, 0.20, 0.20, 0.20, 0.20)
+"""Shares of the pool's tokens in InfoLaw's six quality buckets, best first (arXiv 2605.02364)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """n runs over q quality bands, best band first; a law without quality sums over the bands.
+
+    Attributes:
+        params: (n,) parameters of the model, raw counts.
+        tokens: (n, q) tokens trained on per band, raw counts, repeats included.
+        unique: (n, q) distinct tokens among them, raw counts; 0 only where `tokens` is 0.
+        loss: (n,) final loss in nats per token, or NaN where it is not known. Smaller is better.
+    """
+
+    params: Array
+    tokens: Array
+    unique: Array
+    loss: Array
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+    def take(self, index: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> Runs:
+        return Runs(self.params[index], self.tokens[index], self.unique[index], self.loss[index])
+
+    @property
+    def total(self) -> Array:
+        """(n,) tokens over all bands."""
+        return np.asarray(self.tokens.sum(axis=1))
+
+    @property
+    def repetition(self) -> Array:
+        """(n,) tokens per unique token over all bands, >= 1."""
+        return np.asarray(self.total / np.maximum(self.unique.sum(axis=1), 1))
