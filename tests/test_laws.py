@@ -39,10 +39,13 @@ def test_absorption_golden() -> None:
     assert absorption(PUBLISHED, np.array([7e9, 252e6])) == pytest.approx([3.19168, 2.72629], abs=5e-6)
 
 
-@pytest.mark.parametrize(("params", "tokens", "unique", "loss"), [
-    (6.34e9, 242e9, 25e9, 2.2256440890),
-    (8.67e9, 178e9, 25e9, 2.2269634075),
-])
+@pytest.mark.parametrize(
+    ("params", "tokens", "unique", "loss"),
+    [
+        (6.34e9, 242e9, 25e9, 2.2256440890),
+        (8.67e9, 178e9, 25e9, 2.2269634075),
+    ],
+)
 def test_muennighoff_golden(params: float, tokens: float, unique: float, loss: float) -> None:
     theta = np.array([*np.exp([0.6254804, 6.255414, 7.3049974]), 0.3526596, 0.3526596, 15.387756, 5.309743])
     runs = Runs(np.array([params]), np.array([[tokens]]), np.array([[unique]]), np.array([np.nan]))
@@ -50,7 +53,7 @@ def test_muennighoff_golden(params: float, tokens: float, unique: float, loss: f
 
 
 def test_harm_grows_with_repetition_in_infolaw_plus() -> None:
-    theta = np.array([0.9, 3.0, 0.14, 1.0, 10.0, 0.3, 1.0, 0.3, 1e-3, 1.0, 0.1])
+    theta = np.array([0.9, 3.0, 0.14, 1.0, 10.0, 0.3, 1.0, 0.3, 1e-2, 1.0, 0.1])
     runs = Runs(np.full(3, 1e9), np.array([[1e10], [1e11], [1e12]]), np.full((3, 1), 1e10), np.full(3, np.nan))
     losses = infolaw_plus.loss(theta, runs)
     assert losses[1] < losses[0] < losses[2]
@@ -64,10 +67,13 @@ def paper_problem(tokens: float) -> optimum.Problem:
     return optimum.Problem(quality, unique, most, np.zeros(1), np.full(1, tokens), tokens, lam)
 
 
-@pytest.mark.parametrize(("tokens", "free", "ordered"), [
-    (300e9, [0.5363, 0.4637, 0, 0, 0, 0], [0.5363, 0.4637, 0, 0, 0, 0]),
-    (1000e9, [0.2896, 0.5097, 0.2007, 0, 0, 0], [0.3827, 0.3827, 0.2346, 0, 0, 0]),
-])
+@pytest.mark.parametrize(
+    ("tokens", "free", "ordered"),
+    [
+        (300e9, [0.5363, 0.4637, 0, 0, 0, 0], [0.5363, 0.4637, 0, 0, 0, 0]),
+        (1000e9, [0.2896, 0.5097, 0.2007, 0, 0, 0], [0.3827, 0.3827, 0.2346, 0, 0, 0]),
+    ],
+)
 def test_optimum_golden(tokens: float, free: list[float], ordered: list[float]) -> None:
     problem = paper_problem(tokens)
     assert optimum.best(problem)[0] / tokens == pytest.approx(free, abs=5e-5)
