@@ -99,11 +99,38 @@ CODES: dict[str, str] = {
     # R04xx: criteria and targets
     # R05xx: selection, quotas, budgets
     # R06xx: output, ledger, state, locks
+    "R0601": "the output path leaves the recipe's folder",
+    "R0602": "something that is no dataset of recipec stands at the output path",
+    "R0603": "the output folder cannot be written",
+    "R0604": "the disk has too little room, or is full",
+    "R0605": "the output lies among the inputs or in the state folder",
+    "R0606": "candidates, decisions and written documents do not add up",
+    "R0607": "a dataset's manifest is missing, damaged or of another version",
+    "R0608": "another process holds the lock of the state folder",
+    "R0609": "an output format or compression does not exist",
+    "R0610": "a column has types in the sources that no one type can hold",
+    "R0612": "selected documents were not found again in their shard",
+    "R0621": "a file of a dataset is missing",
+    "R0622": "a dataset holds a file that its manifest does not list",
+    "R0623": "a file of a dataset has other bytes than its manifest says",
+    "R0624": "a file of a dataset has other rows or tokens than its manifest says",
+    "R0625": "a dataset's digest is not what its documents give",
+    "R0626": "a ledger row is not what the recipe derives",
+    "R0627": "the data hold other documents than the ledger selects",
+    "R0628": "a total in the manifest is not what the ledger gives",
     # R07xx: plans and commands
     "R0701": "a `--set` is not NAME=VALUE",
     "R0702": "`--set` with a plan file",
     "R0703": "`apply` cannot ask without a terminal",
     "R0704": "the plan was not applied",
     "R0705": "a folder is no dataset",
+    # R09xx: laws, runs and predictions
+    "R0901": "an unknown law",
+    "R0902": "a law file that cannot be read",
+    "R0903": "a law file that is corrupt",
+    "R0904": "a law file of a newer version",
+    "R0905": "a table that cannot be read",
+    "R0906": "a table without a needed column",
+    "R0907": "values that no run can have",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -26,3 +26,15 @@ def stdlib_names() -> tuple[str, ...]:
 def stdlib(name: str) -> str:
     """The text of a standard recipe, by a name of `stdlib_names`."""
     return (data_root() / "stdlib_recipes" / (name.removeprefix("std.") + ".recipe")).read_text(encoding="utf-8")
+
+
+def law_names() -> tuple[str, ...]:
+    """The standard laws: `std.law.chinchilla` is stdlib_recipes/law.chinchilla.json."""
+    folder = data_root() / "stdlib_recipes"
+    names = (file.name for file in folder.iterdir() if file.name.startswith("law.") and file.name.endswith(".json"))
+    return tuple(sorted("std." + name.removesuffix(".json") for name in names))
+
+
+def law(name: str) -> str:
+    """The text of a standard law, by a name of `law_names`."""
+    return (data_root() / "stdlib_recipes" / (name.removeprefix("std.") + ".json")).read_text(encoding="utf-8")

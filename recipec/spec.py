@@ -58,6 +58,29 @@ class Criterion:
     available: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A file format of the dataset: `output parquet "…"`. DuckDB writes and reads it; a format only knows the words.
+
+    Attributes:
+        name: the word, equal to the module's name.
+        summary: one sentence.
+        compressions: the words for `compression`, the best general choice first.
+        suffix: from the compression to the end of a file's name, with its dot.
+        options: from the compression and the rows of a row group to the options of a `COPY`.
+        scan: from a quoted SQL list of paths and the quoted columns ("name" TYPE pairs) to a table expression.
+        loader: the word that `datasets.load_dataset` knows it by.
+    """
+
+    name: str
+    summary: str
+    compressions: tuple[str, ...]
+    suffix: Callable[[str], str]
+    options: Callable[[str, int], str]
+    scan: Callable[[str, Sequence[tuple[str, str]]], str]
+    loader: str
+
+
 @cache
 def names(kind: Kind) -> tuple[str, ...]:
     """The words of a kind, sorted, without importing any of them."""

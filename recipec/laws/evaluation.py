@@ -1,0 +1,93 @@
+"""How well a law predicts runs that it has not seen, by size, by repetition and by recipe: never mixed.
+
+by size: fitted on the smaller models, tested on the largest. by repetition: fitted on the less repeated runs, tested
+on the most repeated. by recipe: each recipe (or fold of recipes) left out once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from recipec.laws import fitting
+from recipec.laws.form import Law
+from recipec.laws.lawfile import Errors
+from recipec.laws.runs import Array, Runs
+from recipec.laws.tables import Table
+
+FOLDS = 5
+HELD_OUT = 0.25
+"""Share of the runs, at most, that a split by size or repetition holds out."""
+
+Index: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+Split: TypeAlias = tuple[Index, Index]
+
+
+def errors_of(law: Law, table: Table, best: fitting.Fit) -> tuple[Errors, ...]:
+    """In-sample errors, then held-out ones of every split that the runs allow."""
+    result = [summary("in-sample", table.runs, law.loss(best.theta, table.runs))]
+    for name, splits in (
+        ("size", list(above(table.runs.params))),
+        ("repetition", list(above(table.runs.repetition))),
+        ("recipe", list(by_group(table.recipes))),
+    ):
+        usable = [(train, test) for train, test in splits if len(train) > len(law.parameters)]
+        if usable:
+            predicted = [held_out(law, table.runs, train, test) for train, test in usable]
+            tests = np.concatenate([test for _, test in usable])
+            result.append(summary(name, table.runs.take(tests), np.concatenate(predicted)))
+    return tuple(result)
+
+
+def held_out(law: Law, runs: Runs, train: Index, test: Index) -> Array:
+    """Predictions for the runs `test` by a fit on `train` alone."""
+    # A start from the fit on all runs would leak what is left out wherever the valley has more than one floor.
+    found = fitting.fit(law, runs.take(train), starts=8, seed=1)
+    return law.loss(found.theta, runs.take(test))
+
+
+def above(values: Array) -> Iterator[Split]:
+    """The largest values against the rest: the highest level whose runs are at most a quarter, else the highest."""
+    levels = np.unique(values)
+    if len(levels) < 2:
+        return
+    threshold = levels[-1]
+    for level in levels[::-1]:
+        if level == levels[0] or (values >= level).mean() > HELD_OUT:
+            break
+        threshold = level
+    yield np.flatnonzero(values < threshold), np.flatnonzero(values >= threshold)
+
+
+def by_group(names: tuple[str, ...]) -> Iterator[Split]:
+    """Recipes in folds, each left out once."""
+    _, label = np.unique(names, return_inverse=True)
+    count = label.max() + 1
+    if count < 2:
+        return
+    for fold in range(min(FOLDS, count)):
+        inside = label % FOLDS == fold
+        yield np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def summary(split: str, runs: Runs, predicted: Array) -> Errors:
+    relative = predicted / runs.loss - 1
+    return Errors(
+        split=split,
+        runs=len(runs),
+        mean=float(np.abs(relative).mean()),
+        largest=float(np.abs(relative).max()),
+        bias=float(relative.mean()),
+    )
+
+
+def seed_noise(table: Table) -> float | None:
+    """The relative standard deviation of loss between runs that differ only in seed; None without such runs."""
+    count = np.bincount(table.replicate)
+    repeated = [table.runs.loss[table.replicate == number] for number in np.flatnonzero(count > 1)]
+    if not repeated:
+        return None
+    squares = sum(float(np.sum((losses / losses.mean() - 1) ** 2)) for losses in repeated)
+    return float(np.sqrt(squares / sum(len(losses) - 1 for losses in repeated)))

@@ -1,0 +1,172 @@
+"""Law files: versioned JSON with parameters, intervals, units, the fitted range and what was fitted.
+
+The published constants are standard law files named `std.law.…`, labelled as not fitted on the user's data.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, FiniteFloat, ValidationError
+
+from recipec import resources, spec, storage
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.ir.expressions import Frozen
+from recipec.laws.form import Law
+from recipec.laws.runs import Array, Runs
+
+LAW_VERSION = 1
+
+
+class Parameter(Frozen):
+    """One fitted number with its 95 % bootstrap interval; `low` and `high` equal `value` where nothing was fitted."""
+
+    value: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+    unit: str
+
+
+class Range(Frozen):
+    low: FiniteFloat
+    high: FiniteFloat
+
+
+class Errors(Frozen):
+    """Relative errors |L̂/L − 1| of one split: "in-sample", "size", "repetition" or "recipe" (held out).
+
+    `bias` is the mean of L̂/L − 1; `largest` the worst run.
+    """
+
+    split: str
+    runs: int
+    mean: FiniteFloat
+    largest: FiniteFloat
+    bias: FiniteFloat
+
+
+class LawFile(Frozen):
+    """What `recipec fit` writes and every prediction reads.
+
+    Attributes:
+        fitted: whether on the user's runs; else `source` says where the constants were published.
+        params, tokens, repetition: the fitted ranges of N, K and K/M.
+        samples: bootstrap parameter vectors in the order of the law, for intervals; empty when published.
+        error: relative error of a prediction that intervals are widened by, one standard deviation.
+        runs: sha256 of the table that was fitted, "" when published.
+    """
+
+    version: Literal[1] = LAW_VERSION
+    law: str
+    fitted: bool
+    source: str
+    parameters: dict[str, Parameter]
+    params: Range
+    tokens: Range
+    repetition: Range
+    samples: tuple[tuple[FiniteFloat, ...], ...] = ()
+    error: Annotated[FiniteFloat, Field(ge=0)]
+    errors: tuple[Errors, ...] = ()
+    seed_noise: FiniteFloat | None = None
+    runs: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> Law:
+        return find_law(self.law)
+
+    @property
+    def theta(self) -> Array:
+        return self.form.theta({name: parameter.value for name, parameter in self.parameters.items()})
+
+
+def module_name(law: str) -> str:
+    """The module of a law's word: `infolaw+` is no Python name."""
+    return law.replace("+", "_plus")
+
+
+def law_names() -> tuple[str, ...]:
+    return tuple(name.replace("_plus", "+") for name in spec.names("budgets"))
+
+
+def find_law(name: str) -> Law:
+    """The law of that word.
+
+    Raises:
+        Failure: there is none.
+    """
+    try:
+        law = spec.find("budgets", module_name(name))
+    except KeyError:
+        raise Failure(Diagnostic("R0901", f"unknown law `{name}`", helps=did_you_mean(name, law_names()))) from None
+    assert isinstance(law, Law)
+    return law
+
+
+def read(path: str, folder: Path) -> LawFile:
+    """A law file by path, or a standard one by name (`std.law.infolaw_2026`).
+
+    Raises:
+        Failure: missing, corrupt, of a newer version, or of an unknown law.
+    """
+    if path.startswith("std."):
+        text = standard(path)
+    else:
+        try:
+            text = (folder / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise Failure(Diagnostic("R0902", f"the law file `{path}` cannot be read: {reason}")) from None
+    return parse(text, path)
+
+
+def standard(name: str) -> str:
+    names = resources.law_names()
+    if name not in names:
+        raise Failure(Diagnostic("R0902", f"unknown standard law `{name}`", helps=did_you_mean(name, names)))
+    return resources.law(name)
+
+
+def parse(text: str, path: str) -> LawFile:
+    """A law file from its text."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise Failure(Diagnostic("R0903", f"the law file `{path}` is not JSON: {error}")) from None
+    version = content.get("version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > LAW_VERSION:
+        message = f"the law file `{path}` has version {version}, and this recipec reads up to {LAW_VERSION}"
+        raise Failure(Diagnostic("R0904", message, helps=("upgrade recipec, or fit the law again",)))
+    try:
+        file = LawFile.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise Failure(Diagnostic("R0903", f"the law file `{path}` is corrupt: {where}: {first['msg'].lower()}")) from None
+    missing = set(file.form.names) ^ set(file.parameters)
+    if missing or any(len(sample) != len(file.form.names) for sample in file.samples):
+        names = ", ".join(sorted(missing)) or "bootstrap samples"
+        raise Failure(Diagnostic("R0903", f"the law file `{path}` does not fit the law {file.law}: {names}"))
+    return file
+
+
+def write(file: LawFile, path: Path) -> None:
+    storage.write_text(path, file.model_dump_json(indent=2) + "\n")
+
+
+def out_of_range(file: LawFile, runs: Runs) -> list[list[str]]:
+    """For every run, in words, what of it lies outside the fitted range."""
+    result: list[list[str]] = [[] for _ in range(len(runs))]
+    for name, values, fitted in (
+        ("parameters", runs.params, file.params),
+        ("tokens", runs.total, file.tokens),
+        ("repetition", runs.repetition, file.repetition),
+    ):
+        outside = (values < fitted.low * (1 - 1e-9)) | (values > fitted.high * (1 + 1e-9))
+        for index in np.flatnonzero(outside):
+            bounds = f"{fitted.low:.3g} to {fitted.high:.3g}"
+            result[index].append(f"{name} {values[index]:.3g} outside the fitted range {bounds}")
+    return result

@@ -1,0 +1,57 @@
+"""`manifest.json`: what a dataset holds and where it came from, written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from recipec import storage
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir.execution import MANIFEST_VERSION, ExecutionPlan, Manifest
+
+NAME = "manifest.json"
+
+
+def plan_digest(plan: ExecutionPlan) -> str:
+    """The identity of what a plan makes: its canonical JSON without what depends on the state, the clock or the place
+    (costs, actions, reasons, warnings, times of files, the folder)."""
+    value = plan.model_dump(mode="json", exclude={"folder": True, "exact": True, "sample": True, "warnings": True, "selection": True})
+    value["recipe"]["folder"] = value["recipe"]["path"] = ""
+    for shard in value["shards"]:
+        del shard["mtime_ns"]
+    for step in value["steps"]:
+        del step["cost"], step["action"], step["reason"]
+    return hashlib.sha256(storage.canonical_json(value).encode()).hexdigest()
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    value = manifest.model_dump(mode="json")
+    storage.write_text(folder / NAME, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a dataset.
+
+    Raises:
+        Failure: there is none, it is damaged, or another version of recipec wrote it.
+    """
+    path = folder / NAME
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Failure(Diagnostic("R0607", "no manifest.json: the folder is no dataset of recipec", place=str(folder))) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise Failure(Diagnostic("R0607", f"the manifest cannot be read: {error}", place=str(path))) from None
+    version = value.get("version") if isinstance(value, dict) else None
+    if version != MANIFEST_VERSION:
+        message = f"the manifest has version {version}, expected {MANIFEST_VERSION}"
+        raise Failure(Diagnostic("R0607", message, place=str(path)))
+    try:
+        return Manifest.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Failure(Diagnostic("R0607", f"the manifest is damaged at `{where}`: {first['msg'].lower()}", place=str(path))) from None
