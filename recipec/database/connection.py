@@ -37,11 +37,10 @@ def connect(settings: Settings | None = None, database: Path | None = None) -> d
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
         "preserve_insertion_order": False,
-        "TimeZone": "UTC",
     }
     if settings.temp is not None:
         config["temp_directory"] = str(settings.temp)
     connection = duckdb.connect(str(database) if database else ":memory:", config=config)
     # Progress goes through our own events; DuckDB would draw a bar on stdout.
-    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     return connection
