@@ -92,9 +92,12 @@ TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     "least": _call("least"),
     "greatest": _call("greatest"),
     "year": lambda o: f"year({o[0]})",
+    "if": lambda o: f"(CASE WHEN {o[0]} THEN {o[1]} END)",
     "int": _cast("BIGINT"),
     "float": _cast("DOUBLE"),
     "string": _cast("VARCHAR"),
     "bool": _cast("BOOLEAN"),
+    "date": _cast("DATE"),
+    "timestamp": _cast("TIMESTAMP"),
 }
 """Word of the language -> its SQL. `semantics.functions` gives the same words their types."""

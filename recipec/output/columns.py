@@ -1,6 +1,7 @@
 """The columns of the dataset: those of the sources, united by name, and where each row came from.
 
-    web(doc_id, text, url), code(doc_id, text, stars)  ->  doc_id, text, url, stars, _source, _doc_id, _domain, _tokens, _copy
+web(doc_id, text, url), code(doc_id, text, stars)
+    ->  doc_id, text, url, stars, _source, _doc_id, _domain, _tokens, _copy
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipec.ir import logical
+from recipec.ir.execution import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ def columns_of(op: logical.Write) -> dict[str, tuple[str, ...]]:
         names = [name for name, _ in source.schema_]
         result[source.name] = tuple(name for name in names if not chosen or name.lower() in wanted)
     return result
+
+
+def columns_in(op: logical.Write, shard: Shard) -> tuple[str, ...]:
+    """Which of the dataset's columns a shard has, by the shard's own names for them; a shard may lack some."""
+    wanted = {name.lower() for name in columns_of(op)[shard.source]}
+    return tuple(name for name, _ in shard.schema_ if name.lower() in wanted)
 
 
 def united(op: logical.Write) -> tuple[str, ...]:

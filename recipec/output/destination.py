@@ -16,7 +16,11 @@ from recipec.source import Span
 
 STATE = ".recipec"
 
-MEMBERS = ("data/part-00000.parquet", "data/part-00000.jsonl.zst", "ledger/part-00000.parquet", "unreadable/part-00000.parquet")
+MEMBERS = tuple(
+    f"{folder}/part-00000{suffix}"
+    for folder in ("data", "ledger", "unreadable")
+    for suffix in (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
+)
 """Names inside a dataset, to see whether a glob of the recipe would take them for shards."""
 
 
@@ -102,7 +106,8 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
         for glob in source.shards:
             pattern = _pattern(os.path.normpath(folder.resolve() / glob))
             if any(pattern.fullmatch(str(real / member)) for member in MEMBERS):
-                yield _place(output, destination, f"the glob `{glob}` of source `{source.name}` would read the output as shards")
+                message = f"the glob `{glob}` of source `{source.name}` would read the output as shards"
+                yield _place(output, destination, message)
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
@@ -114,7 +119,8 @@ def _pattern(glob: str) -> re.Pattern[str]:
 
 def _literal(part: str) -> str:
     if len(part) > 2 and part[0] == "[" and part[-1] == "]":
-        return "[" + part[1:-1].replace("\\", "\\\\").replace("!", "^", 1) + "]" if part[1] == "!" else part.replace("\\", "\\\\")
+        inside = part[1:-1].replace("\\", "\\\\")
+        return f"[^{inside[1:]}]" if inside[0] == "!" else f"[{inside}]"
     return re.escape(part)
 
 
@@ -122,7 +128,8 @@ def _check_writable(output: model.Output, destination: Path) -> None:
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Failure(_place(output, destination, f"the output folder cannot be made: {error.strerror}", "R0603")) from None
+        message = f"the output folder cannot be made: {error.strerror}"
+        raise Failure(_place(output, destination, message, "R0603")) from None
     if not os.access(destination.parent, os.W_OK | os.X_OK):
         raise Failure(_place(output, destination.parent, "the output folder is read-only", "R0603"))
 

@@ -25,6 +25,9 @@ from recipec.output.placing import Part
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+ROW = "__row"
+"""Name of a shard's row numbers, longer where a column has that name."""
+
 FAN_OUT = 64
 """Ranges of one scatter: as many files are open at once."""
 
@@ -76,9 +79,7 @@ def gather(gathering: Gathering, parts: Sequence[Part], write: Write) -> None:
         _fill(gathering, tuple(parts), rows, _rescans(gathering, parts), gathering.scratch, write)
 
 
-def _fill(
-    gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool, scratch: Path, write: Write
-) -> None:
+def _fill(gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool, scratch: Path, write: Write) -> None:
     groups = _groups(parts, gathering.memory)
     if len(groups) == 1 or not rescans:
         for group in groups:
@@ -117,19 +118,23 @@ def _input_queries(gathering: Gathering, first: int, end: int) -> Iterator[str]:
 
 def _shard_query(gathering: Gathering, number: int, first: int, end: int) -> str:
     shard = gathering.shards[number]
-    own = {name.lower(): name for name in columns.columns_of(gathering.op)[shard.source]}
-    names = [own[column.name.lower()] for column in gathering.schema[:-5] if column.name.lower() in own]
-    scan = shard_scans.scan(shard, gathering.folder, tuple(names), row="__row")
+    own = {name.lower(): name for name in columns.columns_in(gathering.op, shard)}
+    row = ROW
+    while row in own:
+        row += "_"
+    scan = shard_scans.scan(shard, gathering.folder, tuple(own.values()), row=row)
     values = [
         f"CAST({f'texts.{ident(own[key])}' if (key := column.name.lower()) in own else 'NULL'} AS {column.type}) "
         f"AS {ident(column.name)}"
         for column in gathering.schema[:-5]
     ]
     origin = ("source", "doc_id", "domain", "tokens", "copies")
-    values += [f"places.{name} AS {ident(column.name)}" for name, column in zip(origin, gathering.schema[-5:], strict=True)]
+    last = zip(origin, gathering.schema[-5:], strict=True)
+    values += [f"places.{name} AS {ident(column.name)}" for name, column in last]
+    places = f"(FROM placed WHERE input = {number} AND part >= {first} AND part < {end})"
     return (
-        f"SELECT places.part, places.position, {', '.join(values)} FROM {scan} AS texts JOIN "
-        f"(FROM placed WHERE input = {number} AND part >= {first} AND part < {end}) AS places ON places.row = texts.__row"
+        f"SELECT places.part, places.position, {', '.join(values)} FROM {scan} AS texts "
+        f"JOIN {places} AS places ON places.row = texts.{ident(row)}"
     )
 
 
@@ -170,7 +175,7 @@ def _rescans(gathering: Gathering, parts: Sequence[Part]) -> bool:
         [bounds, parts[0].number],
     ).fetchall()
     again = sum(gathering.shards[number].bytes * (passes - 1) for number, passes in touched)
-    return again > sum(part.bytes for part in parts)
+    return bool(again > sum(part.bytes for part in parts))
 
 
 def _scatter(gathering: Gathering, ranges: Sequence[Sequence[Part]], rows: Rows, scratch: Path) -> None:
@@ -196,6 +201,14 @@ def _bucket_rows(bucket: Path) -> Rows:
         return (f"SELECT * FROM {source} WHERE part >= {first} AND part < {end}",)
 
     return rows
+
+
+def memory_limit(connection: DuckDBPyConnection) -> int:
+    """The connection's memory limit in bytes."""
+    text = str(connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
+    number, unit = text.split()
+    factors = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+    return int(float(number) * factors[unit])
 
 
 @contextlib.contextmanager

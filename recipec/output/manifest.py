@@ -5,26 +5,43 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import model
 from recipec.ir.execution import MANIFEST_VERSION, ExecutionPlan, Manifest
 
 NAME = "manifest.json"
 
 
 def plan_digest(plan: ExecutionPlan) -> str:
-    """The identity of what a plan makes: its canonical JSON without what depends on the state, the clock or the place
-    (costs, actions, reasons, warnings, times of files, the folder)."""
-    value = plan.model_dump(mode="json", exclude={"folder": True, "exact": True, "sample": True, "warnings": True, "selection": True})
+    """The identity of what a plan makes: its canonical JSON without what depends on the state, the clock, the place or
+    the layout of the recipe's text (costs, actions, reasons, warnings, times of files, the folder, lines)."""
+    unsaid = {"folder", "exact", "sample", "warnings", "selection"}
+    value = _without_origins(plan.model_dump(mode="json", exclude=unsaid))
     value["recipe"]["folder"] = value["recipe"]["path"] = ""
     for shard in value["shards"]:
         del shard["mtime_ns"]
     for step in value["steps"]:
         del step["cost"], step["action"], step["reason"]
     return hashlib.sha256(storage.canonical_json(value).encode()).hexdigest()
+
+
+def _without_origins(value: Any) -> Any:
+    """A value without the `Origin`s in it; a parameter that is called `origin` is none."""
+    if isinstance(value, list):
+        return [_without_origins(item) for item in value]
+    if isinstance(value, dict):
+        said = ((key, item) for key, item in value.items() if not (key == "origin" and _is_origin(item)))
+        return {key: _without_origins(item) for key, item in said}
+    return value
+
+
+def _is_origin(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and value.keys() == model.Origin.model_fields.keys())
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -42,7 +59,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Failure(Diagnostic("R0607", "no manifest.json: the folder is no dataset of recipec", place=str(folder))) from None
+        message = "no manifest.json: the folder is no dataset of recipec"
+        raise Failure(Diagnostic("R0607", message, place=str(folder))) from None
     except (OSError, ValueError, RecursionError) as error:
         raise Failure(Diagnostic("R0607", f"the manifest cannot be read: {error}", place=str(path))) from None
     version = value.get("version") if isinstance(value, dict) else None
@@ -54,4 +72,5 @@ def read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Failure(Diagnostic("R0607", f"the manifest is damaged at `{where}`: {first['msg'].lower()}", place=str(path))) from None
+        message = f"the manifest is damaged at `{where}`: {first['msg'].lower()}"
+        raise Failure(Diagnostic("R0607", message, place=str(path))) from None

@@ -1,0 +1,106 @@
+"""Diagnostics as people read them, and as programs do.
+
+    error[R0204]: unknown name `lnag`: source `web` has no such column, and no criterion is called so
+      --> science.recipe:12:7
+       |
+    12 | where lnag == "en"
+       |       ^^^^ not known here
+       |
+       = help: did you mean `lang`?
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from recipec.diagnostics import Diagnostic, Severity
+from recipec.source import Span
+
+LONGEST_LINE = 160
+"""Characters of a recipe line that are shown; the carets may stand further right than any screen."""
+
+
+def show_diagnostics(diagnostics: Sequence[Diagnostic], *, json: bool) -> None:
+    """All diagnostics on stderr; with `json`, one value on stdout."""
+    if json:
+        print(json_module.dumps({"diagnostics": [as_json(one) for one in diagnostics]}, indent=2, ensure_ascii=False))
+        return
+    if not diagnostics:
+        return
+    colors = sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    print("\n".join(render(one, colors=colors) for one in diagnostics), file=sys.stderr)
+
+
+def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
+    """One diagnostic as text, with a trailing newline."""
+    word = diagnostic.severity.value
+    head = f"{word}[{diagnostic.code}]"
+    color = "\x1b[1;31m" if diagnostic.severity is Severity.ERROR else "\x1b[1;33m"
+    lines = [f"{color}{head}\x1b[0m: {diagnostic.message}" if colors else f"{head}: {diagnostic.message}"]
+    places = [(diagnostic.span, diagnostic.label, "^")] if diagnostic.span else []
+    places += [(label.span, label.message, "-") for label in diagnostic.labels]
+    width = max((len(str(span.line)) for span, _, _ in places), default=1)
+    if diagnostic.place:
+        lines.append(f"{' ' * width}--> {diagnostic.place}")
+    previous: Span | None = None
+    for span, label, mark in places:
+        if previous is None or previous.source is not span.source:
+            lines += [f"{' ' * width}--> {span}", f"{' ' * width} |"]
+        else:
+            lines.append(f"{' ' * width} |")
+        lines += [f"{span.line:>{width}} | {_shown(span)}", f"{' ' * width} | {_underline(span, mark)} {label}".rstrip()]
+        previous = span
+    if diagnostic.helps and places:
+        lines.append(f"{' ' * width} |")
+    lines += [f"{' ' * width} = help: {text}" for text in diagnostic.helps]
+    return "\n".join(lines) + "\n"
+
+
+def _window(span: Span) -> int:
+    """From which column of its line a place is shown."""
+    return max(0, span.column - 1 - LONGEST_LINE // 2) if span.column > LONGEST_LINE - 20 else 0
+
+
+def _shown(span: Span) -> str:
+    start = _window(span)
+    text = span.source.line(span.line)[start : start + LONGEST_LINE]
+    # A control character would move what follows; a tab is one column for the carets.
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _underline(span: Span, mark: str) -> str:
+    start = span.column - 1 - _window(span)
+    line = len(span.source.line(span.line)) - (span.column - 1)
+    length = max(1, min(span.end - span.start, line, LONGEST_LINE - start))
+    return " " * start + mark * length
+
+
+def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    """One diagnostic in the documented shape: severity, code, message, place, span, label, labels, helps."""
+    return {
+        "severity": diagnostic.severity.value,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "place": diagnostic.place or None,
+        "span": _span(diagnostic.span),
+        "label": diagnostic.label or None,
+        "labels": [{"span": _span(label.span), "message": label.message} for label in diagnostic.labels],
+        "helps": list(diagnostic.helps),
+    }
+
+
+def _span(span: Span | None) -> dict[str, Any] | None:
+    if span is None:
+        return None
+    end = span.source.position(span.end)
+    return {
+        "file": span.source.path,
+        "line": span.line,
+        "column": span.column,
+        "end_line": end[0],
+        "end_column": end[1],
+    }

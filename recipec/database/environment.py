@@ -1,0 +1,62 @@
+"""The world outside a recipe, as `semantics` asks for it: schemas of shards, regular expressions, small files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from recipec.database import shards
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir.expressions import Type
+from recipec.source import Span
+
+LARGEST_TEXT = 16_000_000
+"""Bytes of a file that a recipe names, such as a mixture."""
+
+
+class Files:
+    """`semantics.Environment` over the file system."""
+
+    def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
+        """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
+        paths = shards.find(globs, folder)
+        if not paths:
+            written = ", ".join(f"`{glob}`" for glob in globs)
+            message = f"no file matches {written}"
+            helps = (f"globs start from the recipe's folder, {folder}",)
+            raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
+        try:
+            return shards.schema(paths[0])
+        except Failure as failure:
+            first = failure.diagnostics[0]
+            raise Failure(
+                Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)
+            ) from None
+
+    def pattern_error(self, pattern: str) -> str | None:
+        return _pattern_error(pattern)
+
+    def read_text(self, path: Path, span: Span) -> str:
+        try:
+            if path.stat().st_size > LARGEST_TEXT:
+                raise Failure(Diagnostic("R0232", f"`{path.name}` is larger than {LARGEST_TEXT:,} bytes", span))
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
+        except UnicodeDecodeError:
+            raise Failure(Diagnostic("R0232", f"`{path}` is not UTF-8", span)) from None
+
+
+@cache
+def _pattern_error(pattern: str) -> str | None:
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
+    except duckdb.Error as error:
+        return str(error).partition(": ")[2].splitlines()[0]
+    return None
+
+

@@ -1,0 +1,233 @@
+"""The last operation of a plan: from the decisions of `Sample` to a dataset with its name."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from recipec import __version__, spec, storage
+from recipec.database.sql import ident, literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import logical
+from recipec.ir.execution import DataFile, DomainTotal, ExecutionPlan, Manifest
+from recipec.ir.selection import Selection
+from recipec.output import card, columns, conservation, gathering, ledger, manifest, placing
+from recipec.output import destination as destinations
+from recipec.output.gathering import Column
+from recipec.output.placing import Part
+from recipec.output.schema import dataset_schema
+from recipec.output.staging import Staging, remove_others
+from recipec.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+ROW_GROUP_BYTES = 32_000_000
+
+LEAST_COMPRESSED = 0.2
+"""Share of the text's bytes that is surely needed on disk when it is compressed; a lower guess refuses nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What the steps of one write share."""
+
+    connection: DuckDBPyConnection
+    op: logical.Write
+    sampled: Path
+    plan: ExecutionPlan
+    staging: Staging
+    progress: Progress
+
+
+def write(
+    connection: DuckDBPyConnection,
+    op: logical.Write,
+    sampled: Path,
+    selection: Selection,
+    plan: ExecutionPlan,
+    destination: Path | None = None,
+    progress: Progress = silent,
+) -> Manifest:
+    """Makes the dataset of a plan and publishes it by one rename; a killed run is gone on with.
+
+    Where a whole dataset of the same plan stands already, nothing is done.
+
+    Args:
+        sampled: the Parquet result of `Sample`.
+        destination: another folder than the recipe's own.
+
+    Raises:
+        Failure: the destination is not to be written, the disk is full, or the figures do not add up. The dataset that
+            stood there, if any, is untouched.
+    """
+    # The operation knows the output; a plan may be of a recipe whose output was overridden.
+    digest = manifest.plan_digest(plan)
+    target = destination or destinations.locate(Path(plan.folder), op.output)
+    with _disk_errors(target):
+        storage.recover_folder(target)
+        standing = destinations.check(plan, target)
+        if standing is not None and _is_same(standing, digest, selection) and destinations.is_whole(target, standing):
+            return standing
+        staging = Staging.of(target, digest)
+        staging.open()
+        result = _completed(staging) or _fill(
+            Writing(connection, op, sampled, plan, staging, progress), selection, digest
+        )
+        staging.strip()
+        storage.publish_folder(staging.folder, target)
+        remove_others(target)
+    return result
+
+
+def _is_same(standing: Manifest, digest: str, selection: Selection) -> bool:
+    return standing.plan == digest and standing.digest == selection.digest
+
+
+def _completed(staging: Staging) -> Manifest | None:
+    """The manifest of a folder that only lacks its name: the run that made it was killed just before the rename."""
+    if not (staging.folder / manifest.NAME).exists():
+        return None
+    found = manifest.read_manifest(staging.folder)
+    return found if destinations.is_whole(staging.folder, found) else None
+
+
+def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
+    """Writes all files into the growing folder, the manifest last."""
+    plan, connection = writing.plan, writing.connection
+    problems = tuple(conservation.check_ledger(connection, ledger.table(writing.sampled), selection, plan.shards))
+    if problems:
+        raise Failure(*problems)
+    schema = dataset_schema(connection, writing.op, plan.shards, Path(plan.folder))
+    data, domains = _write_data(writing, schema)
+    ledger_files = ledger.write_ledger(connection, writing.sampled, writing.staging)
+    unreadable = ledger.write_unreadable(connection, writing.sampled, writing.staging)
+    as_rows = writing.op.output.copies == "rows"
+    written = ledger.tables([writing.staging.folder / file.path for file in ledger_files])
+    problems = tuple(conservation.check_rows(connection, written, data, as_rows=as_rows))
+    if problems:
+        raise Failure(*problems)
+    result = Manifest(
+        recipec=__version__,
+        recipe=plan.recipe.model_copy(update={"output": writing.op.output}),
+        plan=digest,
+        shards=plan.shards,
+        selection=selection,
+        data=data,
+        ledger=ledger_files,
+        unreadable=unreadable,
+        domains=domains,
+        rows=sum(file.rows for file in data),
+        tokens=sum(file.tokens for file in data),
+        digest=selection.digest,
+    )
+    text = card.card(result, schema, columns.provenance(writing.op))
+    storage.write_text(writing.staging.folder / "README.md", text)
+    for folder in ("data", "ledger", "unreadable"):
+        storage.sync(writing.staging.folder / folder)
+    manifest.write_manifest(writing.staging.folder, result)
+    return result
+
+
+def _write_data(writing: Writing, schema: tuple[Column, ...]) -> tuple[tuple[DataFile, ...], tuple[DomainTotal, ...]]:
+    connection, op, staging = writing.connection, writing.op, writing.staging
+    parts = placing.place(connection, op, ledger.table(writing.sampled), writing.plan.shards)
+    done = [staging.finished(part_path(op, part)) for part in parts]
+    first = next((number for number, record in enumerate(done) if record is None), len(parts))
+    files = [record for record in done[:first] if record is not None]
+    if first < len(parts):
+        _check_room(writing, parts[first:])
+        task = gathering.Gathering(
+            connection=connection,
+            op=op,
+            shards=writing.plan.shards,
+            folder=Path(writing.plan.folder),
+            schema=schema,
+            scratch=staging.scratch,
+            memory=int(gathering.MEMORY_SHARE * gathering.memory_limit(connection)),
+        )
+        total = sum(part.rows for part in parts)
+        row_group = _row_group(parts)
+
+        def write_part(part: Part, rows: str) -> None:
+            files.append(_write_part(writing, task, part, rows, row_group))
+            writing.progress("write", sum(file.rows for file in files), total, "documents")
+
+        gathering.gather(task, parts[first:], write_part)
+    domains = placing.domain_totals(connection, op)
+    connection.execute("DROP TABLE placed")
+    return tuple(files), domains
+
+
+def part_path(op: logical.Write, part: Part) -> str:
+    format_ = spec.find("formats", op.output.format)
+    return f"data/part-{part.number:05}{format_.suffix(op.output.compression)}"
+
+
+def _write_part(writing: Writing, task: gathering.Gathering, part: Part, rows: str, row_group: int) -> DataFile:
+    output, connection = writing.op.output, writing.connection
+    options = spec.find("formats", output.format).options(output.compression, row_group)
+    tokens, copies = ident(task.schema[-2].name), ident(task.schema[-1].name)
+    counted = f"{tokens}" if output.copies == "rows" else f"{tokens} * {copies}"
+
+    def make(path: Path) -> tuple[int, int]:
+        found = connection.execute(
+            f"SELECT count(*), CAST(coalesce(sum({counted}), 0) AS BIGINT) FROM {rows}"
+        ).fetchall()[0]
+        if found != (part.rows, part.tokens):
+            raise Failure(
+                Diagnostic(
+                    "R0612",
+                    f"{part_path(writing.op, part)} must hold {part.rows:,} rows with {part.tokens:,} tokens, "
+                    f"and the shards gave {found[0]:,} with {found[1]:,}",
+                    helps=("a shard changed while it was read; plan again",),
+                )
+            )
+        connection.execute(
+            f"COPY (SELECT {task.select_list()} FROM {rows} ORDER BY position) TO {literal(str(path))} ({options})"
+        )
+        return part.rows, part.tokens
+
+    return writing.staging.write(part_path(writing.op, part), make)
+
+
+def _row_group(parts: Sequence[Part]) -> int:
+    """Rows of a row group of about 32 MB of text, in whole vectors of DuckDB."""
+    rows = sum(part.rows for part in parts)
+    mean = sum(part.bytes for part in parts) / max(rows, 1)
+    return int(min(60, max(1, ROW_GROUP_BYTES / max(mean, 1) // 2048))) * 2048
+
+
+def _check_room(writing: Writing, parts: Sequence[Part]) -> None:
+    share = 1.0 if writing.op.output.compression == "none" else LEAST_COMPRESSED
+    destinations.check_room(writing.staging.folder, int(sum(part.bytes for part in parts) * share))
+
+
+@contextlib.contextmanager
+def _disk_errors(target: Path) -> Iterator[None]:
+    """What the operating system or DuckDB says of a full or read-only disk, as diagnostics."""
+    try:
+        yield
+    except OSError as error:
+        raise _as_failure(error.errno, error.strerror or str(error), target) from error
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        text = str(error)
+        full = "No space left" in text or "failed to offload" in text or "Disk quota" in text
+        if full:
+            raise _as_failure(errno.ENOSPC, text.splitlines()[0], target) from error
+        if "Read-only file system" in text or "Permission denied" in text:
+            raise _as_failure(errno.EROFS, text.splitlines()[0], target) from error
+        raise
+
+
+def _as_failure(number: int | None, text: str, target: Path) -> Failure:
+    if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        help_ = "what is finished is kept; make room and run the same command again"
+        return Failure(Diagnostic("R0604", f"the disk is full: {text}", place=str(target), helps=(help_,)))
+    return Failure(Diagnostic("R0603", f"the output folder cannot be written: {text}", place=str(target)))

@@ -1,0 +1,211 @@
+"""The compiler as one page: load, parse, resolve, lower, optimise, index, read, score, select, schedule; and apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipec import __version__, output, planning, runtime, semantics, storage, syntax
+from recipec.database import environment
+from recipec.database.connection import Settings, connect
+from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors
+from recipec.ir import logical, model
+from recipec.ir.execution import ExecutionPlan, Manifest, Shard
+from recipec.ir.selection import Selection
+from recipec.planning import domains, estimates, fingerprints, index, reasons, scheduler
+from recipec.planning.store import STATE, Store
+from recipec.progress import Progress, silent
+
+TEXT_LIMIT = 256_000_000
+"""Bytes of shards up to which `plan` computes text scores itself instead of estimating from a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    recipe: model.Recipe
+    diagnostics: tuple[Diagnostic, ...]  # warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    plan: ExecutionPlan
+    diagnostics: tuple[Diagnostic, ...]  # warnings
+
+
+def settings(path: Path, *, memory: str | None = None, threads: int | None = None) -> Settings:
+    """Limits of the engine for a recipe or plan file; what spills goes to the state folder."""
+    folder = path.parent.resolve()
+    return Settings(memory=memory or "4GB", threads=threads, temp=folder / STATE / "tmp")
+
+
+_default_settings = settings
+"""The function by another name, for those whose parameter has its own."""
+
+
+def compile_recipe(path: Path, overrides: Mapping[str, str]) -> Compiled:
+    """The typed recipe of a file: reads nothing of the shards beyond their schemas.
+
+    Raises:
+        Failure: with every mistake of the file.
+    """
+    source = syntax.load(path)
+    tree, diagnostics = syntax.parse(source)
+    if tree is None or has_errors(diagnostics):
+        raise Failure(*diagnostics)
+    folder = path.parent.resolve()
+    resolved = semantics.resolve(
+        tree, path=str(path), folder=folder, overrides=overrides, environment=environment.Files()
+    )
+    if resolved.recipe is None:
+        raise Failure(*diagnostics, *resolved.diagnostics)
+    return Compiled(resolved.recipe, (*diagnostics, *resolved.diagnostics))
+
+
+def plan(
+    path: Path,
+    overrides: Mapping[str, str],
+    *,
+    score: bool = False,
+    limit: int = TEXT_LIMIT,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Planned:
+    """The execution plan of a recipe, its selection included.
+
+    Args:
+        score: compute every score now, so that the plan is exact whatever it takes.
+        limit: bytes of shards up to which scores are computed anyway.
+    """
+    compiled = compile_recipe(path, overrides)
+    recipe = compiled.recipe
+    folder = Path(recipe.folder)
+    destination = output.locate(folder, recipe.output) if recipe.output else None
+    store = Store.beside(folder)
+    with storage.lock(store.root):
+        shards = index.refresh(recipe.sources, folder, store.root, progress)
+        ops = planning.optimise(planning.lower(recipe))
+        ids = fingerprints.step_ids(ops, shards, folder)
+        draft = _draft(recipe, folder, ops, ids, shards, store)
+        published = destination is not None and output.is_published(destination, output.plan_digest(draft))
+        steps = scheduler.schedule(ops, ids, shards, store, published)
+        with connect(settings or _default_settings(path)) as connection:
+            run = runtime.Run(connection, recipe, ops, ids, shards, folder, store, progress)
+            run.read()
+            share = None if score else estimates.share(run, limit)
+            if share is None:
+                run.score()
+                selection, sample = run.select(), ""
+            else:
+                selection, sample = estimates.estimate(run, share)
+            run.keep_rates()
+        _check_unreadable(recipe, selection)
+        warnings = _warnings(recipe, selection)
+        store.keep_note(reasons.NOTE, reasons.remembered(ops, ids, shards))
+    planned = draft.model_copy(
+        update={
+            "steps": steps,
+            "selection": selection,
+            "exact": not sample,
+            "sample": sample,
+            "warnings": tuple(warning.message for warning in warnings),
+        }
+    )
+    return Planned(planned, (*compiled.diagnostics, *warnings))
+
+
+def apply(plan: ExecutionPlan, *, settings: Settings | None = None, progress: Progress = silent) -> Manifest:
+    """Materialises the dataset of a plan: exactly its steps, its shards, its documents.
+
+    Raises:
+        Failure: the plan is stale, its recipe has no output, another process is at it, the disk is full, …
+    """
+    recipe = plan.recipe
+    if recipe.output is None:
+        helps = ("add for example `output parquet \"out\"`",)
+        raise Failure(Diagnostic("R0709", "the recipe has no `output`, so there is nothing to apply", helps=helps))
+    folder = Path(plan.folder)
+    destination = output.locate(folder, recipe.output)
+    store = Store.beside(folder)
+    with storage.lock(store.root):
+        stale = index.stale(plan.shards, folder)
+        if stale:
+            raise Failure(*(_stale(change) for change in stale), exit_code=ExitCode.STALE)
+        ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
+        ids = fingerprints.step_ids(ops, plan.shards, folder)
+        if ids != tuple(step.id for step in plan.steps):
+            raise Failure(_stale("a target, a tokenizer or recipec itself"), exit_code=ExitCode.STALE)
+        with connect(settings or Settings(temp=store.temporary)) as connection:
+            run = runtime.Run(connection, recipe, ops, ids, plan.shards, folder, store, progress)
+            run.read()
+            run.score()
+            selection = run.select()
+            _check_unreadable(recipe, selection)
+            if plan.exact and plan.selection is not None and selection.digest != plan.selection.digest:
+                raise Failure(Diagnostic("R0710", "the selection is not the one that was planned", place=str(folder)))
+            write = ops.ops[-1]
+            assert isinstance(write, logical.Write)
+            with run.timed(write, sum(shard.bytes for shard in plan.shards)):
+                manifest = output.write(connection, write, run.sampled(), selection, plan, destination, progress)
+            run.keep_rates()
+    return manifest
+
+
+def stored_sample(plan: ExecutionPlan) -> Path | None:
+    """The stored ledger of an exact plan, if it is still there."""
+    store = Store.beside(Path(plan.folder))
+    step = next(step for step in plan.steps if step.op.kind == "sample")
+    return store.result(step.id) if plan.exact and store.has_result(step.id) else None
+
+
+def _draft(
+    recipe: model.Recipe,
+    folder: Path,
+    ops: logical.LogicalPlan,
+    ids: Sequence[str],
+    shards: tuple[Shard, ...],
+    store: Store,
+) -> ExecutionPlan:
+    """The plan without its selection, which is what its digest is of."""
+    return ExecutionPlan(
+        recipec=__version__,
+        recipe=recipe,
+        folder=str(folder),
+        shards=shards,
+        steps=scheduler.schedule(ops, ids, shards, store, published=False),
+        selection=None,
+        exact=False,
+    )
+
+
+def _check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
+    bad = [reason for reason in selection.reasons if reason.reason == "unreadable"]
+    total = sum(reason.documents for reason in bad)
+    if total > recipe.allow_bad * selection.candidates:
+        why = ", ".join(f"{reason.documents:,} × {reason.rejected_by}" for reason in bad if reason.rejected_by)
+        raise Failure(
+            Diagnostic(
+                "R0322",
+                f"{total:,} of {selection.candidates:,} rows are unreadable, more than the {recipe.allow_bad:.3g} "
+                f"that the recipe allows" + (f": {why}" if why else ""),
+                helps=(f"mend the shards, or `allow bad {_enough(total / selection.candidates)}`",),
+            )
+        )
+
+
+def _enough(share: float) -> str:
+    """A percentage that is at least `share`, with two digits."""
+    percent = share * 100
+    return f"{min(100.0, float(f'{percent * 1.05:.2g}')):g}%"
+
+
+def _warnings(recipe: model.Recipe, selection: Selection) -> tuple[Diagnostic, ...]:
+    most = max((cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0)
+    warning = domains.unlimited(recipe, most)
+    return (warning,) if warning else ()
+
+
+def _stale(change: str) -> Diagnostic:
+    return Diagnostic("R0708", f"the plan is stale: {change}", helps=("plan the recipe again",))
+
+

@@ -1,0 +1,94 @@
+"""Identities of steps: the hash of everything that determines a result, and of nothing else.
+
+Read and Score are identified without their shards, as they have one result a shard; the others name theirs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recipec import spec, storage
+from recipec.ir import logical
+from recipec.ir.execution import Shard
+from recipec.source import resolve_path
+
+VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 1, "sample": 1, "write": 1}
+"""Raised when the code of an operation gives another result, so that stored ones are not used."""
+
+
+def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, sample: str = "") -> tuple[str, ...]:
+    """The identity of each operation of a plan.
+
+    Args:
+        sample: "" for the real thing; else what tells an estimate from it.
+    """
+    ids: list[str] = []
+    for op in plan.ops:
+        value = {
+            "op": described(op),
+            "inputs": [ids[position] for position in inputs(op)],
+            "version": VERSIONS[op.kind],
+            "data": _data(op, shards, folder),
+            "sample": sample if op.kind in ("filter", "score", "gather") else "",
+        }
+        ids.append(hashlib.sha256(storage.canonical_json(value).encode()).hexdigest()[:32])
+    return tuple(ids)
+
+
+def inputs(op: logical.Op) -> tuple[int, ...]:
+    """The positions of an operation's inputs."""
+    match op:
+        case logical.Read():
+            return ()
+        case logical.Gather():
+            return op.inputs
+        case _:
+            return (op.input,)
+
+
+def described(op: logical.Op) -> dict[str, Any]:
+    """What an operation does, as JSON without places in recipes, positions, and what the result does not depend on."""
+    value: dict[str, Any] = without_origins(op.model_dump(mode="json"))
+    value.pop("input", None)
+    value.pop("inputs", None)
+    source = value.get("source")
+    if source is not None:
+        # The schema shows in the types of the columns used; the globs in the shards found.
+        del source["shards"], source["schema_"]
+    if isinstance(op, logical.Score):
+        value["source"] = {"text": op.source.text}
+    return value
+
+
+def without_origins(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: without_origins(item) for key, item in value.items() if key != "origin"}
+    if isinstance(value, list):
+        return [without_origins(item) for item in value]
+    return value
+
+
+def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
+    match op:
+        case logical.Gather():
+            return sorted((shard.source, shard.path, shard.sha256) for shard in shards)
+        case logical.Score():
+            extension = spec.find("criteria", op.call.function)
+            return [extension.version, _target_files(op, folder)]
+        case logical.Read() if op.source.tokens.tokenizer:
+            path = resolve_path(op.source.tokens.tokenizer, folder)
+            files = sorted(path.glob("tokenizer.json")) if path.is_dir() else [path]
+            return [storage.sha256_file(file) for file in files if file.is_file()]
+        case _:
+            return None
+
+
+def _target_files(op: logical.Score, folder: Path) -> list[str]:
+    from recipec.database import shards
+
+    if op.target is None:
+        return []
+    return [storage.sha256_file(path) for path in shards.find(op.target.examples, folder)]

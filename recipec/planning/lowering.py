@@ -1,0 +1,140 @@
+"""`lower`: from the typed recipe to the plainest logical plan that means the same.
+
+Per source: read every column, compute every score of every use, filter by all clauses; then gather, rank, sample,
+write. Nothing is clever here; `rules` make it fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recipec.ir import logical, model
+from recipec.ir.expressions import Apply, Column, Constant, Expression, scores_of
+
+COLUMN = "column:"
+"""Prefix of the `Read` output that carries a column as it is, so that no column's name meets a fixed one."""
+
+
+def lower(recipe: model.Recipe) -> logical.LogicalPlan:
+    """The logical plan of a recipe, before any rewrite."""
+    ops: list[logical.Op] = []
+    ends = tuple(_source_chain(recipe, index, ops) for index in range(len(recipe.sources)))
+    criteria = tuple(
+        logical.GatherCriterion(
+            name=criterion.name,
+            values=tuple(carried(value) for value in criterion.values),
+            direction=criterion.direction,
+        )
+        for criterion in recipe.criteria
+    )
+    duplicates = tuple(
+        clause.model_copy(update={"keys": tuple(carried(key) for key in clause.keys)}) for clause in recipe.duplicates
+    )
+    caps = tuple(f"cap_{index}" for index in range(len(_limits(recipe))))
+    nests = tuple(f"nest_{index}" for index in range(len(_nested(recipe))))
+    ops.append(logical.Gather(inputs=ends, criteria=criteria, duplicates=duplicates, caps=caps, nests=nests))
+    ops.append(_rank(recipe, len(ops) - 1))
+    ops.append(_sample(recipe, len(ops) - 1))
+    if recipe.output is not None:
+        ops.append(
+            logical.Write(input=len(ops) - 1, output=recipe.output, seed=recipe.seed, sources=recipe.sources)
+        )
+    return logical.LogicalPlan(ops=tuple(ops))
+
+
+def carried(expression: Expression) -> Expression:
+    """An expression over the source's columns as one over the outputs of `Read`."""
+    match expression:
+        case Column():
+            return expression.model_copy(update={"name": COLUMN + expression.name})
+        case Apply():
+            return expression.model_copy(update={"operands": tuple(carried(o) for o in expression.operands)})
+        case _:
+            return expression
+
+
+def _source_chain(recipe: model.Recipe, index: int, ops: list[logical.Op]) -> int:
+    """Appends the chain of one source and returns the position of its end."""
+    source = recipe.sources[index]
+    outputs = [
+        logical.Output(name=COLUMN + name, expression=Column(name=name, type=type_)) for name, type_ in source.schema_
+    ]
+    outputs += [
+        logical.Output(name=f"cap_{number}", expression=_of_domain(source, limit.domain, limit.per_document[index]))
+        for number, limit in enumerate(_limits(recipe))
+    ]
+    outputs += [
+        logical.Output(name=f"nest_{number}", expression=_in_nest(source, quota, index))
+        for number, quota in enumerate(_nested(recipe))
+    ]
+    ops.append(logical.Read(source=source, outputs=tuple(outputs)))
+    for name in _uses(recipe, index):
+        ops.append(_score(recipe, source, name, len(ops) - 1))
+    predicates = tuple(
+        logical.Predicate(text=clause.text, condition=carried(clause.conditions[index]), evidence=clause.evidence)
+        for clause in recipe.where
+    )
+    ops.append(logical.Filter(input=len(ops) - 1, predicates=predicates))
+    return len(ops) - 1
+
+
+def _uses(recipe: model.Recipe, index: int) -> list[str]:
+    """The names of scores in the order of their uses, once for each use."""
+    expressions: Sequence[Expression] = (
+        *(clause.conditions[index] for clause in recipe.where),
+        *(criterion.values[index] for criterion in recipe.criteria),
+        *(clause.keys[index] for clause in recipe.duplicates),
+    )
+    return [name for expression in expressions for name in sorted(scores_of(expression))]
+
+
+def _score(recipe: model.Recipe, source: model.Source, name: str, position: int) -> logical.Score:
+    call = next(call for call in recipe.scores if call.name == name)
+    target = next((target for target in recipe.targets if target.name == call.params.get("target")), None)
+    return logical.Score(input=position, source=source, call=call, target=target)
+
+
+def _limits(recipe: model.Recipe) -> list[model.Repeat]:
+    return [repeat for repeat in recipe.repeats if repeat.per_document]
+
+
+def _nested(recipe: model.Recipe) -> list[model.Quota]:
+    return [quota for quota in recipe.quotas if quota.conditions]
+
+
+def _of_domain(source: model.Source, domain: str | None, value: Expression) -> Expression:
+    """A value that counts in one domain only: null elsewhere."""
+    if domain is None:
+        return value
+    return Apply(function="if", operands=(_is_domain(source, domain), value), type=value.type)
+
+
+def _in_nest(source: model.Source, quota: model.Quota, index: int) -> Expression:
+    return Apply(function="and", operands=(_is_domain(source, quota.domain), quota.conditions[index]), type="boolean")
+
+
+def _is_domain(source: model.Source, domain: str) -> Expression:
+    return Apply(function="==", operands=(source.domain, Constant(value=domain, type="string")), type="boolean")
+
+
+def _rank(recipe: model.Recipe, position: int) -> logical.Rank:
+    return logical.Rank(
+        input=position,
+        seed=recipe.seed,
+        criteria=tuple((criterion.name, criterion.direction) for criterion in recipe.criteria),
+        quality=recipe.quality,
+        top=recipe.sample.criterion if isinstance(recipe.sample, model.Top) else None,
+    )
+
+
+def _sample(recipe: model.Recipe, position: int) -> logical.Sample:
+    return logical.Sample(
+        input=position,
+        sample=recipe.sample,
+        mixture=recipe.mixture,
+        quotas=recipe.quotas,
+        repeats=tuple(repeat for repeat in recipe.repeats if not repeat.per_document),
+        tokens=recipe.budget.tokens if recipe.budget else None,
+        shortfall=recipe.shortfall,
+        allow_vanishing=recipe.allow_vanishing,
+    )

@@ -1,0 +1,69 @@
+"""Plan files: JSON, versioned, checked on reading, since they may come from strangers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from recipec import storage
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir.execution import PLAN_VERSION, ExecutionPlan
+from recipec.ir.expressions import Apply
+from recipec.ir.logical import Gather, LogicalPlan
+
+
+def write(plan: ExecutionPlan, path: Path) -> None:
+    """Writes a plan file, whole or not at all."""
+    try:
+        storage.write_text(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise Failure(Diagnostic("R0706", f"the plan file cannot be written: {error.strerror}", place=str(path))) from None
+
+
+def read(path: Path) -> ExecutionPlan:
+    """The plan of a file.
+
+    Raises:
+        Failure: no such file, no plan, a plan of another version, or a damaged one.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Failure(Diagnostic("R0706", f"the plan file cannot be read: {error.strerror}", place=str(path))) from None
+    except (ValueError, RecursionError):
+        raise Failure(Diagnostic("R0707", "this is no plan file: not JSON", place=str(path))) from None
+    version = value.get("version") if isinstance(value, dict) else None
+    if version != PLAN_VERSION:
+        message = f"the plan file has version {version}, expected {PLAN_VERSION}"
+        raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",)))
+    try:
+        plan = ExecutionPlan.model_validate(value)
+        _check(LogicalPlan(ops=tuple(step.op for step in plan.steps)))
+    except (ValidationError, ValueError, RecursionError) as error:
+        detail = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+        message = f"the plan file is damaged: {detail.lower()}"
+        raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",))) from None
+    return plan
+
+
+def _check(plan: LogicalPlan) -> None:
+    """What every plan satisfies and the types cannot say: inputs come before their users, functions are known."""
+    from recipec.database.sql import TEMPLATES
+    from recipec.planning.fingerprints import inputs
+
+    for position, op in enumerate(plan.ops):
+        if any(not 0 <= other < position for other in inputs(op)):
+            raise ValueError(f"step {position} has an input that does not come before it")
+    if sum(isinstance(op, Gather) for op in plan.ops) != 1:
+        raise ValueError("a plan has one gather")
+    stack: list[object] = list(plan.ops)
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Apply) and value.function not in TEMPLATES:
+            raise ValueError(f"unknown function `{value.function}`")
+        if isinstance(value, tuple):
+            stack.extend(value)
+        elif hasattr(value, "__pydantic_fields__"):
+            stack.extend(getattr(value, name) for name in type(value).model_fields)

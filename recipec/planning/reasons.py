@@ -1,0 +1,113 @@
+"""Why a step must run: what differs from the last plan, in the recipe's words, with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recipec.ir import logical
+from recipec.ir.execution import Shard
+from recipec.planning.fingerprints import inputs
+from recipec.planning.store import Store
+
+NOTE = "last_plan"
+
+
+def remembered(plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard]) -> dict[str, Any]:
+    """What the next plan needs to say why it must run something."""
+    return {
+        "steps": {
+            key(plan, position): {"id": ids[position], "op": op.model_dump(mode="json")}
+            for position, op in enumerate(plan.ops)
+        },
+        "shards": {f"{shard.source}\x1f{shard.path}": shard.sha256 for shard in shards},
+    }
+
+
+def key(plan: logical.LogicalPlan, position: int) -> str:
+    """What makes a step of this plan and one of the last plan "the same step"."""
+    op = plan.ops[position]
+    match op:
+        case logical.Read():
+            return f"read {op.source.name}"
+        case logical.Score():
+            return f"score {op.source.name} {op.call.name}"
+        case logical.Filter():
+            filters = [p for p, other in enumerate(plan.ops[:position]) if isinstance(other, logical.Filter)]
+            return f"filter {len(filters)}"
+        case _:
+            return op.kind
+
+
+def reason(
+    plan: logical.LogicalPlan, position: int, ids: Sequence[str], shards: Sequence[Shard], store: Store
+) -> str:
+    """Why the step at `position` has no stored result."""
+    last = store.note(NOTE)
+    steps = last.get("steps", {}) if isinstance(last, dict) else {}
+    before = steps.get(key(plan, position))
+    if before is None:
+        return "first run" if not steps else "new step"
+    if before.get("id") != ids[position]:
+        change = difference(before.get("op"), plan.ops[position].model_dump(mode="json"))
+        if change:
+            return change
+        for other in inputs(plan.ops[position]):
+            earlier = steps.get(key(plan, other))
+            if earlier is None or earlier.get("id") != ids[other]:
+                return f"its input changed: {key(plan, other)}"
+    changed = shard_changes(last.get("shards", {}), shards)
+    return changed or "no stored result"
+
+
+def shard_changes(before: Mapping[str, str], shards: Sequence[Shard]) -> str:
+    """"new shard data/b.parquet", or how many."""
+    now = {f"{shard.source}\x1f{shard.path}": shard.sha256 for shard in shards}
+    words = []
+    for what, names in (
+        ("new", sorted(now.keys() - before.keys())),
+        ("changed", sorted(name for name in now.keys() & before.keys() if now[name] != before[name])),
+        ("removed", sorted(before.keys() - now.keys())),
+    ):
+        if len(names) == 1:
+            words.append(f"{what} shard {names[0].partition(chr(31))[2]}")
+        elif names:
+            words.append(f"{len(names)} {what} shards")
+    return ", ".join(words)
+
+
+IGNORED = frozenset({"origin", "input", "inputs", "shards", "schema_"})
+
+
+def difference(before: Any, after: Any, name: str = "", line: int | None = None) -> str:
+    """The first thing that two descriptions of a step say differently: "omega changed at line 22"."""
+    if isinstance(after, dict) and isinstance(before, dict):
+        origin = after.get("origin")
+        line = origin.get("line") if isinstance(origin, dict) else line
+        for field in sorted(before.keys() | after.keys()):
+            if field in IGNORED:
+                continue
+            found = difference(before.get(field), after.get(field), field, line)
+            if found:
+                return found
+        return ""
+    if isinstance(after, list) and isinstance(before, list):
+        for old, new in zip(before, after, strict=False):
+            found = difference(old, new, name, line)
+            if found:
+                return found
+        if len(before) != len(after):
+            extra = (after if len(after) > len(before) else before)[min(len(before), len(after))]
+            origin = extra.get("origin") if isinstance(extra, dict) else None
+            place = origin.get("line") if isinstance(origin, dict) and len(after) > len(before) else line
+            return f"{_word(name)} {'added' if len(after) > len(before) else 'removed'}{_at(place)}"
+        return ""
+    return "" if before == after else f"{_word(name)} changed{_at(line)}"
+
+
+def _word(name: str) -> str:
+    return {"lambda_": "lambda", "most": "limit", "conditions": "condition", "predicates": "where clause"}.get(name, name)
+
+
+def _at(line: int | None) -> str:
+    return f" at line {line}" if line else ""

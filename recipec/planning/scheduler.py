@@ -1,0 +1,107 @@
+"""`schedule`: what is stored and what must run, why, and what it will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from recipec import spec
+from recipec.ir import logical
+from recipec.ir.execution import Cost, Estimate, Shard, Step
+from recipec.planning import reasons
+from recipec.planning.fingerprints import inputs
+from recipec.planning.store import Store
+
+RATES = "rates"
+"""The note with seconds per unit of work measured in the last run, by kind of step."""
+
+ASSUMED: Mapping[str, float] = {"read": 2e-7, "gather": 4e-7, "rank": 1e-6, "sample": 1e-6, "write": 8e-9}
+"""Seconds a row (write: a byte), before anything was measured here."""
+
+Action = Literal["run", "partial", "reuse"]
+
+
+def schedule(
+    plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard], store: Store, published: bool
+) -> tuple[Step, ...]:
+    """The steps of a plan, with what the store holds taken into account.
+
+    Args:
+        published: whether the dataset of this plan stands at its place already.
+    """
+    rates = store.note(RATES)
+    steps: list[Step] = []
+    for position, op in enumerate(plan.ops):
+        action, missing = _action(plan, position, ids, shards, store, steps, published)
+        steps.append(
+            Step(
+                id=ids[position],
+                op=op,
+                inputs=tuple(ids[other] for other in inputs(op)),
+                action=action,
+                reason="" if action == "reuse" else reasons.reason(plan, position, ids, shards, store),
+                cost=_cost(op, missing, rates if isinstance(rates, dict) else {}),
+            )
+        )
+    return tuple(steps)
+
+
+def source_of(plan: logical.LogicalPlan, position: int) -> logical.Read:
+    """The read at the head of the chain of a step."""
+    op = plan.ops[position]
+    while not isinstance(op, logical.Read):
+        op = plan.ops[inputs(op)[0]]
+    return op
+
+
+def _action(
+    plan: logical.LogicalPlan,
+    position: int,
+    ids: Sequence[str],
+    shards: Sequence[Shard],
+    store: Store,
+    steps: Sequence[Step],
+    published: bool,
+) -> tuple[Action, Sequence[Shard]]:
+    """What must be done for a step, and for which shards."""
+    op = plan.ops[position]
+    if isinstance(op, logical.Read | logical.Score):
+        name = source_of(plan, position).source.name
+        mine = [shard for shard in shards if shard.source == name]
+        missing = store.missing(ids[position], mine)
+        return ("reuse" if not missing else "run" if len(missing) == len(mine) else "partial"), missing
+    if isinstance(op, logical.Filter):
+        # Decided within the steps around it, so it runs when they do.
+        return steps[op.input].action, ()
+    stored = published if isinstance(op, logical.Write) else store.has_result(ids[position])
+    return ("reuse", ()) if stored else ("run", shards)
+
+
+def _cost(op: logical.Op, shards: Sequence[Shard], rates: Mapping[str, object]) -> Cost:
+    """Rows and bytes are those of the shards; time is from rates, measured where there are any."""
+    rows, size = sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)
+    key = rate_key(op)
+    measured = rates.get(key)
+    if isinstance(op, logical.Score):
+        assumed = spec.find("criteria", op.call.function).cost / 1e6
+    else:
+        assumed = ASSUMED.get(op.kind, 0.0)
+    rate = float(measured) if isinstance(measured, int | float) else assumed
+    work = size if isinstance(op, logical.Score | logical.Write) else rows
+    basis = "measured in the last run" if isinstance(measured, int | float) else "assumed rate"
+    whole = isinstance(op, logical.Read)
+    return Cost(
+        rows=Estimate(value=rows, basis="exact" if whole else "rows of the shards"),
+        bytes=Estimate(value=size, basis="exact" if whole else "bytes of the shards"),
+        seconds=Estimate(value=rate * work, basis=basis),
+    )
+
+
+def rate_key(op: logical.Op) -> str:
+    return f"score {op.call.name}" if isinstance(op, logical.Score) else op.kind
+
+
+def keep_rates(store: Store, measured: Mapping[str, float]) -> None:
+    """Remembers seconds per unit of work for the next plan."""
+    before = store.note(RATES)
+    store.keep_note(RATES, {**(before if isinstance(before, dict) else {}), **measured})

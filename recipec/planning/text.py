@@ -1,0 +1,67 @@
+"""Logical plans as text, one named step a line.
+
+    s0 := Read[web] columns doc_id, text; where lang == "en"
+    s1 := Score[s0] mean_word_length()
+"""
+
+from __future__ import annotations
+
+from recipec.ir import logical
+from recipec.ir.expressions import Expression, columns_of
+
+
+def text(plan: logical.LogicalPlan) -> str:
+    """A plan for people: `sN := Op[inputs] parameters`."""
+    return "\n".join(f"s{index} := {_op(op)}" for index, op in enumerate(plan.ops))
+
+
+def columns_read(op: logical.Read) -> tuple[str, ...]:
+    """The columns of the shard that a `Read` needs, sorted."""
+    source = op.source
+    parts: list[Expression] = [source.id, source.domain]
+    if source.tokens.column is not None:
+        parts.append(source.tokens.column)
+    parts += [predicate.condition for predicate in op.predicates]
+    parts += [output.expression for output in op.outputs]
+    return tuple(sorted({source.text}.union(*(columns_of(part) for part in parts))))
+
+
+def _op(op: logical.Op) -> str:
+    match op:
+        case logical.Read():
+            words = [f"Read[{op.source.name}] columns {', '.join(columns_read(op))}"]
+            words += [f"where {predicate.text}" for predicate in op.predicates]
+            words += [f"as {output.name}" for output in op.outputs]
+            return "; ".join(words)
+        case logical.Filter():
+            return f"Filter[s{op.input}] " + "; ".join(predicate.text for predicate in op.predicates)
+        case logical.Score():
+            return f"Score[s{op.input}] {op.call.name}"
+        case logical.Gather():
+            words = [f"Gather[{', '.join(f's{number}' for number in op.inputs)}]"]
+            words += [criterion.name for criterion in op.criteria]
+            words += [clause.text for clause in op.duplicates]
+            return " ".join([words[0], "; ".join(words[1:])]).rstrip()
+        case logical.Rank():
+            return f"Rank[s{op.input}] {_rank(op)}"
+        case logical.Sample():
+            return f"Sample[s{op.input}] {_sample(op)}"
+        case logical.Write():
+            return f"Write[s{op.input}] {op.output.format} {op.output.path}"
+
+
+def _rank(op: logical.Rank) -> str:
+    blocks = [
+        (f"for {block.domain}: " if block.domain else "") + " + ".join(f"{w:g} {name}" for name, w in block.weights)
+        for block in op.quality.weights
+    ]
+    return f"{op.quality.normalize}, missing {op.quality.missing}; " + "; ".join(blocks)
+
+
+def _sample(op: logical.Sample) -> str:
+    words = [op.sample.kind, f"mixture {op.mixture.kind}"]
+    words += [f"quota {quota.domain}" + (f" where {quota.text}" if quota.text else "") for quota in op.quotas]
+    words += [f"repeat {repeat.domain or 'all'} at most {repeat.most}" for repeat in op.repeats]
+    if op.tokens is not None:
+        words.append(f"{op.tokens:,} tokens")
+    return "; ".join(words)

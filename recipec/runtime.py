@@ -1,0 +1,227 @@
+"""Runs the steps of a plan: whatever has no stored result, in order, each result whole or absent."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec import selection
+from recipec.database import reading, relations, scoring
+from recipec.diagnostics import Failure
+from recipec.ir import logical, model
+from recipec.ir.execution import Shard
+from recipec.ir.selection import Selection, Stats
+from recipec.planning import domains, index
+from recipec.planning.scheduler import keep_rates, rate_key, source_of
+from recipec.planning.store import Store
+from recipec.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a plan.
+
+    Attributes:
+        ids: the identity of each operation (`planning.fingerprints`).
+        sampling: None, or the share of documents an estimate is made from.
+    """
+
+    connection: DuckDBPyConnection
+    recipe: model.Recipe
+    plan: logical.LogicalPlan
+    ids: tuple[str, ...]
+    shards: tuple[Shard, ...]
+    folder: Path
+    store: Store
+    progress: Progress = silent
+    sampling: float | None = None
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def read(self) -> None:
+        """Runs every `Read` for the shards that have no result."""
+        for position, op in enumerate(self.plan.ops):
+            if isinstance(op, logical.Read):
+                missing = self.store.missing(self.ids[position], self._shards_of(op))
+                for number, shard in enumerate(missing):
+                    self.progress(f"read {op.source.name}", number, len(missing), "shards")
+                    with self.timed(op, shard.rows):
+                        reading.read(
+                            self.connection, op, shard, self.folder, self.store.shard_result(self.ids[position], shard)
+                        )
+                if missing:
+                    self.progress(f"read {op.source.name}", len(missing), len(missing), "shards")
+
+    def score(self) -> None:
+        """Runs every `Score` for the shards that have no result; those that follow one another share a scan."""
+        for group in _groups(self.plan):
+            source = source_of(self.plan, group[0])
+            shards = self._shards_of(source)
+            missing = {p: {shard.path for shard in self.store.missing(self.ids[p], shards)} for p in group}
+            todo = [shard for shard in shards if any(shard.path in missing[p] for p in group)]
+            for number, shard in enumerate(todo):
+                self.progress(f"score {source.source.name}", number, len(todo), "shards")
+                self._score_shard([p for p in group if shard.path in missing[p]], shard)
+            if todo:
+                self.progress(f"score {source.source.name}", len(todo), len(todo), "shards")
+
+    def _score_shard(self, positions: Sequence[int], shard: Shard) -> None:
+        ops = [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
+        survivors = f"(SELECT row FROM {self._relation(positions[0], (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
+        destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
+        started = time.monotonic()
+        scoring.score(self.connection, ops, shard, self.folder, survivors, destinations)
+        for op in ops:
+            self.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
+            self.work[rate_key(op)] += shard.bytes
+
+    def select(self) -> Selection:
+        """Gather, rank and sample; the selection as it is stored."""
+        positions = {op.kind: position for position, op in enumerate(self.plan.ops)}
+        rows = sum(shard.rows for shard in self.shards)
+        gather, rank, sample = (positions[kind] for kind in ("gather", "rank", "sample"))
+        if not self.store.has_result(self.ids[sample]):
+            self.progress("gather", 0, rows, "documents")
+            self._gather(gather, rows)
+            self.progress("rank", 0, rows, "documents")
+            stats = self._rank(rank, gather, rows)
+            self.progress("sample", 0, rows, "documents")
+            self._sample(sample, rank, rows, stats)
+            self.progress("sample", rows, rows, "documents")
+        return Selection.model_validate(self.store.facts(self.ids[sample]))
+
+    def _gather(self, position: int, rows: int) -> None:
+        op = self.plan.ops[position]
+        assert isinstance(op, logical.Gather)
+        if self.store.has_result(self.ids[position]):
+            return
+        parts = []
+        for end in op.inputs:
+            source = source_of(self.plan, end)
+            relation = self._relation(end, self._shards_of(source), own=True)
+            parts.append(selection.Part(source.source.name, relation))
+        self._check_duplicates(op.inputs)
+        with self.timed(op, rows):
+            selection.gather(self.connection, op, parts, self.store.result(self.ids[position]))
+        self.store.keep_facts(self.ids[position], {})
+
+    def _check_duplicates(self, ends: Sequence[int]) -> None:
+        for end in ends:
+            read = source_of(self.plan, end)
+            position = self.plan.ops.index(read)
+            shards = self._shards_of(read)
+            files = [self.store.shard_result(self.ids[position], shard) for shard in shards]
+            index.check_duplicates(self.connection, read.source, shards, files)
+
+    def _rank(self, position: int, gather: int, rows: int) -> tuple[Stats, ...]:
+        op = self.plan.ops[position]
+        assert isinstance(op, logical.Rank)
+        if not self.store.has_result(self.ids[position]):
+            candidates = self.store.result(self.ids[gather])
+            if self.sampling is None:
+                self._check_domains(candidates)
+            with self.timed(op, rows):
+                stats = selection.rank(self.connection, op, candidates, self.store.result(self.ids[position]))
+            self.store.keep_facts(self.ids[position], [one.model_dump(mode="json") for one in stats])
+        return tuple(Stats.model_validate(one) for one in self.store.facts(self.ids[position]))
+
+    def _check_domains(self, candidates: Path) -> None:
+        rows = self.connection.execute("SELECT DISTINCT domain FROM read_parquet(?)", [str(candidates)]).fetchall()
+        found = domains.unknown(self.recipe, (row[0] for row in rows if row[0] is not None))
+        if found:
+            raise Failure(*found)
+
+    def _sample(self, position: int, rank: int, rows: int, stats: tuple[Stats, ...]) -> None:
+        op = self.plan.ops[position]
+        assert isinstance(op, logical.Sample)
+        if self.sampling is not None:
+            op = scaled(op, self.sampling)
+        ranked = self.store.result(self.ids[rank])
+        with self.timed(op, rows):
+            result = selection.sample(self.connection, op, ranked, self.store.result(self.ids[position]))
+        result = result.model_copy(update={"stats": stats})
+        self.store.keep_facts(self.ids[position], result.model_dump(mode="json"))
+
+    def sampled(self) -> Path:
+        """The stored result of `Sample`: the ledger's rows."""
+        return self.store.result(self.ids[next(p for p, op in enumerate(self.plan.ops) if op.kind == "sample")])
+
+    def keep_rates(self) -> None:
+        measured = {key: self.seconds[key] / work for key, work in self.work.items() if work}
+        if measured:
+            keep_rates(self.store, measured)
+
+    def _shards_of(self, read: logical.Read) -> tuple[Shard, ...]:
+        return tuple(shard for shard in self.shards if shard.source == read.source.name)
+
+    def _relation(self, position: int, shards: Sequence[Shard], own: bool = False) -> str:
+        """The documents of some shards as they stand before the step at `position` (`own`: after it)."""
+        links: list[relations.Scored | logical.Filter] = []
+        op = self.plan.ops[position]
+        at = position
+        while not isinstance(op, logical.Read):
+            assert isinstance(op, logical.Score | logical.Filter)
+            if own or at != position:
+                links.append(op if isinstance(op, logical.Filter) else self._scored(at, op, shards))
+            at = op.input
+            op = self.plan.ops[at]
+        files = tuple(self.store.shard_result(self.ids[at], shard) for shard in shards)
+        seed = self.recipe.seed
+        return relations.documents(op, shards, files, tuple(reversed(links)), seed=seed, share=self.sampling)
+
+    def _scored(self, position: int, op: logical.Score, shards: Sequence[Shard]) -> relations.Scored:
+        files = tuple(self.store.shard_result(self.ids[position], shard) for shard in shards)
+        return relations.Scored(op.call.name, op.call.type, files)
+
+    def timed(self, op: logical.Op, work: float) -> _Timer:
+        return _Timer(self, rate_key(op), work)
+
+
+@dataclass(slots=True)
+class _Timer:
+    run: Run
+    key: str
+    work: float
+    started: float = 0.0
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+
+    def __exit__(self, *exception: object) -> None:
+        self.run.seconds[self.key] += time.monotonic() - self.started
+        self.run.work[self.key] += self.work
+
+
+def _groups(plan: logical.LogicalPlan) -> list[list[int]]:
+    """Positions of scores that follow one another directly."""
+    groups: list[list[int]] = []
+    for position, op in enumerate(plan.ops):
+        if isinstance(op, logical.Score):
+            if groups and groups[-1][-1] == op.input:
+                groups[-1].append(position)
+            else:
+                groups.append([position])
+    return groups
+
+
+def scaled(op: logical.Sample, share: float) -> logical.Sample:
+    """The sampling of a share of the documents: token counts shrink with it, shares stay."""
+
+    def amount(bound: model.Amount | None) -> model.Amount | None:
+        if bound is None or bound.kind == "share":
+            return bound
+        return bound.model_copy(update={"value": bound.value * share})
+
+    quotas = tuple(q.model_copy(update={"least": amount(q.least), "most": amount(q.most)}) for q in op.quotas)
+    tokens = max(1, round(op.tokens * share)) if op.tokens is not None else None
+    # A domain too small for the sample to meet has not vanished.
+    return op.model_copy(update={"quotas": quotas, "tokens": tokens, "allow_vanishing": True, "shortfall": "shrink"})
+
+

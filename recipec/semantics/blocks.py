@@ -1,0 +1,78 @@
+"""Blocks of settings: which are known, which may repeat, which must be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from recipec.semantics.context import Context
+from recipec.source import Span
+from recipec.syntax import ast
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a setting may look like: how many values it has, whether it may be said for a domain, as `= expression`,
+    with a block, more than once."""
+
+    values: tuple[int, int] = (1, 1)
+    domain: bool = False
+    assigned: bool = False
+    block: bool = False
+    many: bool = False
+
+
+Settings = Mapping[str, tuple[ast.Setting, ...]]
+
+
+def settings(context: Context, block: ast.Block | None, forms: Mapping[str, Form], what: str) -> Settings:
+    """The settings of a block by name, those with mistakes left out."""
+    found: dict[str, list[ast.Setting]] = {name: [] for name in forms}
+    for setting in block.settings if block else ():
+        form = forms.get(setting.name.text)
+        if form is None:
+            context.unknown("R0201", f"setting of {what}", setting.name.text, setting.name.span, forms)
+        elif _well_formed(context, setting, form):
+            same = [other for other in found[setting.name.text] if _domain(other) == _domain(setting)]
+            if same and not form.many:
+                context.duplicate(f"`{setting.name.text}`", setting.span, same[0].span)
+            else:
+                found[setting.name.text].append(setting)
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def required(context: Context, found: Settings, names: Iterable[str], what: str, span: Span) -> bool:
+    """Whether all the settings are there; a diagnostic for each that is not."""
+    missing = [name for name in names if not found[name]]
+    for name in missing:
+        context.error("R0203", f"{what} has no `{name}`", span, label=f"`{name}` is missing")
+    return not missing
+
+
+def _domain(setting: ast.Setting) -> str | None:
+    match setting.domain:
+        case None:
+            return None
+        case ast.Name():
+            return setting.domain.text
+        case ast.String():
+            return setting.domain.value
+
+
+def _well_formed(context: Context, setting: ast.Setting, form: Form) -> bool:
+    name, mistakes = setting.name.text, []
+    if setting.domain is not None and not form.domain:
+        mistakes.append("is not stated for a domain")
+    if setting.assigned and not form.assigned:
+        mistakes.append("takes no `=`")
+    if setting.block is not None and not form.block:
+        mistakes.append("takes no block")
+    if setting.block is None and form.block:
+        mistakes.append("needs a block `{ … }`")
+    low, high = form.values
+    if not low <= len(setting.values) <= high:
+        expected = f"{low}" if low == high else f"{low} to {high}"
+        mistakes.append(f"takes {expected} value{'' if expected == '1' else 's'}, found {len(setting.values)}")
+    for mistake in mistakes:
+        context.error("R0208", f"`{name}` {mistake}", setting.span)
+    return not mistakes

@@ -1,0 +1,125 @@
+"""Calls of criteria: arguments checked against the word's own parameter model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from recipec import spec
+from recipec.diagnostics import did_you_mean
+from recipec.ir import model
+from recipec.semantics.context import Context
+from recipec.source import Span
+from recipec.syntax import ast, text
+
+RESERVED = {"column": "it names a column in `criterion`", "duplicate": "it stands alone in `where not duplicate(…)`"}
+
+
+def score_call(context: Context, call: ast.Call, targets: dict[str, ast.Target]) -> model.ScoreCall | None:
+    """The call of a word of `recipec.criteria` as it is stored, or None (and diagnostics)."""
+    word = call.function.text
+    extension = spec.find("criteria", word)
+    values = arguments(context, call, extension.params)
+    if values is None:
+        return None
+    params = _validated(context, call, extension.params, values)
+    if params is None:
+        return None
+    target = values.get("target")
+    if target is not None and target.value not in targets:
+        context.unknown("R0227", "target", str(target.value), target.span, targets)
+        return None
+    if extension.available is not None:
+        context.error("R0226", f"`{word}` is not available yet", call.span, label=extension.available)
+        return None
+    return model.ScoreCall(
+        name=text(call), function=word, params=params, type=extension.type, origin=model.Origin.of(call.span)
+    )
+
+
+class Value:
+    """An argument's plain value and where it stands."""
+
+    def __init__(self, value: Any, span: Span) -> None:
+        self.value, self.span = value, span
+
+
+def arguments(context: Context, call: ast.Call, params: type[BaseModel]) -> dict[str, Value] | None:
+    """Arguments by parameter name: positional ones in the order of the model's fields."""
+    names = list(params.model_fields)
+    result: dict[str, Value] = {}
+    mistaken = False
+    for position, argument in enumerate(call.arguments):
+        name = argument.name
+        if name is None and position < len(names):
+            name = names[position]
+        if name is None or name not in names:
+            what = f"`{call.function.text}` takes no argument `{name}`" if name else "too many arguments"
+            context.error("R0208", what, argument.span, helps=did_you_mean(name or "", names))
+            mistaken = True
+        elif name in result:
+            context.duplicate(f"argument `{name}`", argument.span, result[name].span)
+            mistaken = True
+        else:
+            value = _plain(context, argument.value)
+            mistaken |= value is None
+            result[name] = value or Value(None, argument.span)
+    return None if mistaken else result
+
+
+def _plain(context: Context, expr: ast.Expr) -> Value | None:
+    """An argument as a Python value: names (of targets, words) and strings alike are text."""
+    match expr:
+        case ast.Name():
+            return Value(expr.text, expr.span)
+        case ast.String() | ast.Boolean():
+            return Value(expr.value, expr.span)
+        case ast.Quantity(unit="%"):
+            return Value(float(expr.value / 100), expr.span)
+        case ast.Quantity():
+            whole = expr.value == expr.value.to_integral_value()
+            return Value(int(expr.value) if whole else float(expr.value), expr.span)
+        case ast.Unary(operator="-", operand=ast.Quantity()):
+            inner = _plain(context, expr.operand)
+            return inner and Value(-inner.value, expr.span)
+        case _:
+            context.error("R0208", "expected a number, a string or a name as argument", expr.span)
+            return None
+
+
+def _validated(
+    context: Context, call: ast.Call, params: type[BaseModel], values: dict[str, Value]
+) -> dict[str, Any] | None:
+    try:
+        return params.model_validate({name: value.value for name, value in values.items()}).model_dump(mode="json")
+    except ValidationError as error:
+        for detail in error.errors():
+            name = str(detail["loc"][0]) if detail["loc"] else ""
+            span = values[name].span if name in values else call.span
+            context.error("R0208", f"argument `{name}` of `{call.function.text}`: {_sentence(detail)}", span)
+        return None
+
+
+def _sentence(detail: Any) -> str:
+    """What pydantic found, in our words."""
+    limits = detail.get("ctx", {})
+    match detail["type"]:
+        case "missing":
+            return "is missing"
+        case "greater_than_equal":
+            return f"expected at least {limits['ge']}"
+        case "greater_than":
+            return f"expected above {limits['gt']}"
+        case "less_than_equal":
+            return f"expected at most {limits['le']}"
+        case "less_than":
+            return f"expected below {limits['lt']}"
+        case "literal_error":
+            return f"expected {limits['expected']}"
+        case kind if kind.startswith(("int_", "float_")):
+            return f"expected {'a whole number' if kind.startswith('int_') else 'a number'}"
+        case kind if kind.startswith("string_"):
+            return "expected a name or a string"
+        case _:
+            return str(detail["msg"]).lower()

@@ -1,0 +1,63 @@
+"""What resolving needs from outside, and where its diagnostics collect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from recipec.diagnostics import Diagnostic, Label, Severity, did_you_mean
+from recipec.ir.expressions import Type
+from recipec.source import Span
+
+Columns = tuple[tuple[str, Type], ...]
+
+
+class Environment(Protocol):
+    """What a recipe refers to outside itself. Methods raise `Failure` with diagnostics of their own."""
+
+    def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
+        """The columns of the shards of a source, in their order."""
+
+    def pattern_error(self, pattern: str) -> str | None:
+        """Why a regular expression is none, or None when it is one."""
+
+    def read_text(self, path: Path, span: Span) -> str:
+        """The text of a file that a recipe names, such as a mixture."""
+
+
+@dataclass(slots=True)
+class Context:
+    """The state of one `resolve`: the folder of the recipe, its environment, and what was found wrong so far."""
+
+    folder: Path
+    environment: Environment
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        also: Iterable[tuple[Span, str]] = (),
+        helps: Iterable[str] = (),
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Adds a diagnostic, once: an expression is typed for each source, and most mistakes are the same in all."""
+        labels = tuple(Label(place, words) for place, words in also)
+        found = Diagnostic(code, message, span, label, labels, tuple(helps), severity=severity)
+        if found not in self.diagnostics:
+            self.diagnostics.append(found)
+
+    def unknown(self, code: str, kind: str, word: str, span: Span, known: Iterable[str]) -> None:
+        """"unknown criterion `edo`", with the nearest known one."""
+        self.error(code, f"unknown {kind} `{word}`", span, label="not known here", helps=did_you_mean(word, known))
+
+    def duplicate(self, what: str, again: Span, first: Span) -> None:
+        self.error("R0202", f"{what} is stated twice", again, label="again here", also=((first, "first here"),))
+
+    def unavailable(self, what: str, arrives: str, span: Span) -> None:
+        self.error("R0226", f"{what} is not available yet", span, label=f"arrives with {arrives}")

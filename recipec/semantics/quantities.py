@@ -1,0 +1,114 @@
+"""Numbers with units: a share is not a count, and 20 is not 20%."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from recipec.semantics.context import Context
+from recipec.source import Span
+from recipec.syntax import ast
+
+UNITS = {
+    "": "a plain number",
+    "%": "a share in percent",
+    "tokens": "a count of tokens",
+    "params": "a count of parameters",
+    "times": "a number of times",
+    "bytes": "a size in bytes",
+}
+"""Unit of a quantity -> what it is called."""
+
+LARGEST = Decimal(2**63 - 1)
+
+
+def quantity(context: Context, expr: ast.Expr, unit: str) -> Decimal | None:
+    """The value of a quantity that must have a unit; None (and a diagnostic) if it has not."""
+    sign = 1
+    inner = expr
+    if isinstance(expr, ast.Unary) and expr.operator == "-":
+        sign, inner = -1, expr.operand
+    if not isinstance(inner, ast.Quantity):
+        context.error("R0208", f"expected {UNITS[unit]}", expr.span, label="this is no number")
+        return None
+    if inner.unit != unit:
+        message = f"expected {UNITS[unit]}, found {UNITS[inner.unit]}"
+        context.error("R0209", message, expr.span, helps=_remedy(inner, unit))
+        return None
+    return sign * inner.value
+
+
+def _remedy(found: ast.Quantity, unit: str) -> tuple[str, ...]:
+    if found.unit:
+        return ()
+    match unit:
+        case "%" if 0 < found.value < 1:
+            return (f"write `{_plain(found.value * 100)}%`",)
+        case "%":
+            return (f"write `{found.text}%` if a share is meant",)
+        case "bytes":
+            return (f"write `{found.text}B`, or with KB, MB, GB",)
+        case _:
+            return (f"write `{found.text} {unit}`",)
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"
+
+
+def between(
+    context: Context, expr: ast.Expr, unit: str, low: float, high: float | None = None, *, above: bool = False
+) -> Decimal | None:
+    """A quantity within [low, high], or (low, high] where `above`."""
+    value = quantity(context, expr, unit)
+    if value is None:
+        return None
+    too_low = value <= Decimal(str(low)) if above else value < Decimal(str(low))
+    if too_low or value > (LARGEST if high is None else Decimal(str(high))):
+        mark = {"%": "%", "": ""}.get(unit, f" {unit}")
+        lower = f"above {low}{mark}" if above else f"at least {low}{mark}"
+        message = f"expected {lower}" + ("" if high is None else f" and at most {high}{mark}")
+        context.error("R0210", message, expr.span, label="out of range")
+        return None
+    return value
+
+
+def share(context: Context, expr: ast.Expr, *, above: bool = False) -> float | None:
+    """A share in [0, 1], written in percent."""
+    value = between(context, expr, "%", 0, 100, above=above)
+    return None if value is None else float(value / 100)
+
+
+def whole(context: Context, expr: ast.Expr, unit: str, low: int = 0) -> int | None:
+    """A whole number of a unit, at least `low`."""
+    value = between(context, expr, unit, low)
+    if value is None:
+        return None
+    if value != value.to_integral_value():
+        context.error("R0210", "expected a whole number", expr.span, label="has a fraction")
+        return None
+    return int(value)
+
+
+def word(context: Context, expr: ast.Expr, known: tuple[str, ...], what: str) -> str | None:
+    """One of a closed set of words."""
+    if isinstance(expr, ast.Name) and expr.text in known:
+        return expr.text
+    found = expr.text if isinstance(expr, ast.Name) else expr.span.text
+    context.unknown("R0222", what, found, expr.span, known)
+    return None
+
+
+def string(context: Context, expr: ast.Expr, what: str) -> str | None:
+    """A string literal."""
+    if isinstance(expr, ast.String):
+        return expr.value
+    context.error("R0208", f"expected {what} in double quotes", expr.span, label="this is no string")
+    return None
+
+
+def domain_name(node: ast.Name | ast.String) -> str:
+    return node.text if isinstance(node, ast.Name) else node.value
+
+
+def span_of(*nodes: ast.Node) -> Span:
+    return nodes[0].span.to(nodes[-1].span)

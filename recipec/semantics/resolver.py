@@ -1,0 +1,173 @@
+"""`resolve`: from the syntax tree to the typed recipe, with every mistake of the file in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from recipec.diagnostics import Diagnostic, has_errors
+from recipec.ir import model
+from recipec.semantics import allocation, clauses, delivery, imports, parameters, sampling, sources
+from recipec.semantics.context import Context, Environment
+from recipec.semantics.typing import Scope
+from recipec.source import Span
+from recipec.syntax import ast, statement_text, text
+
+N = TypeVar("N", bound=ast.Node)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The recipe, or None where a diagnostic is an error."""
+
+    recipe: model.Recipe | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def resolve(
+    tree: ast.Recipe, *, path: str, folder: Path, overrides: Mapping[str, str], environment: Environment
+) -> Resolved:
+    """Binds names, checks types and units, fills in defaults.
+
+    Args:
+        path: the recipe's path as shown.
+        folder: the folder that relative paths start from.
+        overrides: `--set` values by parameter name.
+    """
+    context = Context(folder, environment)
+    statements = imports.expanded(context, tree)
+    params = [statement for statement in statements if isinstance(statement, ast.Param)]
+    start = Span(tree.span.source, tree.span.start, tree.span.start)
+    values = parameters.values(context, params, overrides, start)
+    body = tuple(s for s in statements if not isinstance(s, ast.Param))
+    body = parameters.substitute(context, body, values)
+    recipe = _recipe(context, body, path, values, start)
+    found = tuple(sorted(context.diagnostics, key=_place))
+    return Resolved(None if has_errors(found) else recipe, found)
+
+
+def _place(diagnostic: Diagnostic) -> tuple[str, int]:
+    span = diagnostic.span
+    return (span.source.path, span.start) if span else ("", 0)
+
+
+def _recipe(
+    context: Context,
+    body: Sequence[ast.Statement],
+    path: str,
+    values: Mapping[str, ast.Expr],
+    start: Span,
+) -> model.Recipe | None:
+    for phases in _all(body, ast.Phases):
+        context.unavailable("`phases`", "TiKMiX reweighting", phases.span)
+    nodes = _named(context, body, ast.Source, "source")
+    if not nodes:
+        context.error("R0203", "the recipe has no `source`", start, helps=("name the shards: `source web { … }`",))
+    found = [sources.source(context, node) for node in nodes]
+    typed_sources = tuple(source for source in found if source is not None)
+    complete = len(typed_sources) == len(nodes) and bool(nodes)
+    target_nodes = _named(context, body, ast.Target, "target")
+    targets = tuple(t for node in target_nodes if (t := sources.target(context, node)) is not None)
+    scopes = _scopes(typed_sources, target_nodes) if complete else []
+    criteria = _criteria(context, body, scopes)
+    where = [clauses.where(context, scopes, node) for node in _all(body, ast.Where)] if complete else []
+    quality = sampling.quality(context, _one(context, body, ast.Quality), criteria) if complete else model.Quality()
+    sample_node = _one(context, body, ast.Sample)
+    sample = sampling.sample(context, sample_node, criteria, quality) if complete else model.All()
+    bad, vanishing = delivery.allowed(context, _all(body, ast.Allow))
+    seed = delivery.seed(context, _one(context, body, ast.Seed))
+    mixture = allocation.mixture(context, _one(context, body, ast.Mixture))
+    quotas = allocation.quotas(context, _all(body, ast.Quota), scopes) if complete else ()
+    repeats = allocation.repeats(context, _all(body, ast.Repeat), scopes) if complete else ()
+    budget = delivery.budget(context, _one(context, body, ast.Budget))
+    shortfall = delivery.shortfall(context, _one(context, body, ast.Shortfall))
+    output = delivery.output(context, _one(context, body, ast.Output), typed_sources)
+    if has_errors(context.diagnostics) or not complete:
+        return None
+    return model.Recipe(
+        path=path,
+        folder=str(context.folder),
+        canonical=canonical(body),
+        params=tuple(sorted((name, text(value)) for name, value in values.items())),
+        seed=seed,
+        sources=tuple(sorted(typed_sources, key=lambda source: source.name)),
+        targets=tuple(sorted(targets, key=lambda target: target.name)),
+        scores=_scores(scopes),
+        where=tuple(sorted((c for c in where if isinstance(c, model.Clause)), key=lambda clause: clause.text)),
+        duplicates=tuple(sorted((c for c in where if isinstance(c, model.Duplicates)), key=lambda c: c.text)),
+        criteria=criteria,
+        quality=quality,
+        sample=sample,
+        mixture=mixture,
+        quotas=quotas,
+        repeats=repeats,
+        budget=budget,
+        shortfall=shortfall,
+        allow_bad=bad,
+        allow_vanishing=vanishing,
+        output=output,
+    )
+
+
+def canonical(statements: Iterable[ast.Statement]) -> str:
+    """The text of statements with nothing that does not matter: no comments, no order, no parameters."""
+    return "".join(sorted(statement_text(statement).rstrip("\n") + "\n" for statement in statements))
+
+
+def _scopes(typed_sources: Sequence[model.Source], targets: Sequence[ast.Target]) -> list[Scope]:
+    """The scopes of all sources, sorted by name as the recipe's sources are; they share the calls they meet."""
+    scores: dict[str, model.ScoreCall] = {}
+    known = {target.name.text: target for target in targets}
+    scopes = [sources.scope_of(source) for source in sorted(typed_sources, key=lambda source: source.name)]
+    for scope in scopes:
+        scope.targets, scope.scores = known, scores
+    return scopes
+
+
+def _scores(scopes: Sequence[Scope]) -> tuple[model.ScoreCall, ...]:
+    return tuple(scopes[0].scores[name] for name in sorted(scopes[0].scores)) if scopes else ()
+
+
+def _criteria(context: Context, body: Sequence[ast.Statement], scopes: list[Scope]) -> tuple[model.Criterion, ...]:
+    """The criteria by name; each may be built on those above it."""
+    result = []
+    for node in _named(context, body, ast.Criterion, "criterion"):
+        criterion = clauses.criterion(context, scopes, node) if scopes else None
+        if criterion is not None:
+            result.append(criterion)
+            for scope, value in zip(scopes, criterion.values, strict=True):
+                scope.criteria = {**scope.criteria, criterion.name: value}
+    return tuple(sorted(result, key=lambda criterion: criterion.name))
+
+
+def _all(body: Sequence[ast.Statement], kind: type[N]) -> list[N]:
+    return [statement for statement in body if isinstance(statement, kind)]
+
+
+def _one(context: Context, body: Sequence[ast.Statement], kind: type[N]) -> N | None:
+    """The only statement of a kind; a second is an error that shows both."""
+    found = _all(body, kind)
+    for again in found[1:]:
+        context.duplicate(f"`{kind.__name__.lower()}`", again.span, found[0].span)
+    return found[0] if found else None
+
+
+def _named(context: Context, body: Sequence[ast.Statement], kind: type[N], what: str) -> list[N]:
+    """Statements with a name of their own, each name once."""
+    result: dict[str, N] = {}
+    for node in _all(body, kind):
+        name: ast.Name = node.name  # type: ignore[attr-defined]  # all of `kind` have one
+        if name.text in result:
+            first: ast.Name = result[name.text].name  # type: ignore[attr-defined]
+            context.error(
+                "R0202",
+                f"{what} `{name.text}` is defined twice",
+                name.span,
+                label="again here",
+                also=((first.span, "first here"),),
+            )
+        else:
+            result[name.text] = node
+    return list(result.values())

@@ -1,0 +1,154 @@
+"""What is good and how it is sampled: `quality`, `sample`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recipec.ir import model
+from recipec.semantics import quantities
+from recipec.semantics.blocks import Form, settings
+from recipec.semantics.context import Context
+from recipec.semantics.quantities import domain_name
+from recipec.syntax import ast
+
+QUALITY = {
+    "normalize": Form(),
+    "missing": Form(),
+    "weights": Form((0, 0), domain=True, block=True),
+}
+
+CURVES = {"curve": Form((0, 0), domain=True, block=True)}
+
+CURVE = {name: Form() for name in ("lambda", "omega", "eta", "epsilon")}
+
+
+def quality(context: Context, node: ast.Quality | None, criteria: Sequence[model.Criterion]) -> model.Quality:
+    """Normalisation, missing scores and weights; with one criterion its weight needs no saying."""
+    found = settings(context, node.block if node else None, QUALITY, "`quality`")
+    normalize = missing = None
+    if found["normalize"]:
+        normalize = quantities.word(
+            context, found["normalize"][0].values[0], ("zscore", "rank", "minmax"), "normalisation"
+        )
+    if found["missing"]:
+        missing = quantities.word(
+            context, found["missing"][0].values[0], ("error", "worst", "drop"), "way to treat missing scores"
+        )
+    blocks = [_weights(context, setting, criteria) for setting in found["weights"]]
+    weights = [block for block in blocks if block is not None]
+    if not found["weights"] and len(criteria) == 1:
+        weights = [model.Weights(domain=None, weights=((criteria[0].name, 1.0),), origin=criteria[0].origin)]
+    weights.sort(key=lambda block: (block.domain is not None, block.domain or ""))
+    return model.Quality.model_validate(
+        {"normalize": normalize or "zscore", "missing": missing or "error", "weights": tuple(weights)}
+    )
+
+
+def _weights(context: Context, setting: ast.Setting, criteria: Sequence[model.Criterion]) -> model.Weights | None:
+    """One `weights { … }`: every name is a criterion, no weight is negative, not all are 0."""
+    known = {criterion.name for criterion in criteria}
+    result: dict[str, float] = {}
+    places: dict[str, ast.Setting] = {}
+    mistaken = False
+    for line in setting.block.settings if setting.block else ():
+        name = line.name.text
+        if name not in known:
+            context.unknown("R0220", "criterion", name, line.name.span, known)
+            mistaken = True
+        elif name in places:
+            context.duplicate(f"the weight of `{name}`", line.span, places[name].span)
+            mistaken = True
+        elif len(line.values) != 1:
+            context.error("R0208", f"expected one weight after `{name}`", line.span)
+            mistaken = True
+        else:
+            value = quantities.between(context, line.values[0], "", 0)
+            mistaken |= value is None
+            result[name], places[name] = float(value or 0), line
+    if mistaken:
+        return None
+    if not any(result.values()):
+        context.error("R0221", "the weights sum to zero", setting.span, label="no criterion counts")
+        return None
+    domain = domain_name(setting.domain) if setting.domain is not None else None
+    return model.Weights(domain=domain, weights=tuple(sorted(result.items())), origin=model.Origin.of(setting.span))
+
+
+def sample(
+    context: Context, node: ast.Sample | None, criteria: Sequence[model.Criterion], quality: model.Quality
+) -> model.Sampling:
+    """The sampling: without a statement QuaDMix where there are criteria, else all."""
+    if node is None:
+        return _quadmix(context, None, criteria, quality) if criteria else model.All()
+    method = quantities.word(context, node.method, ("quadmix", "top", "all"), "way to sample")
+    origin = model.Origin.of(node.span)
+    if node.origin is not None:
+        context.unavailable("`from` a search", "the QuaDMix search", node.origin.span)
+    if method == "top":
+        return _top(context, node, criteria) or model.All()
+    if method == "all":
+        return model.All(origin=origin)
+    if method == "quadmix" and not criteria:
+        context.error(
+            "R0235",
+            "`sample quadmix` needs a criterion to rank by",
+            node.span,
+            helps=("state a `criterion`, or `sample all`",),
+        )
+    return _quadmix(context, node, criteria, quality)
+
+
+def _top(context: Context, node: ast.Sample, criteria: Sequence[model.Criterion]) -> model.Top | None:
+    share = quantities.share(context, node.share, above=True) if node.share is not None else None
+    names = [criterion.name for criterion in criteria]
+    by = node.by.text if node.by is not None else (names[0] if len(names) == 1 else None)
+    if by is None:
+        context.error("R0203", "`sample top` does not say by which criterion", node.span, helps=("add `by CRITERION`",))
+    elif by not in names:
+        context.unknown("R0220", "criterion", by, (node.by or node).span, names)
+    if share is None or by not in names:
+        return None
+    return model.Top(share=share, criterion=by or "", origin=model.Origin.of(node.span))
+
+
+def _quadmix(
+    context: Context, node: ast.Sample | None, criteria: Sequence[model.Criterion], quality: model.Quality
+) -> model.Quadmix:
+    if len(criteria) > 1 and all(weights.domain is not None for weights in quality.weights):
+        mistaken = any(found.code in ("R0220", "R0221", "R0208", "R0210") for found in context.diagnostics)
+        if not mistaken:
+            names = ", ".join(f"{criterion.name} {1 / len(criteria):.2g}" for criterion in criteria)
+            context.error(
+                "R0236",
+                f"{len(criteria)} criteria and no weights to merge them",
+                criteria[-1].origin.span,
+                helps=(f"add `quality {{ weights {{ {names} }} }}`",),
+            )
+    found = settings(context, node.block if node else None, CURVES, "`sample quadmix`")
+    general = model.Curve(domain=None, origin=model.Origin.of(node.span) if node else None)
+    own: list[model.Curve] = []
+    for setting in sorted(found["curve"], key=lambda setting: setting.domain is not None):
+        curve = _curve(context, setting, general)
+        if curve.domain is None:
+            general = curve
+        else:
+            own.append(curve)
+    origin = model.Origin.of(node.span) if node else None
+    return model.Quadmix(curves=(general, *sorted(own, key=lambda curve: curve.domain or "")), origin=origin)
+
+
+def _curve(context: Context, setting: ast.Setting, general: model.Curve) -> model.Curve:
+    found = settings(context, setting.block, CURVE, "`curve`")
+    values = {}
+    for name, lines in found.items():
+        if lines:
+            expr = lines[0].values[0]
+            if name == "omega" and isinstance(expr, ast.Quantity) and expr.unit == "%":
+                value = quantities.between(context, expr, "%", 0, 100)
+                value = None if value is None else value / 100
+            else:
+                value = quantities.between(context, expr, "", 0, 1 if name == "omega" else None)
+            if value is not None:
+                values["lambda_" if name == "lambda" else name] = float(value)
+    domain = domain_name(setting.domain) if setting.domain is not None else None
+    return general.model_copy(update={**values, "domain": domain, "origin": model.Origin.of(setting.span)})

@@ -1,0 +1,146 @@
+"""`source` and `target` blocks."""
+
+from __future__ import annotations
+
+from recipec.diagnostics import Failure
+from recipec.ir import expressions as ir
+from recipec.ir import model
+from recipec.ir.expressions import Expression
+from recipec.semantics import quantities
+from recipec.semantics.blocks import Form, Settings, required, settings
+from recipec.semantics.context import Columns, Context
+from recipec.semantics.typing import Scope, named, typed
+from recipec.syntax import ast
+
+SOURCE = {
+    "shards": Form((1, 64), many=True),
+    "id": Form((1, 1), assigned=True),
+    "text": Form(),
+    "tokens": Form((1, 2), assigned=True),
+    "domain": Form((1, 1), assigned=True),
+}
+
+TARGET = {"examples": Form((1, 64), many=True), "text": Form(), "holdout": Form()}
+
+
+def source(context: Context, node: ast.Source) -> model.Source | None:
+    """The typed source, or None with diagnostics."""
+    what = f"source `{node.name.text}`"
+    found = settings(context, node.block, SOURCE, what)
+    # `domain = topic` carries its expression as the one value.
+    if not required(context, found, ("shards", "id", "text"), what, node.name.span):
+        return None
+    shards = _strings(context, found["shards"], "a glob of shards")
+    columns = _columns(context, shards, node)
+    if columns is None:
+        return None
+    scope = Scope(source=node.name.text, columns=dict(columns))
+    id_ = _as_string(_value(context, scope, found["id"][0]))
+    text = _text(context, scope, found["text"][0])
+    tokens = _tokens(context, scope, found)
+    domain = _as_string(_value(context, scope, found["domain"][0])) if found["domain"] else None
+    if domain is None and not found["domain"]:
+        domain = ir.Constant(value=node.name.text, type="string")
+    if id_ is None or text is None or tokens is None or domain is None:
+        return None
+    return model.Source(
+        name=node.name.text,
+        shards=shards,
+        schema_=columns,
+        id=id_,
+        text=text,
+        tokens=tokens,
+        domain=domain,
+        origin=model.Origin.of(node.name.span),
+    )
+
+
+def scope_of(source: model.Source) -> Scope:
+    """What names mean in the expressions over a source."""
+    roles: dict[str, Expression] = {
+        "id": source.id,
+        "text": ir.Column(name=source.text, type="string"),
+        "domain": source.domain,
+    }
+    if source.tokens.column is not None:
+        roles["tokens"] = source.tokens.column
+    return Scope(source=source.name, columns=dict(source.schema_), roles=roles)
+
+
+def _columns(context: Context, shards: tuple[str, ...], node: ast.Source) -> Columns | None:
+    setting = next(s for s in node.block.settings if s.name.text == "shards")
+    try:
+        return context.environment.schema(shards, context.folder, setting.span)
+    except Failure as failure:
+        context.diagnostics.extend(failure.diagnostics)
+        return None
+
+
+def _strings(context: Context, found: tuple[ast.Setting, ...], what: str) -> tuple[str, ...]:
+    values = [quantities.string(context, value, what) for setting in found for value in setting.values]
+    return tuple(value for value in values if value is not None)
+
+
+def _value(context: Context, scope: Scope, setting: ast.Setting) -> Expression | None:
+    return typed(context, scope, setting.values[0])
+
+
+def _as_string(value: Expression | None) -> Expression | None:
+    if value is None or value.type == "string":
+        return value
+    return ir.Apply(function="string", operands=(value,), type="string")
+
+
+def _text(context: Context, scope: Scope, setting: ast.Setting) -> str | None:
+    value = _value(context, scope, setting)
+    if value is None:
+        return None
+    if isinstance(value, ir.Column) and value.type == "string":
+        return value.name
+    label = f"this is {named(value.type)}"
+    context.error("R0230", "`text` needs a column of strings", setting.values[0].span, label=label)
+    return None
+
+
+def _tokens(context: Context, scope: Scope, found: Settings) -> model.TokenCount | None:
+    if not found["tokens"]:
+        return model.TokenCount(by="estimate")
+    setting = found["tokens"][0]
+    first = setting.values[0]
+    if len(setting.values) == 2:
+        if not (isinstance(first, ast.Name) and first.text == "by"):
+            context.error("R0208", "expected `tokens COLUMN` or `tokens by \"TOKENIZER\"`", setting.span)
+            return None
+        tokenizer = quantities.string(context, setting.values[1], "the name or path of a tokenizer")
+        return tokenizer and model.TokenCount(by="tokenizer", tokenizer=tokenizer) or None
+    if isinstance(first, ast.Name) and first.text == "estimate" and "estimate" not in scope.columns:
+        return model.TokenCount(by="estimate")
+    value = typed(context, scope, first)
+    if value is None:
+        return None
+    if value.type != "integer":
+        helps = (f"cast it: `tokens = int({first.span.text})`",)
+        label = f"this is {named(value.type)}"
+        context.error("R0230", "`tokens` needs a column of integers", first.span, label=label, helps=helps)
+        return None
+    return model.TokenCount(by="column", column=value)
+
+
+def target(context: Context, node: ast.Target) -> model.Target | None:
+    what = f"target `{node.name.text}`"
+    found = settings(context, node.block, TARGET, what)
+    if not required(context, found, ("examples",), what, node.name.span):
+        return None
+    template = "{text}"
+    if found["text"]:
+        template = quantities.string(context, found["text"][0].values[0], "a template such as \"{question}\"") or ""
+    holdout = quantities.share(context, found["holdout"][0].values[0]) if found["holdout"] else 0.0
+    if holdout is None or not template:
+        return None
+    return model.Target(
+        name=node.name.text,
+        examples=_strings(context, found["examples"], "a glob of examples"),
+        text=template,
+        holdout=holdout,
+        origin=model.Origin.of(node.name.span),
+    )

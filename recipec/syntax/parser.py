@@ -1,0 +1,144 @@
+"""`parse`: text to syntax tree, with every syntax error of the file."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from recipec import resources
+from recipec.diagnostics import Diagnostic, did_you_mean
+from recipec.source import Source, Span
+from recipec.syntax import ast
+from recipec.syntax.building import Builder
+from recipec.syntax.scanner import STATEMENTS, Scan, scan
+
+UNITS = ("tokens", "params", "times", "bytes", "K", "M", "B", "T", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
+
+SHOWN = {
+    "$END": "the end of the statement",
+    "_NL": "a new line",
+    "NAME": "a name",
+    "QUOTED": "a back-quoted name",
+    "STRING": "a string",
+    "QUANTITY": "a number",
+    "BOOLEAN": "true or false",
+    "PARAM_REF": "a parameter",
+    "COMPARE": "a comparison",
+    "SIGN": "`+` or `-`",
+    "MINUS": "`-`",
+    "MULTIPLY": "`*`, `/` or `%`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "EQUAL": "`=`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+}
+
+MOST_EXPECTED = 5
+"""Of what could stand at a place, how many are told; more is a list nobody reads."""
+
+
+@cache
+def grammar() -> Lark:
+    """The parser of one statement; built once."""
+    return Lark(
+        resources.grammar(),
+        parser="lalr",
+        lexer="contextual",
+        start="statement",
+        propagate_positions=True,
+        maybe_placeholders=True,
+    )
+
+
+def parse(source: Source) -> tuple[ast.Recipe | None, tuple[Diagnostic, ...]]:
+    """The tree of a recipe (None when there are errors), and the diagnostics in the order of the text."""
+    scanned = scan(source)
+    diagnostics = list(scanned.diagnostics)
+    statements = []
+    for start, end in scanned.statements:
+        statement = _statement(source, scanned, start, end, diagnostics)
+        if statement is not None:
+            statements.append(statement)
+    diagnostics.sort(key=lambda diagnostic: diagnostic.span.start if diagnostic.span else 0)
+    if diagnostics:
+        return None, tuple(diagnostics)
+    return ast.Recipe(tuple(statements), span=Span(source, 0, len(source.text))), ()
+
+
+def _statement(
+    source: Source, scanned: Scan, start: int, end: int, diagnostics: list[Diagnostic]
+) -> ast.Statement | None:
+    text = scanned.text[start:end]
+    try:
+        tree = grammar().parse(text)
+    except UnexpectedInput as error:
+        diagnostics.append(_explained(source, start, end, error))
+        return None
+    builder = Builder(source, start)
+    statement = builder.statement(tree)
+    diagnostics.extend(builder.diagnostics)
+    return statement
+
+
+def _explained(source: Source, start: int, end: int, error: UnexpectedInput) -> Diagnostic:
+    """A diagnostic for what the grammar did not expect."""
+    if isinstance(error, UnexpectedToken) and error.token.type != "$END":
+        place = Span(source, start + (error.token.start_pos or 0), start + (error.token.end_pos or 0))
+        return _unexpected_token(source, start, place, error)
+    if isinstance(error, UnexpectedCharacters):
+        place = Span(source, start + error.pos_in_stream, start + error.pos_in_stream + 1)
+        return _unexpected_text(source, start, place, error.allowed or set())
+    # The end of the input has no position of its own.
+    place = Span(source, end, end)
+    expected = error.expected if isinstance(error, UnexpectedToken) else set()
+    return Diagnostic("R0009", "the statement ends too early", place, _expected(set(expected)))
+
+
+def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str]) -> Diagnostic:
+    """Text that begins none of the tokens that may stand here: mostly a word that is no keyword."""
+    word = _word_at(source.text, place.start)
+    if not word:
+        return Diagnostic("R0008", f"unexpected character `{place.text}`", place, _expected(allowed))
+    span = Span(source, place.start, place.start + len(word))
+    if place.start == start:
+        helps = did_you_mean(word, STATEMENTS) or ("a statement begins with one of: " + ", ".join(STATEMENTS),)
+        return Diagnostic("R0007", f"`{word}` begins no statement", span, helps=helps)
+    return Diagnostic("R0010", f"unexpected `{word}`", span, _expected(allowed))
+
+
+def _unexpected_token(source: Source, start: int, place: Span, error: UnexpectedToken) -> Diagnostic:
+    token: Token = error.token
+    before = error.token_history[-1] if error.token_history else None
+    if place.start == start or token.type in ("NAME", "QUOTED") and before is None:
+        return _unexpected_text(source, start, place, set())
+    if before is not None and before.type == "QUANTITY" and token.type == "NAME":
+        word = _word_at(source.text, place.start) or str(token)
+        span = Span(source, place.start, place.start + len(word))
+        if token.start_pos == before.end_pos or word.lower() in (unit.lower() for unit in UNITS):
+            return Diagnostic("R0011", f"unknown unit `{word}`", span, helps=did_you_mean(word, UNITS))
+    if token.type == "COMPARE" and "AND" in error.expected and not error.expected & {"COMPARE", "NAME"}:
+        return Diagnostic("R0015", "comparisons do not chain", place, helps=("join two with `and`",))
+    if token.type == "_NL":
+        place = Span(source, place.start, place.start)
+        return Diagnostic("R0009", "the line ends too early", place, _expected(error.expected))
+    return Diagnostic("R0010", f"unexpected `{token}`", place, _expected(error.expected))
+
+
+def _word_at(text: str, position: int) -> str:
+    end = position
+    while end < len(text) and (text[end].isalnum() or text[end] in "_."):
+        end += 1
+    return text[position:end].rstrip(".")
+
+
+def _expected(terminals: set[str]) -> str:
+    """"expected a name, `{` or a string"; nothing where too much could follow."""
+    names = sorted({SHOWN.get(name, f"`{name.strip('_').lower()}`") for name in terminals})
+    if not 0 < len(names) <= MOST_EXPECTED:
+        return ""
+    return "expected " + (" or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0])

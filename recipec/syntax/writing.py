@@ -1,0 +1,243 @@
+"""Syntax tree to text, without comments: expressions with as few parentheses as they need, statements a fact a line."""
+
+from __future__ import annotations
+
+import re
+
+from recipec.syntax import ast
+
+INDENT = "  "
+
+PRECEDENCE = {"or": 1, "and": 2, "not": 3, "matches": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
+"""How tightly operators bind; comparisons, `in` and `is null` as `matches`; names and calls tightest."""
+
+COMPARISON, FACTOR, ATOM = 4, 7, 8
+
+PLAIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+KEYWORDS = frozenset({"not", "true", "false"})
+"""Words that would be read as something else where an expression begins."""
+
+AWKWARD = frozenset(
+    "use param seed source target where criterion quality sample mixture quota repeat budget allow shortfall output phases "
+    "then until by from for between at least most times better higher lower or and not in is null matches true false".split()
+)
+"""Words that are keywords somewhere; as names they are back-quoted where the grammar would take them for those."""
+
+ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def name(node: ast.Name) -> str:
+    """A name, back-quoted unless it is a plain word."""
+    plain = PLAIN.fullmatch(node.text) and node.text not in AWKWARD
+    return node.text if plain else f"`{node.text}`"
+
+
+def string(value: str) -> str:
+    return '"' + "".join(ESCAPES.get(char) or (char if char.isprintable() else _escape(char)) for char in value) + '"'
+
+
+def _escape(char: str) -> str:
+    # Characters beyond the first plane have no four-digit escape, and need none.
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else char
+
+
+def quantity(node: ast.Quantity) -> str:
+    match node.unit:
+        case "%":
+            return node.text + "%"
+        case "":
+            return node.text
+        case "bytes" if node.text.endswith("B"):
+            return node.text
+        case unit:
+            return f"{node.text} {unit}"
+
+
+def text(expr: ast.Expr) -> str:
+    """The canonical text of an expression."""
+    return _text(expr)[0]
+
+
+def _text(expr: ast.Expr) -> tuple[str, int]:
+    """Text and how tightly it binds."""
+    match expr:
+        case ast.Name():
+            return name(expr), ATOM
+        case ast.String():
+            return string(expr.value), ATOM
+        case ast.Quantity():
+            return quantity(expr), ATOM
+        case ast.Boolean():
+            return ("true" if expr.value else "false"), ATOM
+        case ast.ParamRef():
+            return f"${expr.name}", ATOM
+        case ast.Call():
+            arguments = ", ".join((f"{a.name}: " if a.name else "") + text(a.value) for a in expr.arguments)
+            return f"{name(expr.function)}({arguments})", ATOM
+        case ast.Unary(operator="not"):
+            return f"not {_within(expr.operand, PRECEDENCE['not'])}", PRECEDENCE["not"]
+        case ast.Unary():
+            return f"-{_within(expr.operand, FACTOR)}", FACTOR
+        case ast.Binary():
+            level = PRECEDENCE.get(expr.operator, COMPARISON)
+            # Comparisons do not chain, so that both their sides bind tighter.
+            left = _within(expr.left, level + (level == COMPARISON))
+            return f"{left} {expr.operator} {_within(expr.right, level + 1)}", level
+        case ast.In():
+            items = ", ".join(text(item) for item in expr.items)
+            word = "not in" if expr.negated else "in"
+            return f"{_within(expr.operand, COMPARISON + 1)} {word} ({items})", COMPARISON
+        case ast.IsNull():
+            word = "is not null" if expr.negated else "is null"
+            return f"{_within(expr.operand, COMPARISON + 1)} {word}", COMPARISON
+
+
+def _within(expr: ast.Expr, level: int) -> str:
+    inner, binds = _text(expr)
+    return inner if binds >= level else f"({inner})"
+
+
+def domain(node: ast.Name | ast.String) -> str:
+    return name(node) if isinstance(node, ast.Name) else string(node.value)
+
+
+def setting_head(node: ast.Setting) -> str:
+    """A setting without its block."""
+    words = [name(node.name)]
+    if node.domain is not None:
+        words += ["for", domain(node.domain)]
+    if node.assigned:
+        words.append("=")
+    words += [text(value) for value in node.values]
+    return " ".join(words)
+
+
+def head(node: ast.Statement) -> str:
+    """The first line of a statement, without the brace of its block."""
+    match node:
+        case ast.Use():
+            return f"use {name(node.path)}"
+        case ast.Param():
+            return f"param {name(node.name)} = {text(node.value)}"
+        case ast.Seed():
+            return f"seed {text(node.value)}"
+        case ast.Source():
+            return f"source {name(node.name)}"
+        case ast.Target():
+            return f"target {name(node.name)}"
+        case ast.Where():
+            return f"where {text(node.condition)}"
+        case ast.Criterion():
+            direction = f" {node.direction} is better" if node.direction else ""
+            return f"criterion {name(node.name)} = {text(node.call)}{direction}"
+        case ast.Quality():
+            return "quality"
+        case ast.Sample():
+            words = [f"sample {name(node.method)}"]
+            words += [text(node.share)] if node.share is not None else []
+            words += [f"by {name(node.by)}"] if node.by is not None else []
+            words += [_from(node.origin)] if node.origin is not None else []
+            return " ".join(words)
+        case ast.Mixture():
+            return _mixture(node)
+        case ast.Quota():
+            condition = f" where {text(node.condition)}" if node.condition is not None else ""
+            return f"quota {domain(node.domain)}{condition} {_bounds(node.bounds)}"
+        case ast.Repeat():
+            where = f" {domain(node.domain)}" if node.domain is not None else ""
+            times = "" if isinstance(node.most, ast.Quantity) and node.most.unit else " times"
+            return f"repeat{where} at most {_within(node.most, PRECEDENCE['+'])}{times}"
+        case ast.Budget():
+            return f"budget {text(node.tokens)}"
+        case ast.Allow():
+            return f"allow {name(node.what)}" + (f" {text(node.value)}" if node.value is not None else "")
+        case ast.Shortfall():
+            return f"shortfall {name(node.policy)}"
+        case ast.Output():
+            return f"output {name(node.format)} {text(node.path)}"
+        case ast.Phases():
+            return "phases"
+
+
+def _from(node: ast.FromFile) -> str:
+    return f"from {string(node.path.value)}"
+
+
+def _mixture(node: ast.Mixture) -> str:
+    match node.value:
+        case ast.Name():
+            return f"mixture {name(node.value)}"
+        case ast.Call():
+            return f"mixture {text(node.value)}"
+        case ast.FromFile():
+            return f"mixture {_from(node.value)}"
+        case _:
+            return "mixture"
+
+
+def _bounds(node: ast.Bounds) -> str:
+    least = _within(node.least, PRECEDENCE["+"]) if node.least is not None else None
+    most = _within(node.most, PRECEDENCE["+"]) if node.most is not None else None
+    if least is not None and most is not None:
+        return f"between {least} and {most}"
+    return f"at least {least}" if least is not None else f"at most {most}"
+
+
+def share(node: ast.Share) -> str:
+    return f"{domain(node.domain)} {_within(node.share, PRECEDENCE['+'])}"
+
+
+Item = ast.Setting | ast.Share | ast.Phase | ast.Statement
+
+
+def items(node: Item) -> tuple[Item, ...] | None:
+    """What stands in the braces of a statement or setting; None when it has no braces."""
+    match node:
+        case ast.Source() | ast.Target() | ast.Quality():
+            return node.block.settings
+        case ast.Sample() | ast.Budget() | ast.Output() | ast.Setting():
+            return node.block.settings if node.block is not None else None
+        case ast.Mixture(value=tuple() as shares):
+            return shares
+        case ast.Phases():
+            return node.phases
+        case ast.Phase():
+            return node.statements
+        case _:
+            return None
+
+
+def first_line(node: Item) -> str:
+    """An item without its braces and what is in them."""
+    match node:
+        case ast.Setting():
+            return setting_head(node)
+        case ast.Share():
+            return share(node)
+        case ast.Phase():
+            return f"until {text(node.until)}" if node.until is not None else ""
+        case _:
+            return head(node)
+
+
+def statement_text(node: ast.Statement) -> str:
+    """A statement without comments, with a trailing newline."""
+    return "\n".join(_lines(node, 0)) + "\n"
+
+
+def _lines(node: Item, depth: int) -> list[str]:
+    pad, inside = INDENT * depth, items(node)
+    opening = f"{pad}{first_line(node)}"
+    if inside is None:
+        return [opening]
+    if not inside:
+        return [f"{opening} {{}}" if opening.strip() else f"{pad}{{}}"]
+    lines = [f"{opening} {{" if opening.strip() else f"{pad}{{"]
+    for number, item in enumerate(inside):
+        found = _lines(item, depth + 1)
+        if isinstance(item, ast.Phase) and number:
+            # `} then {` joins the phases.
+            found[0] = f"{INDENT * (depth + 1)}then {found[0].strip()}"
+        lines += found
+    return [*lines, f"{pad}}}"]
