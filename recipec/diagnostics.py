@@ -144,11 +144,29 @@ CODES: dict[str, str] = {
     "R0235": "`sample quadmix` without a criterion",
     "R0236": "several criteria without weights",
     # R03xx: shards, the index, rows (planning.index, planning.reading)
+    "R0301": "a glob that no file matches",
+    "R0302": "a shard of no known format",
+    "R0303": "a shard that cannot be read",
+    "R0304": "a shard that changed while it was read",
+    "R0305": "a tokenizer that cannot be used",
+    "R0306": "shards of one source with different columns",
+    "R0307": "an id that stands twice",
     "R0320": "a domain that no document has",
     "R0321": "documents repeat often and no limit is set",
     "R0322": "more rows are unreadable than the recipe allows",
     # R04xx: criteria and targets
+    "R0401": "a target whose examples are not there",
+    "R0402": "a target without examples",
+    "R0403": "a template that does not fit the examples",
     # R05xx: selection, quotas, budgets
+    "R0501": "a domain without weights",
+    "R0502": "documents without a score that counts",
+    "R0503": "a mixture with a weight for a domain that is not there",
+    "R0504": "quotas of one domain that cross",
+    "R0505": "a quota that cannot hold",
+    "R0506": "quotas that together ask for more than the budget",
+    "R0507": "a budget that the pool cannot fill",
+    "R0508": "a domain with a weight and no planned document",
     # R06xx: output, ledger, state, locks
     "R0601": "the output path leaves the recipe's folder",
     "R0602": "something that is no dataset of recipec stands at the output path",
@@ -179,6 +197,7 @@ CODES: dict[str, str] = {
     "R0707": "a plan file that is none, damaged, or of another version",
     "R0708": "a plan that no longer fits its shards",
     "R0709": "nothing to apply: a recipe without output",
+    "R0711": "a starter recipe that cannot be made",
     "R0710": "a selection that differs from the planned one",
     # R09xx: laws, runs and predictions
     "R0901": "an unknown law",

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipec import output, selection, storage
+from recipec.cli.main import main
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
@@ -602,6 +603,19 @@ def test_damaged_missing_and_foreign_files_are_found(world: World) -> None:
     second.unlink()
     (world.out / "data/extra.parquet").write_bytes(b"")
     assert verify(world.out) == ["R0622", "R0623", "R0621"]
+
+
+def test_the_command_says_ok_or_what_is_wrong(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    made = world.write()
+    assert main(["verify", str(world.out)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"ok: {len(made.data) + 2} files, {made.rows:,} rows, ")
+    assert made.digest[:16] in shown
+    (world.out / made.data[0].path).unlink()
+    assert main(["verify", str(world.out), "--json"]) == 1
+    assert [one["code"] for one in json.loads(capsys.readouterr().out)["diagnostics"]] == ["R0621"]
+    assert main(["verify", str(world.folder)]) == 1
+    assert "error[R0705]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"version": 1}', "[" * 100_000])

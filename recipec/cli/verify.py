@@ -10,7 +10,7 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 EPILOG = """examples:
   recipec verify out/science          checksums, counts, conservation, every decision derived again
-  recipec verify out/science --json   for programs: {"ok": …, "diagnostics": […]}
+  recipec verify out/science --json   for programs: {"diagnostics": […]}, empty when all is well
 """
 
 

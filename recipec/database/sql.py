@@ -93,6 +93,7 @@ TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     "greatest": _call("greatest"),
     "year": lambda o: f"year({o[0]})",
     "if": lambda o: f"(CASE WHEN {o[0]} THEN {o[1]} END)",
+    "fingerprint": lambda o: f"md5(CAST({o[0]} AS VARCHAR))",
     "int": _cast("BIGINT"),
     "float": _cast("DOUBLE"),
     "string": _cast("VARCHAR"),

@@ -29,7 +29,7 @@ class Cell(Frozen):
     nest: int  # bits as in `Gather.nest`, restricted to quotas of this domain
     documents: int  # in the filtered pool
     tokens: int  # unique tokens of the pool
-    reachable: int  # the most that the repetition limits let be drawn (tokens)
+    reachable: int | None  # the most tokens that the repetition limits let be drawn; None without limits
     natural: float  # what the curves give at scale 1 (tokens)
     asked: float  # the mixture's weight before quotas, share in [0, 1]
     weight: float  # after quotas, share in [0, 1]

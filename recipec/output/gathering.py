@@ -20,6 +20,7 @@ from recipec.database.sql import ident, literal
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 from recipec.output import columns
+from recipec.output.engine import in_order
 from recipec.output.placing import Part
 
 if TYPE_CHECKING:
@@ -31,7 +32,14 @@ ROW = "__row"
 FAN_OUT = 64
 """Ranges of one scatter: as many files are open at once."""
 
-SHARDS_PER_QUERY = 32
+SHARDS_PER_QUERY = 256
+
+GATHERED = "recipec_texts.gathered"
+"""The rows of one group, in a database of its own in memory."""
+
+CHUNK = 8192
+"""Rows that one thread takes at a time from there. DuckDB's own 122 880 would be a whole part of long texts, and one
+thread would compress it alone."""
 
 MEMORY_SHARE = 0.35
 """Of the connection's memory that the texts of one group may take; sorting and writing a part need the rest."""
@@ -75,7 +83,7 @@ def gather(gathering: Gathering, parts: Sequence[Part], write: Write) -> None:
     def rows(first: int, end: int) -> tuple[str, ...]:
         return tuple(_input_queries(gathering, first, end))
 
-    with _joins_as_written(gathering.connection):
+    with _joins_as_written(gathering.connection), _table_of_texts(gathering.connection):
         _fill(gathering, tuple(parts), rows, _rescans(gathering, parts), gathering.scratch, write)
 
 
@@ -94,13 +102,16 @@ def _fill(gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool
 
 
 def _fill_group(connection: DuckDBPyConnection, group: Sequence[Part], rows: Rows, write: Write) -> None:
+    """Collects the rows of a group and writes its parts. What one query gives is sorted once; else each part is."""
     queries = rows(group[0].number, group[-1].number + 1)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE gathered AS {queries[0]}")
-    for query in queries[1:]:
-        connection.execute(f"INSERT INTO gathered {query}")
-    for part in group:
-        write(part, f"(FROM gathered WHERE part = {part.number})")
-    connection.execute("DROP TABLE gathered")
+    sorted_, order = (" ORDER BY position", "") if len(queries) == 1 else ("", " ORDER BY position")
+    with in_order(connection):
+        connection.execute(f"CREATE OR REPLACE TABLE {GATHERED} AS FROM ({queries[0]}){sorted_}")
+        for query in queries[1:]:
+            connection.execute(f"INSERT INTO {GATHERED} {query}")
+        for part in group:
+            write(part, f"(FROM {GATHERED} WHERE part = {part.number}{order})")
+        connection.execute(f"DROP TABLE {GATHERED}")
 
 
 def _input_queries(gathering: Gathering, first: int, end: int) -> Iterator[str]:
@@ -203,12 +214,15 @@ def _bucket_rows(bucket: Path) -> Rows:
     return rows
 
 
-def memory_limit(connection: DuckDBPyConnection) -> int:
-    """The connection's memory limit in bytes."""
-    text = str(connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
-    number, unit = text.split()
-    factors = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-    return int(float(number) * factors[unit])
+@contextlib.contextmanager
+def _table_of_texts(connection: DuckDBPyConnection) -> Iterator[None]:
+    database = GATHERED.partition(".")[0]
+    connection.execute(f"DETACH DATABASE IF EXISTS {database}")
+    connection.execute(f"ATTACH ':memory:' AS {database} (ROW_GROUP_SIZE {CHUNK})")
+    try:
+        yield
+    finally:
+        connection.execute(f"DETACH DATABASE {database}")
 
 
 @contextlib.contextmanager

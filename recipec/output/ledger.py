@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database.sql import literal
 from recipec.ir.execution import DataFile
+from recipec.output.engine import in_order
 from recipec.output.staging import Staging
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _ordered(connection: DuckDBPyConnection, sampled: Path, staging: Staging) ->
 
 def _is_ordered(connection: DuckDBPyConnection, path: Path) -> bool:
     before = [f"lag({name}) OVER () AS last_{name}" for name in ("source", "doc_id", "shard", "row")]
-    with in_file_order(connection):
+    with in_order(connection):
         row = connection.execute(
             f"""
             SELECT coalesce(bool_and(source > last_source OR (source = last_source AND (
@@ -117,17 +117,6 @@ def _is_ordered(connection: DuckDBPyConnection, path: Path) -> bool:
             """
         ).fetchall()[0]
     return bool(row[0])
-
-
-@contextlib.contextmanager
-def in_file_order(connection: DuckDBPyConnection) -> Iterator[None]:
-    """Rows come in the order of their file while the block runs, whatever the connection's own way."""
-    was = connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall()[0][0]
-    connection.execute("SET preserve_insertion_order = true")
-    try:
-        yield
-    finally:
-        connection.execute(f"SET preserve_insertion_order = {literal(bool(was))}")
 
 
 def quoted(path: Path) -> str:

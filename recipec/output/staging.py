@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,15 +56,32 @@ class Staging:
 
     def write(self, path: str, make: Callable[[Path], tuple[int, int]]) -> DataFile:
         """Lets `make` write a file and say its rows and tokens, then records it; a finished one is left as it is."""
+        return self.begin(path, make)()
+
+    def begin(self, path: str, make: Callable[[Path], tuple[int, int]]) -> Callable[[], DataFile]:
+        """As `write`, but the last of it, forcing the bytes to the disk and summing them, is left to be called: it
+        needs no engine, so another thread can do it while the next file is made."""
         done = self.finished(path)
         if done is not None:
-            return done
+            return lambda: done
         final = self.folder / path
-        with storage.replacing(final) as temporary:
-            rows, tokens = make(temporary)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+        rows, tokens = make(temporary)
+        return lambda: self._seal(path, temporary, rows, tokens)
+
+    def _seal(self, path: str, temporary: Path, rows: int, tokens: int) -> DataFile:
+        final = self.folder / path
         record = DataFile(
-            path=path, rows=rows, tokens=tokens, bytes=final.stat().st_size, sha256=storage.sha256_file(final)
+            path=path,
+            rows=rows,
+            tokens=tokens,
+            bytes=temporary.stat().st_size,
+            sha256=storage.sha256_file(temporary),
         )
+        storage.sync(temporary)
+        temporary.replace(final)
+        storage.sync(final.parent)
         storage.write_text(self._record(path), json.dumps(record.model_dump(mode="json")))
         return record
 

@@ -17,7 +17,7 @@ from recipec.formats import jsonl
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, Manifest
 from recipec.output import columns, derivation, ledger, manifest
-from recipec.output.gathering import memory_limit
+from recipec.output.engine import memory_limit
 from recipec.progress import Progress, silent
 
 if TYPE_CHECKING:

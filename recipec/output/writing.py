@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from recipec.ir.execution import DataFile, DomainTotal, ExecutionPlan, Manifest
 from recipec.ir.selection import Selection
 from recipec.output import card, columns, conservation, gathering, ledger, manifest, placing
 from recipec.output import destination as destinations
+from recipec.output.engine import memory_limit
 from recipec.output.gathering import Column
 from recipec.output.placing import Part
 from recipec.output.schema import dataset_schema
@@ -150,19 +152,37 @@ def _write_data(writing: Writing, schema: tuple[Column, ...]) -> tuple[tuple[Dat
             folder=Path(writing.plan.folder),
             schema=schema,
             scratch=staging.scratch,
-            memory=int(gathering.MEMORY_SHARE * gathering.memory_limit(connection)),
+            memory=int(gathering.MEMORY_SHARE * memory_limit(connection)),
         )
-        total = sum(part.rows for part in parts)
-        row_group = _row_group(parts)
-
-        def write_part(part: Part, rows: str) -> None:
-            files.append(_write_part(writing, task, part, rows, row_group))
-            writing.progress("write", sum(file.rows for file in files), total, "documents")
-
-        gathering.gather(task, parts[first:], write_part)
+        files += _write_parts(writing, task, parts, first)
     domains = placing.domain_totals(connection, op)
     connection.execute("DROP TABLE placed")
     return tuple(files), domains
+
+
+def _write_parts(writing: Writing, task: gathering.Gathering, parts: Sequence[Part], first: int) -> list[DataFile]:
+    """Writes the parts from number `first` on; while one is sealed, the next is made."""
+    total, done = sum(part.rows for part in parts), sum(part.rows for part in parts[:first])
+    row_group = _row_group(parts)
+    pending: list[Future[DataFile]] = []
+    files: list[DataFile] = []
+
+    def finish(future: Future[DataFile]) -> None:
+        files.append(future.result())
+        writing.progress("write", done + sum(file.rows for file in files), total, "documents")
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def write_part(part: Part, rows: str) -> None:
+            seal = _write_part(writing, task, part, rows, row_group)
+            pending.append(pool.submit(seal))
+            if len(pending) > 1:
+                finish(pending.pop(0))
+
+        gathering.gather(task, parts[first:], write_part)
+        for future in pending:
+            finish(future)
+    return files
 
 
 def part_path(op: logical.Write, part: Part) -> str:
@@ -170,7 +190,10 @@ def part_path(op: logical.Write, part: Part) -> str:
     return f"data/part-{part.number:05}{format_.suffix(op.output.compression)}"
 
 
-def _write_part(writing: Writing, task: gathering.Gathering, part: Part, rows: str, row_group: int) -> DataFile:
+def _write_part(
+    writing: Writing, task: gathering.Gathering, part: Part, rows: str, row_group: int
+) -> Callable[[], DataFile]:
+    """Makes one file and gives what is left to do for it."""
     output, connection = writing.op.output, writing.connection
     options = spec.find("formats", output.format).options(output.compression, row_group)
     tokens, copies = ident(task.schema[-2].name), ident(task.schema[-1].name)
@@ -189,12 +212,10 @@ def _write_part(writing: Writing, task: gathering.Gathering, part: Part, rows: s
                     helps=("a shard changed while it was read; plan again",),
                 )
             )
-        connection.execute(
-            f"COPY (SELECT {task.select_list()} FROM {rows} ORDER BY position) TO {literal(str(path))} ({options})"
-        )
+        connection.execute(f"COPY (SELECT {task.select_list()} FROM {rows}) TO {literal(str(path))} ({options})")
         return part.rows, part.tokens
 
-    return writing.staging.write(part_path(writing.op, part), make)
+    return writing.staging.begin(part_path(writing.op, part), make)
 
 
 def _row_group(parts: Sequence[Part]) -> int:

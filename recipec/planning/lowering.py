@@ -28,7 +28,7 @@ def lower(recipe: model.Recipe) -> logical.LogicalPlan:
         for criterion in recipe.criteria
     )
     duplicates = tuple(
-        clause.model_copy(update={"keys": tuple(carried(key) for key in clause.keys)}) for clause in recipe.duplicates
+        clause.model_copy(update={"keys": tuple(_fingerprint(carried(key)) for key in clause.keys)}) for clause in recipe.duplicates
     )
     caps = tuple(f"cap_{index}" for index in range(len(_limits(recipe))))
     nests = tuple(f"nest_{index}" for index in range(len(_nested(recipe))))
@@ -40,6 +40,11 @@ def lower(recipe: model.Recipe) -> logical.LogicalPlan:
             logical.Write(input=len(ops) - 1, output=recipe.output, seed=recipe.seed, sources=recipe.sources)
         )
     return logical.LogicalPlan(ops=tuple(ops))
+
+
+def _fingerprint(key: Expression) -> Expression:
+    """128 bits for a key, which may be a whole text."""
+    return Apply(function="fingerprint", operands=(key,), type="string")
 
 
 def carried(expression: Expression) -> Expression:

@@ -93,6 +93,8 @@ def _scan_from(source: Source, start: int, result: Scan, characters: list[str]) 
         newline, before = None, word
         begun = match.start() if begun is None else begun
         end = match.end()
+        if kind == "open_string" and stack and _next_statement(source.text, stack[0][1]) <= match.start():
+            return _unclosed(source, stack[:1], result)
         if kind == "open_string":
             span = Span(source, match.start(), match.end())
             result.diagnostics.append(Diagnostic("R0003", "the string has no end", span, "begins here"))

@@ -15,14 +15,10 @@ COMPARISON, FACTOR, ATOM = 4, 7, 8
 
 PLAIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
-KEYWORDS = frozenset({"not", "true", "false"})
-"""Words that would be read as something else where an expression begins."""
-
 AWKWARD = frozenset(
-    "use param seed source target where criterion quality sample mixture quota repeat budget allow shortfall output phases "
-    "then until by from for between at least most times better higher lower or and not in is null matches true false".split()
+    "not true false and or in is matches null at between by from for where then until times higher lower".split()
 )
-"""Words that are keywords somewhere; as names they are back-quoted where the grammar would take them for those."""
+"""Words that mean something of their own in or behind expressions; as names they are back-quoted."""
 
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 

@@ -136,9 +136,10 @@ def write_sampled(connection: Any, folder: Path) -> None:
     connection.execute(
         f"""
         COPY (SELECT 'web' AS source, id AS doc_id, 'data/' || parse_filename(filename) AS shard,
-            file_row_number AS row, 'web' AS domain, CAST(strlen(text) // 4 AS BIGINT) AS tokens, NULL :: VARCHAR AS bad,
-            NULL :: VARCHAR AS rejected_by, NULL :: VARCHAR AS evidence, 0.0 AS merged, 1.0 AS rank,
-            {kept} :: DOUBLE AS expected, 1.0 :: DOUBLE AS scale, NULL :: DOUBLE AS cap, 0.5 :: DOUBLE AS draw,
+            file_row_number AS row, 'web' AS domain, CAST(strlen(text) // 4 AS BIGINT) AS tokens,
+            NULL :: VARCHAR AS bad, NULL :: VARCHAR AS rejected_by, NULL :: VARCHAR AS evidence,
+            0.0 AS merged, 1.0 AS rank, {kept} :: DOUBLE AS expected,
+            1.0 :: DOUBLE AS scale, NULL :: DOUBLE AS cap, 0.5 :: DOUBLE AS draw,
             {kept} AS copies, CASE WHEN kept THEN 'selected' ELSE 'not_drawn' END AS reason
             FROM read_parquet('{folder}/data/*.parquet', filename = true, file_row_number = true)
             ORDER BY source, doc_id) TO '{folder}/sampled.parquet' (FORMAT parquet)

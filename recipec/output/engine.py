@@ -1,0 +1,31 @@
+"""Settings of the engine that hold for a while."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from recipec.database.sql import literal
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def memory_limit(connection: DuckDBPyConnection) -> int:
+    """The connection's memory limit in bytes."""
+    text = str(connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
+    number, unit = text.split()
+    factors = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+    return int(float(number) * factors[unit])
+
+
+@contextlib.contextmanager
+def in_order(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Rows keep the order of their file or table while the block runs, whatever the connection's own way."""
+    was = connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall()[0][0]
+    connection.execute("SET preserve_insertion_order = true")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET preserve_insertion_order = {literal(bool(was))}")

@@ -1,0 +1,103 @@
+"""Op `Gather`: the documents of all sources in one table, duplicates resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec import storage
+from recipec.database.sql import expression, ident, literal
+from recipec.ir import logical
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One input of a gather.
+
+    Attributes:
+        source: the name of the source.
+        relation: table expression with doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, the outputs of
+            `Read` and the scores, each by its name.
+    """
+
+    source: str
+    relation: str
+
+
+def gather(connection: DuckDBPyConnection, op: logical.Gather, parts: Sequence[Part], destination: Path) -> None:
+    """Writes the candidates of all sources (see `logical.Gather`)."""
+    united = " UNION ALL ".join(_part(op, index, part) for index, part in enumerate(parts))
+    query = f"SELECT * FROM ({united})"
+    for number, clause in enumerate(op.duplicates):
+        query = _without_duplicates(query, f"key_{number}", clause.text)
+    query = f"SELECT {', '.join(_columns(op))} FROM ({query})"
+    with storage.replacing(destination) as temporary:
+        connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
+
+
+def score_column(criterion: str) -> str:
+    """The ledger's column of a criterion's raw value."""
+    return f"score_{criterion}"
+
+
+def _columns(op: logical.Gather) -> list[str]:
+    fixed = ["source", "doc_id", "shard", "row", "domain", "tokens", "bad", "rejected_by", "evidence"]
+    return [*fixed, *(ident(score_column(criterion.name)) for criterion in op.criteria), "cap", "nest"]
+
+
+def _part(op: logical.Gather, index: int, part: Part) -> str:
+    """One input with its scores as doubles; a score that is not finite makes a row unreadable."""
+    scores = [(score_column(c.name), f"CAST({expression(c.values[index])} AS DOUBLE)") for c in op.criteria]
+    keys = [f"{expression(clause.keys[index])} AS key_{number}" for number, clause in enumerate(op.duplicates)]
+    bad = " ".join(
+        f"WHEN NOT isfinite({value}) THEN {literal(f'{name} is not finite')}" for name, value in scores
+    )
+    values = [
+        f"{literal(part.source)} AS source",
+        "doc_id",
+        "shard",
+        "row",
+        "domain",
+        "tokens",
+        f"coalesce(bad, CASE {bad} END) AS bad" if bad else "bad",
+        "rejected_by",
+        "evidence",
+        *(f"CASE WHEN isfinite({value}) THEN {value} END AS {ident(name)}" for name, value in scores),
+        f"{_cap(op)} AS cap",
+        f"{_nest(op)} AS nest",
+        *keys,
+    ]
+    inner = f"SELECT {', '.join(values)} FROM {part.relation}"
+    return f"SELECT * REPLACE (CASE WHEN bad IS NULL THEN rejected_by END AS rejected_by) FROM ({inner})"
+
+
+def _cap(op: logical.Gather) -> str:
+    """The document's own repetition limit: a whole number of at least 0, null where it sets none."""
+    if not op.caps:
+        return "CAST(NULL AS DOUBLE)"
+    limits = [f"CASE WHEN isfinite(CAST({ident(name)} AS DOUBLE)) THEN CAST({ident(name)} AS DOUBLE) END" for name in op.caps]
+    least = f"least({', '.join(limits)})"
+    return f"CASE WHEN {least} IS NOT NULL THEN greatest(0, floor({least})) END"
+
+
+def _nest(op: logical.Gather) -> str:
+    bits = [f"CASE WHEN {ident(name)} THEN {1 << bit} ELSE 0 END" for bit, name in enumerate(op.nests)]
+    return f"CAST({' + '.join(bits) or '0'} AS BIGINT)"
+
+
+def _without_duplicates(query: str, key: str, text: str) -> str:
+    """Rejects, among documents that pass everything else and have equal keys, all but the first by source and id."""
+    passing = f"(bad IS NULL AND rejected_by IS NULL AND {key} IS NOT NULL)"
+    return f"""
+        SELECT * EXCLUDE (copy_number)
+            REPLACE (CASE WHEN {passing} AND copy_number > 1 THEN {literal(text)} ELSE rejected_by END AS rejected_by)
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY {passing}, {key} ORDER BY source, doc_id) AS copy_number
+            FROM ({query})
+        )
+    """

@@ -1,0 +1,261 @@
+"""Op `Sample`: expected copies, allocation, draws, and the reason for every candidate."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec import storage
+from recipec.database.sql import literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import logical, model
+from recipec.ir.selection import Cell, Reason, Selection
+from recipec.selection import drawing
+from recipec.selection.allocation import Allocation, Pool, allocate, mask
+from recipec.selection.digest import digest
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+INFINITE = "'inf' :: DOUBLE"
+
+
+def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, destination: Path) -> Selection:
+    """Writes the candidates with `expected, scale, cap, copies, reason` added; returns what came of it (its `stats` are
+    those of `Rank`, and not known here).
+
+    Raises:
+        Failure: the bounds cannot all hold, or a domain with a weight gets no document.
+    """
+    table = f"read_parquet({literal(str(ranked))})"
+    pools = _pools(connection, op, table)
+    allocation = allocate(op, pools)
+    numbers = {pool.key: number for number, pool in enumerate(pools)}
+    scales = {number: 1.0 for number in numbers.values()}
+    if allocation.targets is not None:
+        targets = {numbers[key]: target for key, target in allocation.targets.items()}
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE drawable AS {_drawable(op, table, pools)}")
+        scales = drawing.scales(connection, "drawable", targets)
+        connection.execute("DROP TABLE drawable")
+    with storage.replacing(destination) as temporary:
+        query = _ledger(op, table, pools, allocation, scales)
+        connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
+    result = _selection(connection, op, f"read_parquet({literal(str(destination))})", pools, allocation, scales)
+    try:
+        _check_vanishing(op, result)
+    except Failure:
+        destination.unlink(missing_ok=True)
+        raise
+    return result
+
+
+def expected(op: logical.Sample, rank: str = "rank") -> str:
+    """SQL of S_i, QuaDMix eq. 3 with the curve of the row's domain; for `top` 1 within the share, for `all` 1."""
+    match op.sample:
+        case model.Quadmix():
+            general, own = op.sample.curves[0], op.sample.curves[1:]
+            cases = "".join(f" WHEN {literal(curve.domain or '')} THEN {_curve(curve, rank)}" for curve in own)
+            return f"CASE domain{cases} ELSE {_curve(general, rank)} END" if cases else _curve(general, rank)
+        case model.Top():
+            return f"CASE WHEN {rank} <= {literal(op.sample.share)} THEN 1.0 :: DOUBLE ELSE 0.0 :: DOUBLE END"
+        case _:
+            return "1.0 :: DOUBLE"
+
+
+def _curve(curve: model.Curve, rank: str) -> str:
+    lambda_, omega, eta, epsilon = (literal(float(v)) for v in (curve.lambda_, curve.omega, curve.eta, curve.epsilon))
+    within = f"pow(2 / (1 + exp(- {lambda_} * ({omega} - {rank}))), {eta}) + {epsilon}"
+    return f"(CASE WHEN {rank} <= {omega} THEN {within} ELSE {epsilon} END)"
+
+
+def threshold(op: logical.Sample) -> str:
+    """SQL of ω of the row's domain: above it only ε is left. For `top` the share, for `all` 1."""
+    match op.sample:
+        case model.Quadmix():
+            general, own = op.sample.curves[0], op.sample.curves[1:]
+            cases = "".join(f" WHEN {literal(curve.domain or '')} THEN {literal(curve.omega)}" for curve in own)
+            rest = literal(general.omega)
+            return f"(CASE domain{cases} ELSE {rest} END)" if cases else rest
+        case model.Top():
+            return literal(op.sample.share)
+        case _:
+            return "1.0 :: DOUBLE"
+
+
+def limit(op: logical.Sample) -> str:
+    """SQL of R_i: the domain's limit (else the general one) and the document's own, infinity where there is none."""
+    general = next((repeat.most for repeat in op.repeats if repeat.domain is None), None)
+    own = {repeat.domain: repeat.most for repeat in op.repeats if repeat.domain is not None}
+    rest = INFINITE if general is None else literal(float(general))
+    cases = "".join(
+        f" WHEN {literal(domain)} THEN {literal(float(most))}" for domain, most in sorted(own.items()) if most is not None
+    )
+    by_domain = f"CASE domain{cases} ELSE {rest} END" if cases else rest
+    return f"least(coalesce(cap, {INFINITE}), {by_domain})"
+
+
+def _nest(op: logical.Sample, pools: list[Pool] | None = None) -> str:
+    """SQL of a row's nest: the bits of the quotas of its own domain."""
+    domains = sorted({quota.domain for quota in op.quotas if quota.conditions})
+    cases = "".join(f" WHEN {literal(domain)} THEN nest & {mask(op, domain)}" for domain in domains)
+    return f"(CASE domain{cases} ELSE 0 END)" if cases else "0"
+
+
+def _valued(op: logical.Sample, table: str) -> str:
+    """The pool with its cell, S, R and u."""
+    return (
+        f"SELECT domain, {_nest(op)} AS nest, tokens, {expected(op)} AS s, {limit(op)} AS r, draw AS u FROM {table} "
+        f"WHERE bad IS NULL AND rejected_by IS NULL"
+    )
+
+
+FINE = 1 << 20
+"""Fixed point of sums of expected tokens, which must not depend on the order of rows."""
+
+
+def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> list[Pool]:
+    rows = connection.execute(
+        f"""
+        SELECT domain, CAST(nest AS BIGINT), count(*), CAST(sum(tokens) AS HUGEINT),
+            CASE WHEN count(*) FILTER (s > 0 AND r = {INFINITE}) > 0 THEN {INFINITE}
+                ELSE CAST(coalesce(sum(CAST(tokens * r AS HUGEINT)) FILTER (s > 0 AND r < {INFINITE}), 0) AS DOUBLE) END,
+            CAST(sum(CAST(round(tokens * least(s, r) * {FINE}) AS HUGEINT)) AS DOUBLE) / {FINE}
+        FROM ({_valued(op, table)}) GROUP BY domain, nest ORDER BY domain, nest
+        """
+    ).fetchall()
+    return [Pool(row[0], row[1], row[2], int(row[3]), float(row[4]), float(row[5])) for row in rows]
+
+
+def _drawable(op: logical.Sample, table: str, pools: list[Pool]) -> str:
+    return (
+        f"SELECT CAST(cells.cell AS INTEGER) AS cell, tokens, s, r, u FROM ({_valued(op, table)}) AS v "
+        f"JOIN {_cells(pools)} ON v.domain = cells.domain AND v.nest = cells.nest WHERE s > 0"
+    )
+
+
+def _cells(pools: list[Pool], *columns: dict[int, float]) -> str:
+    """The cells as a table: domain, nest, number, and further numbers by cell."""
+    rows = [
+        ", ".join([literal(pool.domain), str(pool.nest), str(number), *(literal(float(c[number])) for c in columns)])
+        for number, pool in enumerate(pools)
+    ]
+    names = ", ".join(["domain", "nest", "cell", *(f"value_{n}" for n in range(len(columns)))])
+    empty = ", ".join(["''", "0", "-1", *("0.0 :: DOUBLE" for _ in columns)])
+    return f"(VALUES {', '.join(f'({row})' for row in rows or [empty])}) AS cells({names})"
+
+
+def _ledger(
+    op: logical.Sample, table: str, pools: list[Pool], allocation: Allocation, scales: dict[int, float]
+) -> str:
+    """Every candidate with its derivation. A cell whose target is 0 draws nothing, whatever its curve."""
+    closed = {
+        number: 0.0 if allocation.targets is not None and allocation.targets[pool.key] <= 0 else 1.0
+        for number, pool in enumerate(pools)
+    }
+    copies = drawing.copies("scale", "expected", f"coalesce(cap, {INFINITE})", "draw")
+    quadmix = isinstance(op.sample, model.Quadmix)
+    tail = f"rank > {threshold(op)}" if quadmix else "false"
+    below = f"rank > {threshold(op)}" if not isinstance(op.sample, model.All) else "false"
+    return f"""
+        SELECT * EXCLUDE (pooled, open), CAST(CASE
+            WHEN bad IS NOT NULL THEN 'unreadable'
+            WHEN rejected_by IS NOT NULL THEN 'filtered'
+            WHEN copies > 0 AND {tail} THEN 'selected_tail'
+            WHEN copies > 0 THEN 'selected'
+            WHEN open = 0 THEN 'quota_zero'
+            WHEN cap = 0 THEN 'capped'
+            WHEN {below} THEN 'below_threshold'
+            ELSE 'not_drawn' END AS VARCHAR) AS reason
+        FROM (
+            SELECT *, CAST(CASE WHEN pooled THEN {copies} ELSE 0 END AS BIGINT) AS copies FROM (
+                SELECT d.* EXCLUDE (cap, nest, nest_here, pooled), pooled, nest_here AS nest,
+                    CASE WHEN pooled THEN {expected(op)} END AS expected,
+                    CASE WHEN pooled THEN cells.value_0 END AS scale,
+                    CASE WHEN pooled AND {limit(op)} < {INFINITE} THEN {limit(op)} END AS cap,
+                    cells.value_1 AS open
+                FROM (
+                    SELECT *, bad IS NULL AND rejected_by IS NULL AS pooled, {_nest(op)} AS nest_here FROM {table}
+                ) AS d
+                LEFT JOIN {_cells(pools, scales, closed)}
+                    ON pooled AND d.domain = cells.domain AND d.nest_here = cells.nest
+            )
+        )
+    """
+
+
+def _selection(
+    connection: DuckDBPyConnection,
+    op: logical.Sample,
+    ledger: str,
+    pools: list[Pool],
+    allocation: Allocation,
+    scales: dict[int, float],
+) -> Selection:
+    drawn = {
+        (row[0], row[1]): row[2:]
+        for row in connection.execute(
+            f"SELECT domain, nest, count(*), sum(copies) :: BIGINT, sum(tokens * copies) :: HUGEINT FROM {ledger} "
+            f"WHERE copies > 0 GROUP BY domain, nest"
+        ).fetchall()
+    }
+    reasons = connection.execute(
+        f"SELECT coalesce(domain, ''), reason, coalesce(bad, rejected_by), count(*), "
+        f"sum(CASE WHEN tokens > 0 THEN tokens ELSE 0 END) :: HUGEINT FROM {ledger} GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    return Selection(
+        stats=(),
+        cells=tuple(_cell(pool, allocation, scales[n], drawn.get(pool.key, (0, 0, 0))) for n, pool in enumerate(pools)),
+        reasons=tuple(
+            Reason(domain=row[0], reason=row[1], rejected_by=row[2], documents=row[3], tokens=int(row[4] or 0))
+            for row in reasons
+        ),
+        candidates=sum(row[3] for row in reasons),
+        budget=op.tokens,
+        allocated=allocation.total,
+        digest=digest(connection, ledger),
+    )
+
+
+def _cell(pool: Pool, allocation: Allocation, scale: float, drawn: tuple[int, int, int]) -> Cell:
+    return Cell(
+        domain=pool.domain,
+        nest=pool.nest,
+        documents=pool.documents,
+        tokens=pool.tokens,
+        reachable=int(pool.reachable) if math.isfinite(pool.reachable) else None,
+        natural=pool.natural,
+        asked=allocation.asked[pool.key],
+        weight=allocation.weights[pool.key],
+        target=None if allocation.targets is None else allocation.targets[pool.key],
+        scale=scale,
+        binds=allocation.binds.get(pool.key, ""),
+        drawn_documents=drawn[0],
+        drawn_copies=drawn[1],
+        drawn_tokens=int(drawn[2]),
+    )
+
+
+def _check_vanishing(op: logical.Sample, result: Selection) -> None:
+    """A domain that is asked for and gets no document is an error unless the recipe allows it."""
+    if op.allow_vanishing:
+        return
+    asked: dict[str, float] = {}
+    documents: dict[str, int] = {}
+    for cell in result.cells:
+        asked[cell.domain] = asked.get(cell.domain, 0.0) + cell.weight
+        documents[cell.domain] = documents.get(cell.domain, 0) + cell.drawn_documents
+    gone = sorted(domain for domain, weight in asked.items() if weight > 0 and not documents[domain])
+    if gone:
+        origin = op.mixture.origin or (op.sample.origin if op.sample.origin else None)
+        raise Failure(
+            *(
+                Diagnostic(
+                    "R0508",
+                    f"the domain `{domain}` has a weight of {asked[domain]:.3g} and no planned document",
+                    origin.span if origin else None,
+                    helps=("give it more, give it nothing, or `allow vanishing`",),
+                )
+                for domain in gone
+            )
+        )
