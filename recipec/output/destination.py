@@ -79,6 +79,15 @@ def is_whole(destination: Path, manifest: Manifest) -> bool:
     return all(_has_size(destination, file) for file in (*manifest.data, *manifest.ledger, *manifest.unreadable))
 
 
+def is_published(destination: Path, digest: str) -> bool:
+    """Whether a whole dataset of the plan `digest` stands at the destination."""
+    try:
+        manifest = manifests.read_manifest(destination)
+    except Failure:
+        return False
+    return manifest.plan == digest and is_whole(destination, manifest)
+
+
 def check_room(folder: Path, needed: int) -> None:
     """Raises Failure when the disk has less than `needed` bytes left."""
     free = shutil.disk_usage(folder).free
