@@ -158,6 +158,7 @@ CODES: dict[str, str] = {
     "R0401": "a target whose examples are not there",
     "R0402": "a target without examples",
     "R0403": "a template that does not fit the examples",
+    "R0404": "examples that cannot serve their purpose",
     # R05xx: selection, quotas, budgets
     "R0501": "a domain without weights",
     "R0502": "documents without a score that counts",

@@ -38,8 +38,9 @@ class Criterion:
         sql: from the quoted SQL of the text expression and the parameters to the SQL of the value. One scan computes
             all values of a shard. A value may use only documented, deterministic scalar functions.
         batch: from texts (a list of str) and parameters to an array of values, vectorised, for what SQL cannot do.
-        prepare: from the parameters and the texts of the target's examples to parameters with which `sql` or
-            `batch` is called (the target's n-grams, say); only with a `target` field.
+        prepare: from the parameters, the texts of the target's examples and those held out to parameters with which
+            `sql` or `batch` is called (the target's n-grams, say); only with a `target` field. Raises ValueError
+            where such examples cannot serve.
         version: raise it when values change, so that stored ones are not reused.
         available: None, or why it cannot be used yet ("arrives with NAG scoring").
     """
@@ -53,7 +54,7 @@ class Criterion:
     cost: float = 0.01
     sql: Callable[[str, Any], str] | None = None
     batch: Callable[[Sequence[str], Any], np.ndarray[Any, Any]] | None = None
-    prepare: Callable[[Any, Sequence[str]], Any] | None = None
+    prepare: Callable[[Any, Sequence[str], Sequence[str]], Any] | None = None
     version: int = 1
     available: str | None = None
 

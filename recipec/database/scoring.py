@@ -12,6 +12,7 @@ import numpy as np
 from recipec import spec, storage
 from recipec.database import shards, targets
 from recipec.database.sql import ident, literal
+from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 
@@ -65,7 +66,11 @@ def params(op: logical.Score, folder: Path) -> Any:
     key = (op.call.name, op.target, folder)
     if key not in _PREPARED:
         _PREPARED.clear()
-        _PREPARED[key] = extension.prepare(values, targets.texts(op.target, folder)[0])
+        try:
+            _PREPARED[key] = extension.prepare(values, *targets.texts(op.target, folder))
+        except ValueError as error:
+            where = op.call.origin.span
+            raise Failure(Diagnostic("R0404", f"target `{op.target.name}` cannot be used: {error}", where)) from None
     return _PREPARED[key]
 
 

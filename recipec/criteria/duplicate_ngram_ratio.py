@@ -1,0 +1,47 @@
+"""`duplicate_ngram_ratio(n: 5)`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from recipec.criteria._ngrams import Array, ngrams, per_text, words
+from recipec.spec import Criterion
+
+
+class Params(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    n: int = Field(default=5, ge=2, le=20, description="words in an n-gram")
+
+
+def batch(texts: Sequence[str], params: Params) -> Array:
+    found = words(texts)
+    hashes, first = ngrams(found, params.n)
+    # The order is by text, then hash, then place: all but the first of equal ones repeat an earlier one.
+    order = np.lexsort((first, hashes, found.text[first]))
+    by_hash, by_text = hashes[order], found.text[first][order]
+    again = np.zeros(len(order), dtype=bool)
+    again[1:] = (by_hash[1:] == by_hash[:-1]) & (by_text[1:] == by_text[:-1])
+    # Words that such an n-gram covers, each once: +1 where one begins, -1 after it ends.
+    steps = np.zeros(len(found.hashes) + 1, dtype=np.int64)
+    np.add.at(steps, first[order[again]], 1)
+    np.add.at(steps, first[order[again]] + params.n, -1)
+    covered = np.cumsum(steps[:-1]) > 0
+    everything = np.arange(len(found.hashes))
+    whole = per_text(found, found.lengths, everything)
+    return per_text(found, found.lengths * covered, everything) / np.maximum(whole, 1)
+
+
+SPEC = Criterion(
+    name="duplicate_ngram_ratio",
+    summary="Share of the characters of words that lie in an n-gram of words which repeats an earlier one, in [0, 1]; "
+    "characters count once however many such n-grams cover them.",
+    source="Rae et al. 2021 (Gopher), arXiv 2112.11446, table A1: keep at most 0.15, 0.14, 0.13, 0.12, 0.11, 0.10 "
+    "for n = 5 to 10",
+    params=Params,
+    direction="lower",
+    cost=0.09,
+    batch=batch,
+)

@@ -1,0 +1,22 @@
+"""`sentence_count()`"""
+
+from __future__ import annotations
+
+from recipec.criteria._text import NoParams, sentences
+from recipec.spec import Criterion
+
+
+def sql(text: str, _: NoParams) -> str:
+    return sentences(text)
+
+
+SPEC = Criterion(
+    name="sentence_count",
+    summary="Sentences: runs of . ! or ? followed by white space or the end; 0 or more.",
+    source="Raffel et al. 2020 (C4), arXiv 1910.10683, section 2.2: keep at least 3",
+    params=NoParams,
+    type="integer",
+    direction="higher",
+    cost=0.004,
+    sql=sql,
+)

@@ -1,0 +1,22 @@
+"""`stop_words()`"""
+
+from __future__ import annotations
+
+from recipec.criteria._text import NoParams, STOP_WORDS, words
+from recipec.spec import Criterion
+
+
+def sql(text: str, _: NoParams) -> str:
+    return f"len(list_intersect({words(f'lower({text})')}, {STOP_WORDS}))"
+
+
+SPEC = Criterion(
+    name="stop_words",
+    summary="How many of the eight words the, be, to, of, and, that, have, with occur, 0 to 8, in any case.",
+    source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1: keep at least 2",
+    params=NoParams,
+    type="integer",
+    direction="higher",
+    cost=0.024,
+    sql=sql,
+)

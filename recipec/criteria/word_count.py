@@ -1,0 +1,21 @@
+"""`word_count()`"""
+
+from __future__ import annotations
+
+from recipec.criteria._text import NoParams, words
+from recipec.spec import Criterion
+
+
+def sql(text: str, _: NoParams) -> str:
+    return f"len({words(text)})"
+
+
+SPEC = Criterion(
+    name="word_count",
+    summary="Words, as white space separates them; 0 or more.",
+    source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1: keep 50 to 100,000 words",
+    params=NoParams,
+    type="integer",
+    cost=0.017,
+    sql=sql,
+)
