@@ -28,7 +28,7 @@ def draw_table(console: Console, table: Table) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, name in enumerate(table.header):
         drawn.add_column(name, justify="right" if index in table.numeric else "left", overflow="fold")
     for row in table.rows:

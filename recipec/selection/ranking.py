@@ -43,6 +43,11 @@ def rank(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path, des
     return stats
 
 
+def reranked(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
+    """SQL of a ledger's rows with `merged` and `rank` as another `Rank` would give them."""
+    return _ranked(op, f"(SELECT * EXCLUDE (merged, rank, draw) FROM {ledger})", stats)
+
+
 def draw(seed: int) -> str:
     """SQL of u_i in (0, 1): the keyed hash of a document that decides its draws."""
     key = f"{literal(f'{seed}{SEPARATOR}')} || source || {literal(SEPARATOR)} || doc_id"
@@ -192,7 +197,8 @@ def _merged(op: logical.Rank, stats: dict[str, Stats]) -> str | None:
     for name, direction in op.criteria:
         if any(dict(block.weights).get(name, 0.0) for block in op.quality.weights):
             terms.append(f"{_normalised(op, name, direction, stats[name])} * {weight(op, name)}")
-    return "(" + " + ".join(terms) + ")"
+    # Without any weight all documents are equally good.
+    return "(" + " + ".join(terms) + ")" if terms else "0.0 :: DOUBLE"
 
 
 def _rank(op: logical.Rank, stats: dict[str, Stats], merged: bool) -> str:

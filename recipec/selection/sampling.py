@@ -10,8 +10,8 @@ from recipec import storage
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
-from recipec.ir.selection import Cell, Reason, Selection
-from recipec.selection import drawing
+from recipec.ir.selection import Cell, Reason, Selection, Stats
+from recipec.selection import drawing, ranking
 from recipec.selection.allocation import Allocation, Pool, allocate, mask
 from recipec.selection.digest import digest
 
@@ -48,6 +48,12 @@ def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, des
         destination.unlink(missing_ok=True)
         raise
     return result
+
+
+def redrawn(op: logical.Sample, rank: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
+    """SQL of a ledger's rows with `again`: the copies that another ranking gives at the same scales."""
+    again = drawing.copies("scale", expected(op), f"coalesce(cap, {INFINITE})", "draw")
+    return f"SELECT *, CASE WHEN {ranking.POOL} THEN {again} ELSE 0 END AS again FROM ({ranking.reranked(rank, ledger, stats)})"
 
 
 def expected(op: logical.Sample, rank: str = "rank") -> str:

@@ -1,0 +1,192 @@
+"""Why one document is in or out: its derivation, each step with the recipe's own line, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec import output
+from recipec.audit import flips
+from recipec.database.sql import literal
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.ir import model
+from recipec.ir.execution import Manifest
+from recipec.ir.expressions import Frozen
+from recipec.ir.selection import Cell
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class Step(Frozen):
+    """One step of a derivation: what it is called, what it came to, and the recipe's line that decided it."""
+
+    name: str
+    says: str
+    origin: model.Origin | None = None
+
+
+class Explanation(Frozen):
+    """Of one document.
+
+    Attributes:
+        row: the ledger's row, column by column.
+        flips: changes of one thing each that would take the document in (or out), the smallest change first.
+    """
+
+    source: str
+    doc_id: str
+    copies: int
+    reason: str
+    row: dict[str, Any]
+    steps: tuple[Step, ...]
+    flips: tuple[flips.Flip, ...]
+
+
+def explain(connection: DuckDBPyConnection, dataset: Path, doc_id: str, source: str | None = None) -> tuple[Explanation, ...]:
+    """The explanation of a document: one for each source that has a document of this id.
+
+    Raises:
+        Failure: the dataset has no such candidate.
+    """
+    manifest = output.read_manifest(dataset)
+    ledger = _ledger(dataset, manifest)
+    condition = f"doc_id = {literal(doc_id)}" + (f" AND source = {literal(source)}" if source is not None else "")
+    rows = _rows(connection, f"SELECT * FROM {ledger} WHERE {condition} ORDER BY source, shard, row")
+    if not rows:
+        raise _unknown(connection, ledger, doc_id, source)
+    return tuple(_explanation(manifest, row) for row in rows)
+
+
+def _ledger(dataset: Path, manifest: Manifest) -> str:
+    return output.tables([dataset / file.path for file in manifest.ledger])
+
+
+def _rows(connection: DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    found = connection.execute(query)
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _unknown(connection: DuckDBPyConnection, ledger: str, doc_id: str, source: str | None) -> Failure:
+    near = connection.execute(
+        f"SELECT DISTINCT doc_id FROM {ledger} WHERE starts_with(doc_id, {literal(doc_id[:3])}) "
+        f"ORDER BY levenshtein(doc_id, {literal(doc_id[:200])}), doc_id LIMIT 3"
+    ).fetchall()
+    where = f" of source `{source}`" if source is not None else ""
+    helps = did_you_mean(doc_id, [row[0] for row in near])
+    return Failure(Diagnostic("R0801", f"the dataset knows no document `{doc_id}`{where}", helps=helps))
+
+
+def _explanation(manifest: Manifest, row: dict[str, Any]) -> Explanation:
+    recipe = manifest.recipe
+    cell = next((c for c in manifest.selection.cells if (c.domain, c.nest) == (row["domain"], row.get("nest") or 0)), None)
+    return Explanation(
+        source=row["source"],
+        doc_id=row["doc_id"],
+        copies=row["copies"],
+        reason=row["reason"],
+        row=row,
+        steps=tuple(_steps(recipe, manifest, row, cell)),
+        flips=flips.flips(recipe, row, cell),
+    )
+
+
+def _steps(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], cell: Cell | None) -> Iterator[Step]:
+    source = next((s for s in recipe.sources if s.name == row["source"]), None)
+    yield Step(name="read", says=f"row {row['row']} of {row['shard']}", origin=source.origin if source else None)
+    if row["bad"] is not None:
+        yield Step(name="unreadable", says=row["bad"])
+        return
+    yield Step(name="domain", says=f"{row['domain']}, {row['tokens']:,} tokens")
+    yield from _filters(recipe, row)
+    if row["rejected_by"] is not None:
+        return
+    yield from _scores(recipe, manifest, row)
+    yield from _expectation(recipe, row)
+    yield from _allocation(recipe, row, cell)
+    yield from _draw(row)
+
+
+def _filters(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
+    clauses = (*recipe.where, *recipe.duplicates)
+    if row["rejected_by"] is None:
+        if clauses:
+            yield Step(name="filters", says=f"passes {'all ' if len(clauses) > 1 else ''}{len(clauses)}")
+        return
+    clause = next((c for c in clauses if c.text == row["rejected_by"]), None)
+    evidence = f"; found: {row['evidence']}" if row["evidence"] else ""
+    yield Step(name="rejected by", says=f"where {row['rejected_by']}{evidence}", origin=clause.origin if clause else None)
+
+
+def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any]) -> Iterator[Step]:
+    stats = {one.criterion: one for one in manifest.selection.stats}
+    weights = weights_of(recipe, row["domain"])
+    for criterion in recipe.criteria:
+        value = row[f"score_{criterion.name}"]
+        one = stats.get(criterion.name)
+        raw = "missing, so the worst of the pool" if value is None else f"{value:.6g}"
+        says = f"{raw} ({criterion.direction} is better)"
+        if one is not None:
+            says += f", pool {one.mean:.4g} ± {one.std:.4g}"
+        if weights:
+            says += f", weight {weights.get(criterion.name, 0.0):g}"
+        yield Step(name=f"score {criterion.name}", says=says, origin=criterion.origin)
+    if row["merged"] is not None:
+        origin = next((b.origin for b in _weight_blocks(recipe, row["domain"])), None)
+        says = f"{row['merged']:.6g} (smaller is better; {recipe.quality.normalize} of each score × its weight)"
+        yield Step(name="merged", says=says, origin=origin)
+    if row["rank"] is not None:
+        where = "the pool's" if isinstance(recipe.sample, model.Top) else f"the tokens of {row['domain']}"
+        yield Step(name="rank", says=f"{row['rank']:.6f}: {row['rank']:.2%} of {where} are as good or better")
+
+
+def _weight_blocks(recipe: model.Recipe, domain: str) -> list[model.Weights]:
+    own = [block for block in recipe.quality.weights if block.domain == domain]
+    return own or [block for block in recipe.quality.weights if block.domain is None]
+
+
+def weights_of(recipe: model.Recipe, domain: str) -> dict[str, float]:
+    """α of a domain by criterion."""
+    return {name: weight for block in _weight_blocks(recipe, domain) for name, weight in block.weights}
+
+
+def _expectation(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
+    match recipe.sample:
+        case model.Quadmix():
+            curve = flips.curve_of(recipe.sample, row["domain"])
+            numbers = f"lambda {curve.lambda_:g}, omega {curve.omega:g}, eta {curve.eta:g}, epsilon {curve.epsilon:g}"
+            place = "within omega" if row["rank"] <= curve.omega else "beyond omega, so epsilon alone"
+            yield Step(name="expected", says=f"S = {row['expected']:.6g} ({place}; {numbers})", origin=curve.origin)
+        case model.Top(share=share):
+            place = "within" if row["rank"] <= share else "beyond"
+            yield Step(name="expected", says=f"S = {row['expected']:g} ({place} the top {share:.4g})", origin=recipe.sample.origin)
+        case model.All():
+            yield Step(name="expected", says="S = 1 (all)", origin=recipe.sample.origin)
+
+
+def _allocation(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterator[Step]:
+    if cell is not None and cell.target is not None:
+        bound = f", bound by {cell.binds}" if cell.binds else ""
+        quota = next((q.origin for q in recipe.quotas if q.domain == cell.domain), None)
+        says = f"asked {cell.asked:.2%}, planned {cell.weight:.2%} = {cell.target:,.0f} tokens{bound}"
+        origin = quota or recipe.mixture.origin or (recipe.budget.origin if recipe.budget else None)
+        yield Step(name="domain share", says=says, origin=origin)
+        said = f"c = {row['scale']:.6g}: the largest at which the drawn tokens ({cell.drawn_tokens:,}) stay within that"
+    else:
+        said = f"c = {row['scale']:.6g}: nothing sets how many tokens"
+    yield Step(name="scale", says=said, origin=recipe.budget.origin if recipe.budget else None)
+    if row["cap"] is not None:
+        origin = flips.repeat_of(recipe, row["domain"])
+        says = f"at most {row['cap']:g} copies"
+        yield Step(name="repetition limit", says=says, origin=origin.origin if origin else None)
+
+
+def _draw(row: dict[str, Any]) -> Iterator[Step]:
+    cap = "" if row["cap"] is None else f", {row['cap']:g}"
+    e = row["scale"] * row["expected"]
+    least = f"min({row['scale']:.6g} × {row['expected']:.6g}{cap})" if cap else f"{row['scale']:.6g} × {row['expected']:.6g}"
+    e = e if row["cap"] is None else min(e, row["cap"])
+    says = f"⌈e − u⌉ with e = {least} = {e:.6g}, u = {row['draw']:.6f} (hash of seed, source and id) → {row['copies']}"
+    yield Step(name="copies", says=says)

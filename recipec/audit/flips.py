@@ -1,0 +1,154 @@
+"""The nearest change that would have altered the outcome: one parameter at a time, all else (the scale too) as it is.
+
+A document is in when min(c·S(r), R) > u; each parameter's threshold follows from this in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from recipec.ir import model
+from recipec.ir.expressions import Frozen
+from recipec.ir.selection import Cell
+
+
+class Flip(Frozen):
+    """One change and its effect.
+
+    Attributes:
+        says: "in if omega >= 0.31 (is 0.08)".
+        distance: how far the value must move, relative to the larger of both; smaller is nearer.
+        origin: the recipe's line to change.
+    """
+
+    says: str
+    distance: float
+    origin: model.Origin | None = None
+
+
+def flips(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> tuple[Flip, ...]:
+    """What would take a document in, or a selected one out, the nearest first. Nothing for an unreadable one."""
+    if row["bad"] is not None:
+        return ()
+    if row["rejected_by"] is not None:
+        return tuple(_clause(recipe, row))
+    found = _out(recipe, row, cell) if row["copies"] > 0 else _in(recipe, row, cell)
+    return tuple(sorted(found, key=lambda flip: flip.distance))
+
+
+def curve_of(sample: model.Quadmix, domain: str) -> model.Curve:
+    return next((curve for curve in sample.curves[1:] if curve.domain == domain), sample.curves[0])
+
+
+def repeat_of(recipe: model.Recipe, domain: str) -> model.Repeat | None:
+    own = [repeat for repeat in recipe.repeats if repeat.domain == domain]
+    return next(iter(own or [repeat for repeat in recipe.repeats if repeat.domain is None]), None)
+
+
+def copies(scale: float, expected: float, cap: float | None, draw: float) -> int:
+    """⌈min(c·S, R) − u⌉, at least 0."""
+    return max(0, math.ceil(min(scale * expected, math.inf if cap is None else cap) - draw))
+
+
+def expected(curve: model.Curve, rank: float, omega: float) -> float:
+    """QuaDMix eq. 3 with another ω."""
+    if rank > omega:
+        return curve.epsilon
+    return float((2 / (1 + math.exp(-curve.lambda_ * (omega - rank)))) ** curve.eta + curve.epsilon)
+
+
+def _clause(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Flip]:
+    clause = next((c for c in (*recipe.where, *recipe.duplicates) if c.text == row["rejected_by"]), None)
+    if clause is not None:
+        says = f"in the pool, and then judged by the rest, if `where {clause.text}` did not reject it"
+        yield Flip(says=says, distance=1.0, origin=clause.origin)
+    elif row["rejected_by"].startswith("missing "):
+        yield Flip(says="in the pool if `quality` had `missing worst`", distance=1.0)
+
+
+def _distance(now: float, then: float) -> float:
+    return abs(then - now) / max(abs(now), abs(then), 1e-300)
+
+
+def _in(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterator[Flip]:
+    scale, draw = row["scale"], row["draw"]
+    if row["cap"] == 0:
+        limit = repeat_of(recipe, row["domain"])
+        yield Flip(says="in if its repetition limit were above 0", distance=1.0, origin=limit.origin if limit else None)
+        return
+    if row["reason"] == "quota_zero" or scale == 0:
+        yield Flip(says=f"in if {row['domain']} had a share of the dataset (it has none)", distance=1.0, origin=recipe.mixture.origin)
+        return
+    if row["expected"] > 0:
+        yield from _scale(recipe, row, cell, draw / row["expected"], "in", "more")
+    match recipe.sample:
+        case model.Quadmix():
+            curve = curve_of(recipe.sample, row["domain"])
+            yield from _omega_in(curve, row, draw / scale)
+            if row["rank"] > curve.omega and draw / scale > curve.epsilon:
+                needed = draw / scale
+                says = f"in if epsilon > {needed:.6g} (is {curve.epsilon:g})"
+                yield Flip(says=says, distance=_distance(curve.epsilon, needed), origin=curve.origin)
+        case model.Top(share=share) if row["rank"] > share:
+            says = f"in if top >= {row['rank']:.4%} (is {share:.4g})"
+            yield Flip(says=says, distance=_distance(share, row["rank"]), origin=recipe.sample.origin)
+
+
+def _omega_in(curve: model.Curve, row: dict[str, Any], needed: float) -> Iterator[Flip]:
+    """The smallest ω at which S is above `needed`."""
+    omega = omega_for(curve, row["rank"], needed)
+    if omega is not None and omega <= 1 and omega > curve.omega:
+        sign = ">=" if omega == row["rank"] else ">"
+        whose = f" for {curve.domain}" if curve.domain else ""
+        says = f"in if omega{whose} {sign} {omega:.6g} (is {curve.omega:g})"
+        yield Flip(says=says, distance=_distance(curve.omega, omega), origin=curve.origin)
+
+
+def omega_for(curve: model.Curve, rank: float, needed: float) -> float | None:
+    """The ω from which on S(rank) exceeds `needed`, or None: S rises from 1 + ε at ω = rank to 2^η + ε."""
+    above = needed - curve.epsilon
+    if above < 1:
+        return rank
+    root = above ** (1 / curve.eta) if curve.eta > 0 else math.inf
+    if root >= 2 or curve.lambda_ == 0:
+        return None
+    return rank - math.log(2 / root - 1) / curve.lambda_
+
+
+def _scale(
+    recipe: model.Recipe, row: dict[str, Any], cell: Cell | None, needed: float, way: str, word: str
+) -> Iterator[Flip]:
+    """What the scale would have to be, and about how many tokens of the domain that means."""
+    if cell is None or cell.target is None or row["scale"] == 0:
+        return
+    tokens = abs(cell.drawn_tokens * (needed / row["scale"] - 1))
+    sign = ">" if way == "in" else "<="
+    says = f"{way} if {row['domain']} had about {tokens:,.0f} tokens {word} (a scale {sign} {needed:.6g}, is {row['scale']:.6g})"
+    quota = next((q.origin for q in recipe.quotas if q.domain == cell.domain), None)
+    origin = quota or (recipe.budget.origin if recipe.budget else recipe.mixture.origin)
+    yield Flip(says=says, distance=_distance(row["scale"], needed), origin=origin)
+
+
+def _out(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterator[Flip]:
+    scale, draw, rank = row["scale"], row["draw"], row["rank"]
+    yield from _scale(recipe, row, cell, draw / row["expected"], "out", "fewer")
+    match recipe.sample:
+        case model.Quadmix():
+            curve = curve_of(recipe.sample, row["domain"])
+            if rank > curve.omega:
+                needed = draw / scale
+                says = f"out if epsilon <= {needed:.6g} (is {curve.epsilon:g})"
+                yield Flip(says=says, distance=_distance(curve.epsilon, needed), origin=curve.origin)
+            elif copies(scale, curve.epsilon, row["cap"], draw) == 0:
+                omega = omega_for(curve, rank, draw / scale)
+                omega = rank if omega is None or omega < rank else omega
+                sign = "<" if omega == rank else "<="
+                says = f"out if omega {sign} {omega:.6g} (is {curve.omega:g})"
+                yield Flip(says=says, distance=_distance(curve.omega, omega), origin=curve.origin)
+        case model.Top(share=share):
+            says = f"out if top < {rank:.4%} (is {share:.4g})"
+            yield Flip(says=says, distance=_distance(share, rank), origin=recipe.sample.origin)
+    limit = repeat_of(recipe, row["domain"])
+    yield Flip(says="out if its repetition limit were 0", distance=1.0, origin=limit.origin if limit else None)
