@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from recipec.ir import model
-from recipec.ir.expressions import Frozen
+from recipec.ir.expressions import Apply, Constant, Expression, Frozen, describe
 from recipec.ir.selection import Cell
 
 
@@ -33,7 +33,7 @@ def flips(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> tuple
     if row["bad"] is not None:
         return ()
     if row["rejected_by"] is not None:
-        return tuple(_clause(recipe, row))
+        return tuple(sorted(_clause(recipe, row), key=lambda flip: flip.distance))
     found = _out(recipe, row, cell) if row["copies"] > 0 else _in(recipe, row, cell)
     return tuple(sorted(found, key=lambda flip: flip.distance))
 
@@ -61,11 +61,47 @@ def expected(curve: model.Curve, rank: float, omega: float) -> float:
 
 def _clause(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Flip]:
     clause = next((c for c in (*recipe.where, *recipe.duplicates) if c.text == row["rejected_by"]), None)
-    if clause is not None:
-        says = f"in the pool, and then judged by the rest, if `where {clause.text}` did not reject it"
-        yield Flip(says=says, distance=1.0, origin=clause.origin)
-    elif row["rejected_by"].startswith("missing "):
-        yield Flip(says="in the pool if `quality` had `missing worst`", distance=1.0)
+    if clause is None:
+        if row["rejected_by"].startswith("missing "):
+            yield Flip(says="in the pool if `quality` had `missing worst`", distance=1.0)
+        return
+    then = "in the pool, to be judged by the rest,"
+    number = next(number for number, source in enumerate(recipe.sources) if source.name == row["source"])
+    if isinstance(clause, model.Clause):
+        yield from _bounds(clause, clause.conditions[number], row["evidence"] or "", then)
+    yield Flip(says=f"{then} without `where {clause.text}`", distance=1.0, origin=clause.origin)
+
+
+def _bounds(clause: model.Clause, condition: Expression, evidence: str, then: str) -> Iterator[Flip]:
+    """The limits in a clause that, moved to the document's own value, would let it pass."""
+    found = dict(part.rpartition(" = ")[::2] for part in evidence.split("; "))
+    for test in _comparisons(condition):
+        subject, limit = test.operands
+        value = _number(found.get(describe(subject)))
+        if value is None or not isinstance(limit, Constant) or not isinstance(limit.value, int | float):
+            continue
+        holds = {"<": value < limit.value, "<=": value <= limit.value, ">": value > limit.value, ">=": value >= limit.value}
+        if not holds[test.function]:
+            # The limit as it would have to read: "x <= 9" for a value of 9, "x < 9" for anything above 9.
+            beyond = "" if "=" in test.function else ("above " if test.function == "<" else "below ")
+            says = f"{then} if `{describe(subject)} {test.function}` said {beyond}{value:g} (is {limit.value:g})"
+            yield Flip(says=says, distance=_distance(limit.value, value), origin=clause.origin)
+
+
+def _comparisons(condition: Expression) -> Iterator[Apply]:
+    match condition:
+        case Apply(function="and"):
+            for operand in condition.operands:
+                yield from _comparisons(operand)
+        case Apply(function="<" | "<=" | ">" | ">="):
+            yield condition
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def _distance(now: float, then: float) -> float:

@@ -9,6 +9,7 @@ import duckdb
 
 from recipec import storage
 from recipec.database import shards, tokenizing
+from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
 from recipec.ir import logical
 from recipec.ir.execution import Shard
@@ -54,15 +55,16 @@ def _query(op: logical.Read, scan: str, texts: bool) -> str:
     join = f"LEFT JOIN {counted} ON __counted_row = __row" if source.tokens.by == "tokenizer" else ""
     outputs = "".join(f", {expression(output.expression)} AS {ident(output.name)}" for output in op.outputs)
     failed = "".join(
-        f" WHEN ({expression(predicate.condition)}) IS NOT TRUE THEN {literal(predicate.text)}"
-        for predicate in op.predicates
+        f" WHEN ({expression(predicate.condition)}) IS NOT TRUE THEN {number}"
+        for number, predicate in enumerate(op.predicates, start=1)
     )
-    rejected = f"CASE{failed} END" if failed else "NULL"
+    failed = f"CASE{failed} END" if failed else "NULL"
     text_missing = f"{ident(source.text)} IS NULL" if texts else "false"
     passed = "".join(f", {ident(output.name)}" for output in op.outputs)
     return f"""
         SELECT row, doc_id, domain, tokens, bad,
-            CAST(CASE WHEN bad IS NULL THEN rejected_by END AS VARCHAR) AS rejected_by{passed}
+            CASE WHEN bad IS NULL THEN rejected_by END AS rejected_by,
+            CASE WHEN bad IS NULL THEN evidence END AS evidence{passed}
         FROM (
             SELECT *, CAST(CASE
                 WHEN doc_id IS NULL THEN 'id is null'
@@ -75,11 +77,24 @@ def _query(op: logical.Read, scan: str, texts: bool) -> str:
             FROM (
                 SELECT CAST(__row AS BIGINT) AS row, CAST({expression(source.id)} AS VARCHAR) AS doc_id,
                     CAST({expression(source.domain)} AS VARCHAR) AS domain, TRY_CAST({_tokens(op)} AS BIGINT) AS tokens,
-                    {text_missing} AS text_missing, {rejected} AS rejected_by{outputs}
-                FROM {scan} AS scanned {join}
+                    {text_missing} AS text_missing, {_rejection(op)}{outputs}
+                FROM (SELECT *, {failed} AS __failed FROM {scan} AS scanned {join})
             )
         )
     """
+
+
+def _rejection(op: logical.Read) -> str:
+    """SQL of `rejected_by` and `evidence` from the number of the clause that failed."""
+    texts = ", ".join(literal(predicate.text) for predicate in op.predicates)
+    shown = "".join(
+        f" WHEN {number} THEN {found}"
+        for number, predicate in enumerate(op.predicates, start=1)
+        if (found := evidence(predicate.condition, without=op.source.text)) is not None
+    )
+    rejected = f"([{texts}])[__failed]" if texts else "NULL"
+    shown = f"CASE __failed{shown} END" if shown else "NULL"
+    return f"CAST({rejected} AS VARCHAR) AS rejected_by, CAST({shown} AS VARCHAR) AS evidence"
 
 
 def _tokens(op: logical.Read) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
 from recipec.ir import logical
 from recipec.ir.execution import Shard
@@ -55,10 +56,9 @@ def documents(
 def _joined(read: logical.Read, shards: Sequence[Shard], files: Sequence[Path], scores: Sequence[Scored]) -> str:
     """The read documents with their scores, `null` where a document was not scored."""
     paths = ", ".join(literal(shard.path) for shard in shards)
-    fixed = ("doc_id", "row", "domain", "tokens", "bad", "rejected_by", *(output.name for output in read.outputs))
+    fixed = ("doc_id", "row", "domain", "tokens", "bad", "rejected_by", "evidence", *(output.name for output in read.outputs))
     values = [f"r.{ident(name)}" for name in fixed]
     values.append(f"([{paths}])[CAST(r.file_index AS BIGINT) + 1] AS shard" if shards else "'' AS shard")
-    values.append("CAST(NULL AS VARCHAR) AS evidence")
     joins = []
     for number, score in enumerate(scores):
         values.append(f"s{number}.value AS {ident(score.name)}")
@@ -85,21 +85,18 @@ def _filtered(relation: str, predicates: Sequence[logical.Predicate]) -> str:
         for number, predicate in enumerate(predicates, start=1)
     )
     texts = ", ".join(literal(predicate.text) for predicate in predicates)
-    evidence = " ".join(
-        f"WHEN {number} THEN {_evidence(predicate.evidence)}"
+    shown = "".join(
+        f" WHEN {number} THEN {found}"
         for number, predicate in enumerate(predicates, start=1)
-        if predicate.evidence
+        if (found := evidence(predicate.condition)) is not None
     )
-    shown = f"CASE failed {evidence} END" if evidence else "CAST(NULL AS VARCHAR)"
+    shown = f"CASE failed{shown} END" if shown else "NULL"
     return f"""(
         SELECT * EXCLUDE (failed) REPLACE (
-            coalesce(rejected_by, ([{texts}])[failed]) AS rejected_by, {shown} AS evidence
+            coalesce(rejected_by, ([{texts}])[failed]) AS rejected_by, coalesce(evidence, {shown}) AS evidence
         ) FROM (
             SELECT *, CASE WHEN bad IS NOT NULL OR rejected_by IS NOT NULL THEN NULL {cases} END AS failed
             FROM {relation}
         )
     )"""
 
-
-def _evidence(names: Sequence[str]) -> str:
-    return f"coalesce({', '.join(ident(name) for name in names)}, NULL)"

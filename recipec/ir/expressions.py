@@ -80,3 +80,26 @@ def scores_of(expression: Expression) -> frozenset[str]:
             return frozenset().union(*(scores_of(operand) for operand in expression.operands))
         case _:
             return frozenset()
+
+
+CARRIED = "column:"
+"""Prefix of the `Read` output that carries a column as it is, so that no column's name meets a fixed one."""
+
+
+def describe(expression: Expression) -> str:
+    """An expression in words close to the recipe's own, for evidence and messages."""
+    match expression:
+        case Column():
+            return expression.name.removeprefix(CARRIED)
+        case Score():
+            return expression.name
+        case Constant(value=str() as value):
+            return f'"{value}"'
+        case Constant():
+            return str(expression.value)
+        case Apply(function="neg"):
+            return f"-{describe(expression.operands[0])}"
+        case Apply(function="+" | "-" | "*" | "/" | "%"):
+            return f" {expression.function} ".join(describe(operand) for operand in expression.operands)
+        case Apply():
+            return f"{expression.function}({', '.join(describe(operand) for operand in expression.operands)})"

@@ -28,7 +28,6 @@ class Predicate(Frozen):
 
     text: str
     condition: Expression
-    evidence: tuple[str, ...] = ()
 
 
 class Output(Frozen):
@@ -43,7 +42,8 @@ class Read(Frozen):
 
     Result per shard (Parquet, in row order, every row of the shard): `row BIGINT` (0-based), `doc_id VARCHAR`,
     `domain VARCHAR`, `tokens BIGINT`, `bad VARCHAR` (null, or why the row is unreadable), `rejected_by VARCHAR` (null,
-    or the text of the first of `predicates` that is not true), then `outputs` in order.
+    or the text of the first of `predicates` that is not true), `evidence VARCHAR` (what it compared), then `outputs` in
+    order.
     """
 
     kind: Literal["read"] = "read"

@@ -95,7 +95,6 @@ class Clause(Frozen):
 
     text: str  # canonical text of the condition; the ledger's `rejected_by`
     conditions: tuple[Expression, ...]  # one per source
-    evidence: tuple[str, ...] = ()  # names of score calls whose value explains a rejection (the matching n-gram)
     origin: Origin
 
 

@@ -42,7 +42,7 @@ def check(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> I
     )
     yield from _broken(connection, ledger, rules)
     if not isinstance(recipe.sample, model.Top):
-        yield from _broken(connection, _ranked(ledger, pool), (("rank", _near("rank", "again")),))
+        yield from _broken(connection, _ranked(ledger, pool), (("rank", f"CASE WHEN merged IS NULL THEN rank IS NULL ELSE {_near('rank', 'again')} END"),))
     yield from _check_totals(connection, described, ledger)
 
 
@@ -119,7 +119,7 @@ def _reason(recipe: model.Recipe) -> str:
 
 def _ranked(ledger: str, pool: str) -> str:
     return f"""(
-        SELECT source, doc_id, rank, sum(tokens) OVER (PARTITION BY domain ORDER BY merged)
+        SELECT source, doc_id, merged, rank, sum(tokens) OVER (PARTITION BY domain ORDER BY merged)
             / CAST(sum(tokens) OVER (PARTITION BY domain) AS DOUBLE) AS again
         FROM {ledger} WHERE {pool})
     """

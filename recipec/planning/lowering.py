@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recipec.ir import logical, model
-from recipec.ir.expressions import Apply, Column, Constant, Expression, scores_of
-
-COLUMN = "column:"
-"""Prefix of the `Read` output that carries a column as it is, so that no column's name meets a fixed one."""
+from recipec.ir.expressions import CARRIED, Apply, Column, Constant, Expression, scores_of
 
 
 def lower(recipe: model.Recipe) -> logical.LogicalPlan:
@@ -51,7 +48,7 @@ def carried(expression: Expression) -> Expression:
     """An expression over the source's columns as one over the outputs of `Read`."""
     match expression:
         case Column():
-            return expression.model_copy(update={"name": COLUMN + expression.name})
+            return expression.model_copy(update={"name": CARRIED + expression.name})
         case Apply():
             return expression.model_copy(update={"operands": tuple(carried(o) for o in expression.operands)})
         case _:
@@ -62,7 +59,7 @@ def _source_chain(recipe: model.Recipe, index: int, ops: list[logical.Op]) -> in
     """Appends the chain of one source and returns the position of its end."""
     source = recipe.sources[index]
     outputs = [
-        logical.Output(name=COLUMN + name, expression=Column(name=name, type=type_)) for name, type_ in source.schema_
+        logical.Output(name=CARRIED + name, expression=Column(name=name, type=type_)) for name, type_ in source.schema_
     ]
     outputs += [
         logical.Output(name=f"cap_{number}", expression=_of_domain(source, limit.domain, limit.per_document[index]))
@@ -76,7 +73,7 @@ def _source_chain(recipe: model.Recipe, index: int, ops: list[logical.Op]) -> in
     for name in _uses(recipe, index):
         ops.append(_score(recipe, source, name, len(ops) - 1))
     predicates = tuple(
-        logical.Predicate(text=clause.text, condition=carried(clause.conditions[index]), evidence=clause.evidence)
+        logical.Predicate(text=clause.text, condition=carried(clause.conditions[index]))
         for clause in recipe.where
     )
     ops.append(logical.Filter(input=len(ops) - 1, predicates=predicates))

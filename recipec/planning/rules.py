@@ -19,9 +19,8 @@ from collections.abc import Callable, Iterable
 
 from recipec import spec
 from recipec.ir import logical
-from recipec.ir.expressions import Apply, Column, Constant, Expression, columns_of, scores_of
+from recipec.ir.expressions import CARRIED, Apply, Column, Constant, Expression, columns_of, scores_of
 from recipec.planning.chains import Chain, Link, assembled, chains, gather, rebuilt, tail
-from recipec.planning.lowering import COLUMN
 from recipec.storage import canonical_json
 
 Rule = Callable[[logical.LogicalPlan], logical.LogicalPlan]
@@ -187,7 +186,7 @@ def _over_columns(predicate: logical.Predicate) -> logical.Predicate:
 def _raw(expression: Expression) -> Expression:
     match expression:
         case Column():
-            return expression.model_copy(update={"name": expression.name.removeprefix(COLUMN)})
+            return expression.model_copy(update={"name": expression.name.removeprefix(CARRIED)})
         case Apply():
             return expression.model_copy(update={"operands": tuple(_raw(operand) for operand in expression.operands)})
         case _:

@@ -94,10 +94,14 @@ def _without_duplicates(query: str, key: str, text: str) -> str:
     """Rejects, among documents that pass everything else and have equal keys, all but the first by source and id."""
     passing = f"(bad IS NULL AND rejected_by IS NULL AND {key} IS NOT NULL)"
     return f"""
-        SELECT * EXCLUDE (copy_number)
-            REPLACE (CASE WHEN {passing} AND copy_number > 1 THEN {literal(text)} ELSE rejected_by END AS rejected_by)
+        SELECT * EXCLUDE (copy_number, first_copy)
+            REPLACE (
+                CASE WHEN {passing} AND copy_number > 1 THEN {literal(text)} ELSE rejected_by END AS rejected_by,
+                CASE WHEN {passing} AND copy_number > 1 THEN first_copy ELSE evidence END AS evidence
+            )
         FROM (
-            SELECT *, row_number() OVER (PARTITION BY {passing}, {key} ORDER BY source, doc_id) AS copy_number
-            FROM ({query})
+            SELECT *, row_number() OVER same AS copy_number,
+                'same as ' || first_value(doc_id) OVER same || ' of ' || first_value(source) OVER same AS first_copy
+            FROM ({query}) WINDOW same AS (PARTITION BY {passing}, {key} ORDER BY source, doc_id)
         )
     """

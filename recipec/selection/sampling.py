@@ -125,7 +125,7 @@ def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> li
         f"""
         SELECT domain, CAST(nest AS BIGINT), count(*), CAST(sum(tokens) AS HUGEINT),
             CASE WHEN count(*) FILTER (s > 0 AND r = {INFINITE}) > 0 THEN {INFINITE}
-                ELSE CAST(coalesce(sum(CAST(tokens * r AS HUGEINT)) FILTER (s > 0 AND r < {INFINITE}), 0) AS DOUBLE) END,
+                ELSE CAST(coalesce(sum(CAST(tokens * CASE WHEN r < {INFINITE} THEN r END AS HUGEINT)) FILTER (s > 0), 0) AS DOUBLE) END,
             CAST(sum(CAST(round(tokens * least(s, r) * {FINE}) AS HUGEINT)) AS DOUBLE) / {FINE}
         FROM ({_valued(op, table)}) GROUP BY domain, nest ORDER BY domain, nest
         """

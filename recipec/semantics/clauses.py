@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from recipec import spec
 from recipec.ir import expressions as ir
 from recipec.ir import model
-from recipec.ir.expressions import Expression, scores_of
+from recipec.ir.expressions import Expression
 from recipec.semantics.context import Context
 from recipec.semantics.typing import Scope, condition, named, typed
 from recipec.syntax import ast, text
@@ -24,12 +24,9 @@ def where(context: Context, scopes: Sequence[Scope], node: ast.Where) -> model.C
     known = tuple(value for value in conditions if value is not None)
     if len(known) < len(scopes):
         return None
-    scores = scopes[0].scores if scopes else {}
-    evidence = sorted(name for name in scores_of(known[0]) if scores[name].type == "string") if known else []
     return model.Clause(
         text=text(node.condition),
         conditions=known,
-        evidence=tuple(evidence),
         origin=model.Origin.of(node.condition.span),
     )
 
