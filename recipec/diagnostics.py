@@ -199,6 +199,7 @@ CODES: dict[str, str] = {
     "R0708": "a plan that no longer fits its shards",
     "R0709": "nothing to apply: a recipe without output",
     "R0711": "a starter recipe that cannot be made",
+    "R0712": "a quickstart folder that holds something else",
     "R0801": "a document that the dataset does not know",
     "R0710": "a selection that differs from the planned one",
     # R09xx: laws, runs and predictions

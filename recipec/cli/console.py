@@ -28,10 +28,15 @@ def draw_table(console: Console, table: Table) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, name in enumerate(table.header):
         drawn.add_column(name, justify="right" if index in table.numeric else "left", overflow="fold")
     for row in table.rows:
         # `Text` and not `str`, so that brackets in a domain's name are no markup.
         drawn.add_row(*(Text(cell) for cell in row))
-    console.print(drawn)
+    console.print()
+    console.print(Text(table.title, style="bold"))
+    if table.rows:
+        console.print(drawn)
+    else:
+        console.print("  none")

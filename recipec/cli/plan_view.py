@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recipec.cli.numbers import count, seconds, share, size
 from recipec.ir.execution import ExecutionPlan, Step
+from recipec.ir.expressions import describe
+from recipec.ir.model import TokenCount
 from recipec.ir.selection import Cell, Selection
 
 
@@ -36,18 +38,36 @@ def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
 
 
 def inputs(plan: ExecutionPlan, *, full: bool) -> Table:
-    header = ("source", "shards", "documents", "bytes")
+    header = ("source", "shards", "documents", "bytes", "tokens counted by")
+    counted = {source.name: counted_by(source.tokens) for source in plan.recipe.sources}
     if full:
-        rows = [(shard.source, shard.path, f"{shard.rows:,}", size(shard.bytes)) for shard in plan.shards]
+        rows = [(s.source, s.path, f"{s.rows:,}", size(s.bytes), counted[s.source]) for s in plan.shards]
     else:
         groups = defaultdict(list)
         for shard in plan.shards:
             groups[shard.source].append(shard)
         rows = [
-            (name, f"{len(shards):,}", count(sum(s.rows for s in shards)), size(sum(s.bytes for s in shards)))
+            (
+                name,
+                f"{len(shards):,}",
+                count(sum(s.rows for s in shards)),
+                size(sum(s.bytes for s in shards)),
+                counted[name],
+            )
             for name, shards in groups.items()
         ]
     return Table("Inputs", header, tuple(rows), frozenset({2, 3} if full else {1, 2, 3}))
+
+
+def counted_by(tokens: TokenCount) -> str:
+    """Where the token counts of a source come from; all of a plan's tokens are only as good."""
+    match tokens.by:
+        case "column":
+            return f"column {describe(tokens.column)}" if tokens.column is not None else "column"
+        case "tokenizer":
+            return f"tokenizer {tokens.tokenizer}"
+        case _:
+            return "estimate: bytes / 4"
 
 
 def rejections(plan: ExecutionPlan, selection: Selection, *, full: bool) -> Table:
@@ -126,26 +146,46 @@ def grouped(cells: tuple[Cell, ...], *, nested: bool) -> Iterator[tuple[str, lis
 def steps(plan: ExecutionPlan, *, full: bool) -> Table:
     """What runs and why. Unless `full`, a step whose result is stored takes no line of its own."""
     shown = [step for step in plan.steps if full or step.action != "reuse"]
-    rows = [step_row(step) for step in shown]
+    groups = [[step] for step in shown] if full else list(_alike(shown))
+    rows = [step_row(group) for group in groups]
     if len(shown) < len(plan.steps):
         rows.append((f"{len(plan.steps) - len(shown)} stored", "reuse", "", "", "", ""))
     header = ("step", "action", "why", "rows", "bytes", "time")
     return Table("Steps", header, tuple(rows), frozenset({3, 4, 5}))
 
 
-def step_row(step: Step) -> tuple[str, ...]:
-    cost = step.cost
+def _alike(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Scores of one source that follow one another for one reason, together; filters are decided within them."""
+    group: list[Step] = []
+    for step in steps:
+        if step.op.kind == "filter":
+            continue
+        if group and not (_score_key(group[-1]) is not None and _score_key(group[-1]) == _score_key(step)):
+            yield group
+            group = []
+        group.append(step)
+    if group:
+        yield group
+
+
+def _score_key(step: Step) -> tuple[str, str, str] | None:
+    return (step.op.source.name, step.action, step.reason) if step.op.kind == "score" else None
+
+
+def step_row(group: Sequence[Step]) -> tuple[str, ...]:
+    step, cost = group[0], group[0].cost
+    duration = sum(one.cost.seconds.value for one in group)
 
     def marked(text: str, basis: str) -> str:
         return text if basis == "exact" else f"~{text}"
 
     return (
-        step_name(step),
+        step_name(step) if len(group) == 1 else f"score {len(group)} values of {step.op.source.name}",
         step.action,
         step.reason,
         marked(count(cost.rows.value), cost.rows.basis),
         marked(size(cost.bytes.value), cost.bytes.basis),
-        marked(seconds(cost.seconds.value), cost.seconds.basis),
+        marked(seconds(duration), cost.seconds.basis),
     )
 
 

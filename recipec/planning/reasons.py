@@ -106,7 +106,7 @@ def difference(before: Any, after: Any, name: str = "", line: int | None = None)
 
 
 def _word(name: str) -> str:
-    return {"lambda_": "lambda", "most": "limit", "conditions": "condition", "predicates": "where clause"}.get(name, name)
+    return {"lambda_": "lambda", "tokens": "budget", "most": "limit", "conditions": "condition", "predicates": "where clause"}.get(name, name)
 
 
 def _at(line: int | None) -> str:

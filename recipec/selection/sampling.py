@@ -136,17 +136,17 @@ def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> li
 def _drawable(op: logical.Sample, table: str, pools: list[Pool]) -> str:
     return (
         f"SELECT CAST(cells.cell AS INTEGER) AS cell, tokens, s, r, u FROM ({_valued(op, table)}) AS v "
-        f"JOIN {_cells(pools)} ON v.domain = cells.domain AND v.nest = cells.nest WHERE s > 0"
+        f"JOIN {_cells(pools)} ON v.domain = cell_domain AND v.nest = cell_nest WHERE s > 0"
     )
 
 
 def _cells(pools: list[Pool], *columns: dict[int, float]) -> str:
-    """The cells as a table: domain, nest, number, and further numbers by cell."""
+    """The cells as a table: cell_domain, cell_nest, number, and further numbers by cell."""
     rows = [
         ", ".join([literal(pool.domain), str(pool.nest), str(number), *(literal(float(c[number])) for c in columns)])
         for number, pool in enumerate(pools)
     ]
-    names = ", ".join(["domain", "nest", "cell", *(f"value_{n}" for n in range(len(columns)))])
+    names = ", ".join(["cell_domain", "cell_nest", "cell", *(f"value_{n}" for n in range(len(columns)))])
     empty = ", ".join(["''", "0", "-1", *("0.0 :: DOUBLE" for _ in columns)])
     return f"(VALUES {', '.join(f'({row})' for row in rows or [empty])}) AS cells({names})"
 
@@ -184,7 +184,7 @@ def _ledger(
                     SELECT *, bad IS NULL AND rejected_by IS NULL AS pooled, {_nest(op)} AS nest_here FROM {table}
                 ) AS d
                 LEFT JOIN {_cells(pools, scales, closed)}
-                    ON pooled AND d.domain = cells.domain AND d.nest_here = cells.nest
+                    ON pooled AND domain = cell_domain AND nest_here = cell_nest
             )
         )
     """
