@@ -122,7 +122,7 @@ def apply(plan: ExecutionPlan, *, settings: Settings | None = None, progress: Pr
     """
     recipe = plan.recipe
     if recipe.output is None:
-        helps = ("add for example `output parquet \"out\"`",)
+        helps = ('add for example `output parquet "out"`',)
         raise Failure(Diagnostic("R0709", "the recipe has no `output`, so there is nothing to apply", helps=helps))
     folder = Path(plan.folder)
     destination = output.locate(folder, recipe.output)
@@ -200,12 +200,12 @@ def _enough(share: float) -> str:
 
 
 def _warnings(recipe: model.Recipe, selection: Selection) -> tuple[Diagnostic, ...]:
-    most = max((cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0)
+    most = max(
+        (cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0
+    )
     warning = domains.unlimited(recipe, most)
     return (warning,) if warning else ()
 
 
 def _stale(change: str) -> Diagnostic:
     return Diagnostic("R0708", f"the plan is stale: {change}", helps=("plan the recipe again",))
-
-

@@ -20,7 +20,9 @@ def grammar() -> str:
 def stdlib_names() -> tuple[str, ...]:
     """The names that `use` knows: `std.quality.web` is stdlib_recipes/quality.web.recipe."""
     folder = data_root() / "stdlib_recipes"
-    return tuple(sorted("std." + file.name.removesuffix(".recipe") for file in folder.iterdir() if file.name.endswith(".recipe")))
+    return tuple(
+        sorted("std." + file.name.removesuffix(".recipe") for file in folder.iterdir() if file.name.endswith(".recipe"))
+    )
 
 
 def stdlib(name: str) -> str:

@@ -74,7 +74,9 @@ class Run:
 
     def _score_shard(self, positions: Sequence[int], shard: Shard) -> None:
         ops = [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
-        survivors = f"(SELECT row FROM {self._relation(positions[0], (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
+        survivors = (
+            f"(SELECT row FROM {self._relation(positions[0], (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
+        )
         destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
         started = time.monotonic()
         scoring.score(self.connection, ops, shard, self.folder, survivors, destinations)
@@ -223,5 +225,3 @@ def scaled(op: logical.Sample, share: float) -> logical.Sample:
     tokens = max(1, round(op.tokens * share)) if op.tokens is not None else None
     # A domain too small for the sample to meet has not vanished.
     return op.model_copy(update={"quotas": quotas, "tokens": tokens, "allow_vanishing": True, "shortfall": "shrink"})
-
-

@@ -78,7 +78,9 @@ def lock(state: Path) -> Iterator[None]:
     except filelock.Timeout:
         raise Failure(locked(state, holder), exit_code=ExitCode.LOCKED) from None
     except OSError as error:
-        raise Failure(Diagnostic("R0603", f"the state folder cannot be written: {error.strerror}", place=str(state))) from None
+        raise Failure(
+            Diagnostic("R0603", f"the state folder cannot be written: {error.strerror}", place=str(state))
+        ) from None
     try:
         write_text(holder, canonical_json(this_process()))
         yield

@@ -44,7 +44,9 @@ class Explanation(Frozen):
     flips: tuple[flips.Flip, ...]
 
 
-def explain(connection: DuckDBPyConnection, dataset: Path, doc_id: str, source: str | None = None) -> tuple[Explanation, ...]:
+def explain(
+    connection: DuckDBPyConnection, dataset: Path, doc_id: str, source: str | None = None
+) -> tuple[Explanation, ...]:
     """The explanation of a document: one for each source that has a document of this id.
 
     Raises:
@@ -81,7 +83,9 @@ def _unknown(connection: DuckDBPyConnection, ledger: str, doc_id: str, source: s
 
 def _explanation(manifest: Manifest, row: dict[str, Any]) -> Explanation:
     recipe = manifest.recipe
-    cell = next((c for c in manifest.selection.cells if (c.domain, c.nest) == (row["domain"], row.get("nest") or 0)), None)
+    cell = next(
+        (c for c in manifest.selection.cells if (c.domain, c.nest) == (row["domain"], row.get("nest") or 0)), None
+    )
     return Explanation(
         source=row["source"],
         doc_id=row["doc_id"],
@@ -110,14 +114,16 @@ def _steps(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], cell: 
 
 
 def _filters(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
-    clauses = (*recipe.where, *recipe.duplicates)
+    clauses = recipe.clauses
     if row["rejected_by"] is None:
         if clauses:
             yield Step(name="filters", says=f"passes {'all ' if len(clauses) > 1 else ''}{len(clauses)}")
         return
     clause = next((c for c in clauses if c.text == row["rejected_by"]), None)
     evidence = f"; found: {row['evidence']}" if row["evidence"] else ""
-    yield Step(name="rejected by", says=f"where {row['rejected_by']}{evidence}", origin=clause.origin if clause else None)
+    yield Step(
+        name="rejected by", says=f"where {row['rejected_by']}{evidence}", origin=clause.origin if clause else None
+    )
 
 
 def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any]) -> Iterator[Step]:
@@ -161,7 +167,11 @@ def _expectation(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
             yield Step(name="expected", says=f"S = {row['expected']:.6g} ({place}; {numbers})", origin=curve.origin)
         case model.Top(share=share):
             place = "within" if row["rank"] <= share else "beyond"
-            yield Step(name="expected", says=f"S = {row['expected']:g} ({place} the top {share:.4g})", origin=recipe.sample.origin)
+            yield Step(
+                name="expected",
+                says=f"S = {row['expected']:g} ({place} the top {share:.4g})",
+                origin=recipe.sample.origin,
+            )
         case model.All():
             yield Step(name="expected", says="S = 1 (all)", origin=recipe.sample.origin)
 
@@ -178,15 +188,19 @@ def _allocation(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) ->
         said = f"c = {row['scale']:.6g}: nothing sets how many tokens"
     yield Step(name="scale", says=said, origin=recipe.budget.origin if recipe.budget else None)
     if row["cap"] is not None:
-        origin = flips.repeat_of(recipe, row["domain"])
+        limit = flips.repeat_of(recipe, row["domain"])
         says = f"at most {row['cap']:g} copies"
-        yield Step(name="repetition limit", says=says, origin=origin.origin if origin else None)
+        yield Step(name="repetition limit", says=says, origin=limit.origin if limit else None)
 
 
 def _draw(row: dict[str, Any]) -> Iterator[Step]:
     cap = "" if row["cap"] is None else f", {row['cap']:g}"
     e = row["scale"] * row["expected"]
-    least = f"min({row['scale']:.6g} × {row['expected']:.6g}{cap})" if cap else f"{row['scale']:.6g} × {row['expected']:.6g}"
+    least = (
+        f"min({row['scale']:.6g} × {row['expected']:.6g}{cap})"
+        if cap
+        else f"{row['scale']:.6g} × {row['expected']:.6g}"
+    )
     e = e if row["cap"] is None else min(e, row["cap"])
     says = f"⌈e − u⌉ with e = {least} = {e:.6g}, u = {row['draw']:.6f} (hash of seed, source and id) → {row['copies']}"
     yield Step(name="copies", says=says)

@@ -60,7 +60,7 @@ def expected(curve: model.Curve, rank: float, omega: float) -> float:
 
 
 def _clause(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Flip]:
-    clause = next((c for c in (*recipe.where, *recipe.duplicates) if c.text == row["rejected_by"]), None)
+    clause = next((c for c in recipe.clauses if c.text == row["rejected_by"]), None)
     if clause is None:
         if row["rejected_by"].startswith("missing "):
             yield Flip(says="in the pool if `quality` had `missing worst`", distance=1.0)
@@ -80,7 +80,12 @@ def _bounds(clause: model.Clause, condition: Expression, evidence: str, then: st
         value = _number(found.get(describe(subject)))
         if value is None or not isinstance(limit, Constant) or not isinstance(limit.value, int | float):
             continue
-        holds = {"<": value < limit.value, "<=": value <= limit.value, ">": value > limit.value, ">=": value >= limit.value}
+        holds = {
+            "<": value < limit.value,
+            "<=": value <= limit.value,
+            ">": value > limit.value,
+            ">=": value >= limit.value,
+        }
         if not holds[test.function]:
             # The limit as it would have to read: "x <= 9" for a value of 9, "x < 9" for anything above 9.
             beyond = "" if "=" in test.function else ("above " if test.function == "<" else "below ")
@@ -115,7 +120,11 @@ def _in(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterato
         yield Flip(says="in if its repetition limit were above 0", distance=1.0, origin=limit.origin if limit else None)
         return
     if row["reason"] == "quota_zero" or scale == 0:
-        yield Flip(says=f"in if {row['domain']} had a share of the dataset (it has none)", distance=1.0, origin=recipe.mixture.origin)
+        yield Flip(
+            says=f"in if {row['domain']} had a share of the dataset (it has none)",
+            distance=1.0,
+            origin=recipe.mixture.origin,
+        )
         return
     if row["expected"] > 0:
         yield from _scale(recipe, row, cell, draw / row["expected"], "in", "more")

@@ -71,8 +71,8 @@ def summarise(connection: DuckDBPyConnection, dataset: Path) -> Summary:
 
 def _clauses(manifest: Manifest) -> Iterator[Clause]:
     recipe = manifest.recipe
-    origins = {clause.text: clause.origin for clause in (*recipe.where, *recipe.duplicates)}
-    counts = {text: (0, 0) for text in origins}
+    origins = {clause.text: clause.origin for clause in recipe.clauses}
+    counts = dict.fromkeys(origins, (0, 0))
     for reason in manifest.selection.reasons:
         if reason.reason == "filtered" and reason.rejected_by is not None:
             documents, tokens = counts.get(reason.rejected_by, (0, 0))
@@ -85,8 +85,11 @@ def _bounds(manifest: Manifest) -> Iterator[Bound]:
     recipe = manifest.recipe
     for cell in manifest.selection.cells:
         if cell.binds and cell.target is not None:
+            lines: tuple[model.Repeat | model.Quota, ...]
             lines = recipe.repeats if cell.binds == "repetition" else recipe.quotas
-            mine = [line for line in lines if line.domain == cell.domain] or [line for line in lines if line.domain is None]
+            mine = [line for line in lines if line.domain == cell.domain] or [
+                line for line in lines if line.domain is None
+            ]
             yield Bound(
                 domain=cell.domain,
                 nest=cell.nest,
@@ -130,7 +133,9 @@ def _decided(connection: DuckDBPyConnection, dataset: Path, manifest: Manifest) 
 def _without(rank: logical.Rank, criterion: str) -> logical.Rank:
     """The ranking with the weight of one criterion at 0."""
     weights = tuple(
-        block.model_copy(update={"weights": tuple((name, 0.0 if name == criterion else w) for name, w in block.weights)})
+        block.model_copy(
+            update={"weights": tuple((name, 0.0 if name == criterion else w) for name, w in block.weights)}
+        )
         for block in rank.quality.weights
     )
     return rank.model_copy(update={"quality": rank.quality.model_copy(update={"weights": weights})})

@@ -59,7 +59,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         print(manifest.model_dump_json(indent=2))
     else:
         destination = Path(plan.folder) / manifest.recipe.output.path if manifest.recipe.output else Path(plan.folder)
-        print(f"{destination}: {count(manifest.rows)} rows, {count(manifest.tokens)} tokens, digest {manifest.digest[:16]}")
+        print(
+            f"{destination}: {count(manifest.rows)} rows, {count(manifest.tokens)} tokens, digest {manifest.digest[:16]}"
+        )
         print(f"why is a document in or out: recipec explain {destination} DOC", file=sys.stderr)
     return ExitCode.OK
 

@@ -28,9 +28,8 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
 @contextlib.contextmanager
 def terminal_bars() -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
-    from rich.progress import TaskID
 
     columns = (
         TextColumn("{task.description}"),

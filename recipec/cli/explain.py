@@ -121,7 +121,15 @@ def _bounds(console: Console, summary: Summary) -> None:
     from recipec.cli.plan_view import Table
 
     rows = tuple(
-        (b.domain, b.binds, share(b.asked), share(b.planned), count(b.target), count(b.drawn_tokens), str(b.origin or ""))
+        (
+            b.domain,
+            b.binds,
+            share(b.asked),
+            share(b.planned),
+            count(b.target),
+            count(b.drawn_tokens),
+            str(b.origin or ""),
+        )
         for b in summary.bounds
     )
     if rows:

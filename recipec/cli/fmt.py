@@ -61,7 +61,9 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
         try:
             storage.write_text(path, canonical)
         except OSError as error:
-            raise Failure(Diagnostic("R0706", f"the recipe cannot be written: {error.strerror}", place=str(path))) from None
+            raise Failure(
+                Diagnostic("R0706", f"the recipe cannot be written: {error.strerror}", place=str(path))
+            ) from None
         print(f"formatted {path}", file=sys.stderr)
     return changed
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recipec.cli.numbers import count, seconds, share, size
+from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, Step
 from recipec.ir.expressions import describe
 from recipec.ir.model import TokenCount
@@ -79,8 +80,7 @@ def rejections(plan: ExecutionPlan, selection: Selection, *, full: bool) -> Tabl
         if key is not None:
             documents[key] += reason.documents
             tokens[key] += reason.tokens
-    clauses = (*plan.recipe.where, *plan.recipe.duplicates)
-    places = {clause.text: str(clause.origin) for clause in clauses}
+    places = {clause.text: str(clause.origin) for clause in plan.recipe.clauses}
     ordered = sorted(documents, key=lambda key: (-documents[key], key))
     shown = ordered if full else ordered[:8]
     rows = [(key, places.get(key, ""), count(documents[key]), count(tokens[key])) for key in shown]
@@ -130,7 +130,18 @@ def domains(selection: Selection, *, nested: bool) -> Table:
                 ", ".join(sorted({cell.binds for cell in cells if cell.binds})),
             )
         )
-    header = ("domain", "pool tokens", "asked", "planned", "drawn", "scale", "documents", "copies", "tokens", "bound by")
+    header = (
+        "domain",
+        "pool tokens",
+        "asked",
+        "planned",
+        "drawn",
+        "scale",
+        "documents",
+        "copies",
+        "tokens",
+        "bound by",
+    )
     return Table("Mixture", header, tuple(rows), frozenset(range(1, 9)))
 
 
@@ -169,7 +180,7 @@ def _alike(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 
 def _score_key(step: Step) -> tuple[str, str, str] | None:
-    return (step.op.source.name, step.action, step.reason) if step.op.kind == "score" else None
+    return (step.op.source.name, step.action, step.reason) if isinstance(step.op, logical.Score) else None
 
 
 def step_row(group: Sequence[Step]) -> tuple[str, ...]:
@@ -180,13 +191,17 @@ def step_row(group: Sequence[Step]) -> tuple[str, ...]:
         return text if basis == "exact" else f"~{text}"
 
     return (
-        step_name(step) if len(group) == 1 else f"score {len(group)} values of {step.op.source.name}",
+        step_name(step) if len(group) == 1 else f"score {len(group)} values of {source_name(step)}",
         step.action,
         step.reason,
         marked(count(cost.rows.value), cost.rows.basis),
         marked(size(cost.bytes.value), cost.bytes.basis),
         marked(seconds(duration), cost.seconds.basis),
     )
+
+
+def source_name(step: Step) -> str:
+    return step.op.source.name if isinstance(step.op, logical.Score) else ""
 
 
 def step_name(step: Step) -> str:

@@ -1,12 +1,12 @@
 """Diagnostics as people read them, and as programs do.
 
-    error[R0204]: unknown name `lnag`: source `web` has no such column, and no criterion is called so
-      --> science.recipe:12:7
-       |
-    12 | where lnag == "en"
-       |       ^^^^ not known here
-       |
-       = help: did you mean `lang`?
+error[R0204]: unknown name `lnag`: source `web` has no such column, and no criterion is called so
+  --> science.recipe:12:7
+   |
+12 | where lnag == "en"
+   |       ^^^^ not known here
+   |
+   = help: did you mean `lang`?
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
             lines += [f"{' ' * width}--> {span}", f"{' ' * width} |"]
         else:
             lines.append(f"{' ' * width} |")
-        lines += [f"{span.line:>{width}} | {_shown(span)}", f"{' ' * width} | {_underline(span, mark)} {label}".rstrip()]
+        lines += [
+            f"{span.line:>{width}} | {_shown(span)}",
+            f"{' ' * width} | {_underline(span, mark)} {label}".rstrip(),
+        ]
         previous = span
     if diagnostic.helps and places:
         lines.append(f"{' ' * width} |")

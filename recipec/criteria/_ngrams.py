@@ -91,7 +91,8 @@ def ngrams(found: Words, n: int) -> tuple[Array, Array]:
 
 def per_text(found: Words, values: Array, at: Array) -> Array:
     """Sums of `values` by the text of the words `at`; (texts,) float64."""
-    return np.bincount(found.text[at], weights=values, minlength=found.texts)
+    sums: Array = np.bincount(found.text[at], weights=values, minlength=found.texts)
+    return sums
 
 
 def _powers(base: np.uint64, count: int) -> Array:
@@ -102,4 +103,5 @@ def _powers(base: np.uint64, count: int) -> Array:
 
 def _mixed(values: Array) -> Array:
     values = (values ^ (values >> np.uint64(32))) * MIX
-    return values ^ (values >> np.uint64(32))
+    mixed: Array = values ^ (values >> np.uint64(32))
+    return mixed

@@ -13,7 +13,8 @@ def sql(text: str, _: NoParams) -> str:
 SPEC = Criterion(
     name="c4_line_ratio",
     summary="Share of lines that C4 keeps: at least 5 words, terminal punctuation, no `javascript`, in [0, 1].",
-    source="Raffel et al. 2020 (C4), arXiv 1910.10683, section 2.2 keeps only such lines; as a document's share, at least 0.5 is prose",
+    source="Raffel et al. 2020 (C4), arXiv 1910.10683, section 2.2 keeps only such lines; as a document's share,"
+    " at least 0.5 is prose",
     params=NoParams,
     direction="higher",
     cost=0.032,

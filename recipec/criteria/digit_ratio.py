@@ -13,7 +13,8 @@ def sql(text: str, _: NoParams) -> str:
 SPEC = Criterion(
     name="digit_ratio",
     summary="Share of characters that are digits 0-9, in [0, 1]; 0 for an empty text.",
-    source="Laurençon et al. 2022 (ROOTS), arXiv 2303.03915, section 3.2 filters on shares of special characters; at most 0.2 is usual for prose",
+    source="Laurençon et al. 2022 (ROOTS), arXiv 2303.03915, section 3.2 filters on shares of special "
+    "characters; at most 0.2 is usual for prose",
     params=NoParams,
     direction="lower",
     cost=0.013,

@@ -36,7 +36,8 @@ SHORTEST = 8
 
 
 def prepare(params: Params, used: Sequence[str], held: Sequence[str]) -> Prepared:
-    """What is held out must not be in the data either. An example with fewer words than `ngram` is looked for as a whole if it has at least 8.
+    """What is held out must not be in the data either. An example with fewer words than `ngram` is looked for as a whole
+    if it has at least 8.
 
     Raises:
         ValueError: no example is long enough, so that nothing would be found.

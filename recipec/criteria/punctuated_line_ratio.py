@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipec.criteria._text import NoParams, TERMINAL, filled_lines, ratio
+from recipec.criteria._text import TERMINAL, NoParams, filled_lines, ratio
 from recipec.spec import Criterion
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipec.criteria._text import NoParams, STOP_WORDS, ratio, words
+from recipec.criteria._text import STOP_WORDS, NoParams, ratio, words
 from recipec.spec import Criterion
 
 
@@ -15,7 +15,8 @@ def sql(text: str, _: NoParams) -> str:
 SPEC = Criterion(
     name="stop_word_share",
     summary="Share of the words that are the, be, to, of, and, that, have or with, in [0, 1]; 0 without words.",
-    source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1 names the words; English prose has about 0.15, so a floor of 0.06 rejects lists and tables",
+    source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1 names the words; English prose has about "
+    "0.15, so a floor of 0.06 rejects lists and tables",
     params=NoParams,
     direction="higher",
     cost=0.038,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipec.criteria._text import NoParams, STOP_WORDS, words
+from recipec.criteria._text import STOP_WORDS, NoParams, words
 from recipec.spec import Criterion
 
 

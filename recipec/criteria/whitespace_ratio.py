@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipec.criteria._text import NoParams, ratio, WHITESPACE
+from recipec.criteria._text import WHITESPACE, NoParams, ratio
 from recipec.spec import Criterion
 
 
@@ -13,7 +13,8 @@ def sql(text: str, _: NoParams) -> str:
 SPEC = Criterion(
     name="whitespace_ratio",
     summary="Share of characters that are spaces, tabs or line ends, in [0, 1]; 0 for an empty text.",
-    source="Laurençon et al. 2022 (ROOTS), arXiv 2303.03915, section 3.2 counts them among special characters; prose has about 0.17, at most 0.4 rejects tables",
+    source="Laurençon et al. 2022 (ROOTS), arXiv 2303.03915, section 3.2 counts them among special characters; "
+    "prose has about 0.17, at most 0.4 rejects tables",
     params=NoParams,
     direction="lower",
     cost=0.013,

@@ -32,9 +32,7 @@ class Files:
             return shards.schema(paths[0])
         except Failure as failure:
             first = failure.diagnostics[0]
-            raise Failure(
-                Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)
-            ) from None
+            raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
     def pattern_error(self, pattern: str) -> str | None:
         return _pattern_error(pattern)
@@ -58,5 +56,3 @@ def _pattern_error(pattern: str) -> str | None:
     except duckdb.Error as error:
         return str(error).partition(": ")[2].splitlines()[0]
     return None
-
-

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from recipec.database.sql import expression, literal
 from recipec.ir.expressions import Apply, Column, Constant, Expression, Score, describe
 
-COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "matches", "is_null", "starts_with", "ends_with", "contains"})
+COMPARISONS = frozenset(
+    {"==", "!=", "<", "<=", ">", ">=", "in", "matches", "is_null", "starts_with", "ends_with", "contains"}
+)
 
 LONGEST = 200
 """Characters of a value that are kept."""

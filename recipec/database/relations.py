@@ -1,6 +1,6 @@
 """The documents of a source as SQL over stored step results: reads, scores joined by shard and row, filters.
 
-    doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, outputs of Read…, scores…
+doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, outputs of Read…, scores…
 """
 
 from __future__ import annotations
@@ -56,7 +56,16 @@ def documents(
 def _joined(read: logical.Read, shards: Sequence[Shard], files: Sequence[Path], scores: Sequence[Scored]) -> str:
     """The read documents with their scores, `null` where a document was not scored."""
     paths = ", ".join(literal(shard.path) for shard in shards)
-    fixed = ("doc_id", "row", "domain", "tokens", "bad", "rejected_by", "evidence", *(output.name for output in read.outputs))
+    fixed = (
+        "doc_id",
+        "row",
+        "domain",
+        "tokens",
+        "bad",
+        "rejected_by",
+        "evidence",
+        *(output.name for output in read.outputs),
+    )
     values = [f"r.{ident(name)}" for name in fixed]
     values.append(f"([{paths}])[CAST(r.file_index AS BIGINT) + 1] AS shard" if shards else "'' AS shard")
     joins = []
@@ -99,4 +108,3 @@ def _filtered(relation: str, predicates: Sequence[logical.Predicate]) -> str:
             FROM {relation}
         )
     )"""
-

@@ -39,12 +39,16 @@ def score(
     """
     text = ident(ops[0].source.text)
     scan = shards.scan(shard, folder, [ops[0].source.text])
-    texts = f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
+    texts = (
+        f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
+    )
     in_sql = [op for op in ops if _extension(op).sql is not None]
     in_batches = [op for op in ops if _extension(op).sql is None]
     try:
         if in_sql:
-            values = ", ".join(f"({_extension(op).sql('text', params(op, folder))}) AS v{n}" for n, op in enumerate(in_sql))
+            values = ", ".join(
+                f"({_extension(op).sql('text', params(op, folder))}) AS v{n}" for n, op in enumerate(in_sql)
+            )
             connection.execute(f"CREATE OR REPLACE TEMP TABLE scored AS SELECT row, {values} FROM {texts}")
         if in_batches:
             _score_batches(connection, in_batches, texts, folder)
@@ -96,9 +100,7 @@ def _score_batches(connection: DuckDBPyConnection, ops: Sequence[logical.Score],
     for start in range(0, total, BATCH):
         rows = connection.execute(f"SELECT row, text FROM batch_texts LIMIT {BATCH} OFFSET {start}").fetchall()
         batch = [row[1] for row in rows]
-        values = [
-            _plain(_extension(op).batch(batch, parameters)) for op, parameters in zip(ops, prepared, strict=True)
-        ]
+        values = [_plain(_extension(op).batch(batch, parameters)) for op, parameters in zip(ops, prepared, strict=True)]
         connection.execute(f"INSERT INTO scored_batches SELECT {places}", [[row[0] for row in rows], *values])
     connection.execute("DROP TABLE batch_texts")
 

@@ -29,7 +29,18 @@ SAMPLED_LINES = 20_480
 TYPES: dict[str, Type] = {
     "BOOLEAN": "boolean",
     **dict.fromkeys(
-        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT"),
+        (
+            "TINYINT",
+            "SMALLINT",
+            "INTEGER",
+            "BIGINT",
+            "UTINYINT",
+            "USMALLINT",
+            "UINTEGER",
+            "UBIGINT",
+            "HUGEINT",
+            "UHUGEINT",
+        ),
         "integer",
     ),
     "FLOAT": "float",

@@ -67,7 +67,7 @@ class ExecutionPlan(Frozen):
         folder: absolute folder that relative paths of shards, state and output start from.
     """
 
-    version: Literal[1] = PLAN_VERSION
+    version: Literal[1] = 1
     recipec: str
     recipe: Recipe
     folder: str
@@ -97,7 +97,7 @@ class DomainTotal(Frozen):
 class Manifest(Frozen):
     """`manifest.json` of a dataset, written last."""
 
-    version: Literal[1] = MANIFEST_VERSION
+    version: Literal[1] = 1
     recipec: str
     recipe: Recipe
     plan: str  # sha256 of the plan's canonical JSON without costs and actions

@@ -267,3 +267,8 @@ class Recipe(Frozen):
     allow_bad: float = 0.001  # share of rows that may be unreadable before a run stops
     allow_vanishing: bool = False
     output: Output | None = None  # apply needs one
+
+    @property
+    def clauses(self) -> tuple[Clause | Duplicates, ...]:
+        """Every `where`."""
+        return (*self.where, *self.duplicates)

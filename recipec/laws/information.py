@@ -21,7 +21,8 @@ UNIT = 1e9
 
 def absorption(theta: Array, params: Array) -> Array:
     """λ(N), (n,): how much of a bucket one epoch teaches a model of N parameters. theta = (θ, λ_ref, a, …)."""
-    return np.maximum(theta[1] + theta[2] * np.log(params / N_REF), LEAST_LAMBDA)
+    values: Array = np.maximum(theta[1] + theta[2] * np.log(params / N_REF), LEAST_LAMBDA)
+    return values
 
 
 def information(theta: Array, runs: Runs) -> Array:

@@ -59,7 +59,7 @@ class LawFile(Frozen):
         runs: sha256 of the table that was fitted, "" when published.
     """
 
-    version: Literal[1] = LAW_VERSION
+    version: Literal[1] = 1
     law: str
     fitted: bool
     source: str
@@ -145,7 +145,9 @@ def parse(text: str, path: str) -> LawFile:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise Failure(Diagnostic("R0903", f"the law file `{path}` is corrupt: {where}: {first['msg'].lower()}")) from None
+        raise Failure(
+            Diagnostic("R0903", f"the law file `{path}` is corrupt: {where}: {first['msg'].lower()}")
+        ) from None
     missing = set(file.form.names) ^ set(file.parameters)
     if missing or any(len(sample) != len(file.form.names) for sample in file.samples):
         names = ", ".join(sorted(missing)) or "bootstrap samples"

@@ -70,7 +70,8 @@ def best(problem: Problem) -> Array:
         raise ValueError("a domain's least is above its most")
 
     def clipped(nu: Array) -> Array:
-        return np.clip(demand(problem, nu).sum(axis=1), problem.least_domain, most_domain)
+        totals: Array = np.clip(demand(problem, nu).sum(axis=1), problem.least_domain, most_domain)
+        return totals
 
     dear, cheap = bracket(problem, lambda nu: clipped(nu).sum() >= problem.total, 1)
     wanted = interpolate(clipped(dear), clipped(cheap), problem.total)

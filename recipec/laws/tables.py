@@ -69,7 +69,9 @@ def read(path: Path, mapping: Mapping[str, str], *, need_loss: bool) -> Table:
         return numeric(path, raw, columns[name], name)
 
     tokens = np.stack([numbers(name) for name, _ in names], axis=1)
-    unique = np.stack([numbers(other) if other in columns else tokens[:, i] for i, (_, other) in enumerate(names)], axis=1)
+    unique = np.stack(
+        [numbers(other) if other in columns else tokens[:, i] for i, (_, other) in enumerate(names)], axis=1
+    )
     count = len(tokens)
     loss = numbers("loss") if "loss" in columns else np.full(count, np.nan)
     runs = Runs(numbers("params"), tokens, unique, loss)
@@ -165,7 +167,9 @@ def check(path: Path, runs: Runs, *, need_loss: bool) -> None:
     if need_loss:
         conditions.append(("loss is not a number above zero", ~(np.isfinite(runs.loss) & (runs.loss > 0))))
     problems = [
-        Diagnostic("R0907", f"`{path}`: {words}", place=f"{path}, row {rows(bad)}") for words, bad in conditions if bad.any()
+        Diagnostic("R0907", f"`{path}`: {words}", place=f"{path}, row {rows(bad)}")
+        for words, bad in conditions
+        if bad.any()
     ]
     if problems:
         raise Failure(*problems)

@@ -42,7 +42,11 @@ def check(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> I
     )
     yield from _broken(connection, ledger, rules)
     if not isinstance(recipe.sample, model.Top):
-        yield from _broken(connection, _ranked(ledger, pool), (("rank", f"CASE WHEN merged IS NULL THEN rank IS NULL ELSE {_near('rank', 'again')} END"),))
+        yield from _broken(
+            connection,
+            _ranked(ledger, pool),
+            (("rank", f"CASE WHEN merged IS NULL THEN rank IS NULL ELSE {_near('rank', 'again')} END"),),
+        )
     yield from _check_totals(connection, described, ledger)
 
 

@@ -19,6 +19,7 @@ from recipec.ir.execution import DataFile, Manifest
 from recipec.output import columns, derivation, ledger, manifest
 from recipec.output.engine import memory_limit
 from recipec.progress import Progress, silent
+from recipec.selection.digest import digest as selection_digest
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -106,13 +107,11 @@ def _check_bytes(dataset: Path, file: DataFile) -> Diagnostic | None:
 def _check_content(
     connection: DuckDBPyConnection, dataset: Path, described: Manifest, progress: Progress
 ) -> Iterable[Diagnostic]:
-    from recipec import selection
-
     data, rows = _data_table(dataset, described), ledger.tables([dataset / file.path for file in described.ledger])
     with _few_threads(connection, described):
         yield from _check_counts(connection, dataset, described)
     progress("verify documents", 1, 4, "steps")
-    digest = selection.digest(connection, rows)
+    digest = selection_digest(connection, rows)
     for place, stated in (("manifest", described.digest), ("selection", described.selection.digest)):
         if digest != stated:
             message = f"the ledger's digest is {digest[:16]}…, and the {place} says {stated[:16]}…"

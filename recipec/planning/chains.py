@@ -48,9 +48,7 @@ def rebuilt(plan: logical.LogicalPlan, change: Callable[[Chain, int], Chain]) ->
     return assembled((change(chain, index) for index, chain in enumerate(chains(plan))), gather(plan), tail(plan))
 
 
-def assembled(
-    parts: Iterable[Chain], gathering: logical.Gather, rest: Iterable[logical.Op]
-) -> logical.LogicalPlan:
+def assembled(parts: Iterable[Chain], gathering: logical.Gather, rest: Iterable[logical.Op]) -> logical.LogicalPlan:
     ops: list[logical.Op] = []
     ends = []
     for chain in parts:

@@ -32,7 +32,8 @@ def _named(recipe: model.Recipe) -> Iterator[tuple[str, model.Origin | None]]:
         for curve in recipe.sample.curves:
             if curve.domain is not None:
                 yield curve.domain, curve.origin
-    for rule in (*recipe.quotas, *recipe.repeats):
+    rules: tuple[model.Quota | model.Repeat, ...] = (*recipe.quotas, *recipe.repeats)
+    for rule in rules:
         if rule.domain is not None:
             yield rule.domain, rule.origin
     for domain, weight in recipe.mixture.weights:

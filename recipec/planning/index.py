@@ -115,7 +115,9 @@ def _check_columns(source: model.Source, found: Sequence[Shard]) -> None:
             if name not in own:
                 message = f"the shards of source `{source.name}` differ: one has no column `{name}`"
             elif own[name] != type_ and {own[name], type_} != {"integer", "float"}:
-                message = f"the shards of source `{source.name}` differ: `{name}` is {own[name]} in one, {type_} in another"
+                message = (
+                    f"the shards of source `{source.name}` differ: `{name}` is {own[name]} in one, {type_} in another"
+                )
             else:
                 continue
             place = f"{shard.path}, unlike {found[0].path}"

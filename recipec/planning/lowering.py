@@ -25,7 +25,8 @@ def lower(recipe: model.Recipe) -> logical.LogicalPlan:
         for criterion in recipe.criteria
     )
     duplicates = tuple(
-        clause.model_copy(update={"keys": tuple(_fingerprint(carried(key)) for key in clause.keys)}) for clause in recipe.duplicates
+        clause.model_copy(update={"keys": tuple(_fingerprint(carried(key)) for key in clause.keys)})
+        for clause in recipe.duplicates
     )
     caps = tuple(f"cap_{index}" for index in range(len(_limits(recipe))))
     nests = tuple(f"nest_{index}" for index in range(len(_nested(recipe))))
@@ -33,9 +34,7 @@ def lower(recipe: model.Recipe) -> logical.LogicalPlan:
     ops.append(_rank(recipe, len(ops) - 1))
     ops.append(_sample(recipe, len(ops) - 1))
     if recipe.output is not None:
-        ops.append(
-            logical.Write(input=len(ops) - 1, output=recipe.output, seed=recipe.seed, sources=recipe.sources)
-        )
+        ops.append(logical.Write(input=len(ops) - 1, output=recipe.output, seed=recipe.seed, sources=recipe.sources))
     return logical.LogicalPlan(ops=tuple(ops))
 
 
@@ -73,8 +72,7 @@ def _source_chain(recipe: model.Recipe, index: int, ops: list[logical.Op]) -> in
     for name in _uses(recipe, index):
         ops.append(_score(recipe, source, name, len(ops) - 1))
     predicates = tuple(
-        logical.Predicate(text=clause.text, condition=carried(clause.conditions[index]))
-        for clause in recipe.where
+        logical.Predicate(text=clause.text, condition=carried(clause.conditions[index])) for clause in recipe.where
     )
     ops.append(logical.Filter(input=len(ops) - 1, predicates=predicates))
     return len(ops) - 1

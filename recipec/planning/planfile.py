@@ -19,7 +19,9 @@ def write(plan: ExecutionPlan, path: Path) -> None:
     try:
         storage.write_text(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise Failure(Diagnostic("R0706", f"the plan file cannot be written: {error.strerror}", place=str(path))) from None
+        raise Failure(
+            Diagnostic("R0706", f"the plan file cannot be written: {error.strerror}", place=str(path))
+        ) from None
 
 
 def read(path: Path) -> ExecutionPlan:
@@ -66,4 +68,4 @@ def _check(plan: LogicalPlan) -> None:
         if isinstance(value, tuple):
             stack.extend(value)
         elif hasattr(value, "__pydantic_fields__"):
-            stack.extend(getattr(value, name) for name in type(value).model_fields)
+            stack.extend(getattr(value, name) for name in value.__pydantic_fields__)

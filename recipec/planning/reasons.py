@@ -39,9 +39,7 @@ def key(plan: logical.LogicalPlan, position: int) -> str:
             return op.kind
 
 
-def reason(
-    plan: logical.LogicalPlan, position: int, ids: Sequence[str], shards: Sequence[Shard], store: Store
-) -> str:
+def reason(plan: logical.LogicalPlan, position: int, ids: Sequence[str], shards: Sequence[Shard], store: Store) -> str:
     """Why the step at `position` has no stored result."""
     last = store.note(NOTE)
     steps = last.get("steps", {}) if isinstance(last, dict) else {}
@@ -61,7 +59,7 @@ def reason(
 
 
 def shard_changes(before: Mapping[str, str], shards: Sequence[Shard]) -> str:
-    """"new shard data/b.parquet", or how many."""
+    """ "new shard data/b.parquet", or how many."""
     now = {f"{shard.source}\x1f{shard.path}": shard.sha256 for shard in shards}
     words = []
     for what, names in (
@@ -106,7 +104,13 @@ def difference(before: Any, after: Any, name: str = "", line: int | None = None)
 
 
 def _word(name: str) -> str:
-    return {"lambda_": "lambda", "tokens": "budget", "most": "limit", "conditions": "condition", "predicates": "where clause"}.get(name, name)
+    return {
+        "lambda_": "lambda",
+        "tokens": "budget",
+        "most": "limit",
+        "conditions": "condition",
+        "predicates": "where clause",
+    }.get(name, name)
 
 
 def _at(line: int | None) -> str:

@@ -48,9 +48,7 @@ def drop_trivial(plan: logical.LogicalPlan) -> logical.LogicalPlan:
         links = tuple(_with_predicates(link, keep) for link in chain.links)
         used = _scores_used(Chain(chain.read, links), gather(plan), index)
         kept = (
-            link
-            for link in links
-            if (link.call.name in used if isinstance(link, logical.Score) else link.predicates)
+            link for link in links if (link.call.name in used if isinstance(link, logical.Score) else link.predicates)
         )
         return Chain(chain.read, tuple(kept))
 
@@ -121,7 +119,9 @@ def compute_in_read(plan: logical.LogicalPlan) -> logical.LogicalPlan:
         def lifted(expression: Expression, outputs: dict[str, logical.Output] = outputs) -> Expression:
             return _lifted(expression, outputs)
 
-        def lift(predicate: logical.Predicate, lifted: Callable[[Expression], Expression] = lifted) -> list[logical.Predicate]:
+        def lift(
+            predicate: logical.Predicate, lifted: Callable[[Expression], Expression] = lifted
+        ) -> list[logical.Predicate]:
             return [predicate.model_copy(update={"condition": lifted(predicate.condition)})]
 
         links = tuple(_with_predicates(link, lift) for link in chain.links)
@@ -166,9 +166,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _with_predicates(
-    link: Link, change: Callable[[logical.Predicate], Iterable[logical.Predicate]]
-) -> Link:
+def _with_predicates(link: Link, change: Callable[[logical.Predicate], Iterable[logical.Predicate]]) -> Link:
     if isinstance(link, logical.Score):
         return link
     return link.model_copy(update={"predicates": tuple(new for old in link.predicates for new in change(old))})

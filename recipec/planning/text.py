@@ -1,7 +1,7 @@
 """Logical plans as text, one named step a line.
 
-    s0 := Read[web] columns doc_id, text; where lang == "en"
-    s1 := Score[s0] mean_word_length()
+s0 := Read[web] columns doc_id, text; where lang == "en"
+s1 := Score[s0] mean_word_length()
 """
 
 from __future__ import annotations

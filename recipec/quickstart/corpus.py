@@ -1,11 +1,11 @@
 """A corpus from the Python installation itself: nothing is imported, run or fetched, files are only read.
 
-    code, tests           top-level functions and classes of the standard library, and of its tests
-    packages              the same of installed packages
-    docstrings            of all of these
-    language_reference    the topics that `help()` shows, cut into sections
-    descriptions          long descriptions of installed packages, cut into sections
-    licences              licence files
+code, tests           top-level functions and classes of the standard library, and of its tests
+packages              the same of installed packages
+docstrings            of all of these
+language_reference    the topics that `help()` shows, cut into sections
+descriptions          long descriptions of installed packages, cut into sections
+licences              licence files
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def _write(folder: Path, domain: str, documents: Iterable[Document]) -> Path:
     with connect() as connection, storage.replacing(path) as temporary:
         connection.execute(f"CREATE TABLE documents AS {rows}", columns)
         lines = "len(text) - len(replace(text, chr(10), '')) + 1 AS lines"
-        connection.execute(f"COPY (SELECT *, {lines} FROM documents ORDER BY doc_id) TO {literal(str(temporary))} (FORMAT parquet)")
+        connection.execute(
+            f"COPY (SELECT *, {lines} FROM documents ORDER BY doc_id) TO {literal(str(temporary))} (FORMAT parquet)"
+        )
     return path
 
 
@@ -88,10 +90,10 @@ def _reference() -> Iterator[Document]:
 def _distributions() -> Iterator[Document]:
     found = {dist.metadata["Name"]: dist for dist in importlib.metadata.distributions() if dist.metadata["Name"]}
     for name, dist in sorted(found.items()):
-        description = dist.metadata.get_payload()
-        if isinstance(description, str):
-            for number, section in enumerate(_sections(description)):
-                yield Document(f"description/{name}#{number}", "descriptions", name, section)
+        # The long description is the body of the metadata, behind an empty line.
+        _, _, description = (dist.read_text("METADATA") or "").partition("\n\n")
+        for number, section in enumerate(_sections(description)):
+            yield Document(f"description/{name}#{number}", "descriptions", name, section)
         for file in sorted(dist.files or (), key=str):
             if file.name.lower().startswith(LICENCES) and file.suffix != ".py":
                 text = _read(Path(str(dist.locate_file(file))))
@@ -157,7 +159,9 @@ def _cut_source(path: Path, domain: str, origin: str, name: str) -> Iterator[Doc
     for node in module.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            yield Document(f"{domain}/{name}#{node.name}:{first}", domain, origin, "".join(lines[first - 1 : node.end_lineno]))
+            yield Document(
+                f"{domain}/{name}#{node.name}:{first}", domain, origin, "".join(lines[first - 1 : node.end_lineno])
+            )
     yield from _docstrings(module, f"docstring/{domain}/{name}", origin)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-RECIPE = '''# A first recipe: a prose-leaning mix from the text of a Python installation.
+RECIPE = """# A first recipe: a prose-leaning mix from the text of a Python installation.
 # Try: change a number, then `recipec plan` shows what that does before anything is written.
 use std.repeat.epochs  # at most $epochs copies of a document
 
@@ -67,7 +67,7 @@ output parquet "out/first" {{
   shard 16MB
   shuffle
 }}
-'''
+"""
 
 
 def text(budget: int) -> str:

@@ -220,7 +220,9 @@ def _unreachable(op: logical.Sample, pools: Sequence[Pool], total: float) -> Ite
             helps = [f"`at least {_amount(quota.least, reach, total)}` would do"]
             if unique:
                 helps.append(f"or let its documents repeat {math.ceil(low / unique)} times")
-            yield _conflict(quota, f"asks for {_count(low)} tokens, and its documents give at most {_count(reach)}", helps)
+            yield _conflict(
+                quota, f"asks for {_count(low)} tokens, and its documents give at most {_count(reach)}", helps
+            )
 
 
 def _conflict(quota: model.Quota, words: str, helps: Iterable[str]) -> Diagnostic:
@@ -258,7 +260,9 @@ def _too_little(op: logical.Sample, pools: Sequence[Pool], total: float, most: f
             helps.append(f"`{quota.domain}` at most {_amount(quota.most, high + gap, total, up=True)} would do")
     unique = sum(pool.tokens for pool in pools)
     if not capping and unique:
-        helps.append(f"the pool has {_count(unique)} unique tokens: they would have to repeat {total / unique:.2g} times")
+        helps.append(
+            f"the pool has {_count(unique)} unique tokens: they would have to repeat {total / unique:.2g} times"
+        )
     if op.tokens is not None:
         helps.append(f"a budget of {_count(most)} tokens would do, or `shortfall shrink`")
     spans = [quota.origin.span for quota in capping] + [repeat.origin.span for repeat in op.repeats]
@@ -283,9 +287,7 @@ def _count(tokens: float) -> str:
     return f"{tokens:,.0f}"
 
 
-def _binds(
-    op: logical.Sample, pools: Sequence[Pool], targets: Mapping[Key, float], total: float
-) -> dict[Key, str]:
+def _binds(op: logical.Sample, pools: Sequence[Pool], targets: Mapping[Key, float], total: float) -> dict[Key, str]:
     """Which bound each cell is held at: a quota's, or what its documents can give."""
     result: dict[Key, str] = {}
     own = {quota.domain: quota for quota in op.quotas if not quota.conditions}
@@ -310,5 +312,3 @@ def _binds(
             held.append("repetition")
         result[pool.key] = held[0] if held else ""
     return result
-
-

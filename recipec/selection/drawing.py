@@ -51,7 +51,7 @@ def scales(connection: DuckDBPyConnection, table: str, targets: Mapping[int, flo
         table: a temporary table `cell INTEGER, tokens BIGINT, s DOUBLE, r DOUBLE, u DOUBLE` of the documents with s > 0.
         targets: tokens by cell. A cell whose every copy fits gets the scale at which all are drawn.
     """
-    result = {cell: 0.0 for cell in targets}
+    result = dict.fromkeys(targets, 0.0)
     brackets: dict[int, Bracket] = {}
     for cell, weighted, ceiling, most in _facts(connection, table):
         target = targets.get(cell, 0.0)
@@ -97,9 +97,7 @@ def _raise_ends(connection: DuckDBPyConnection, table: str, brackets: Mapping[in
             bracket.low, bracket.high = bracket.high, bracket.high * 4
 
 
-def _drawn(
-    connection: DuckDBPyConnection, table: str, grid: Mapping[int, list[float]]
-) -> dict[int, list[float]]:
+def _drawn(connection: DuckDBPyConnection, table: str, grid: Mapping[int, list[float]]) -> dict[int, list[float]]:
     """Drawn tokens of each cell at each scale of its grid (all of one length), in one scan."""
     width = len(next(iter(grid.values())))
     rows = ", ".join(
@@ -107,7 +105,8 @@ def _drawn(
     )
     names = ", ".join(f"c{number}" for number in range(width))
     sums = ", ".join(
-        f"CAST(sum(CAST(tokens * {copies(f'c{number}', 's', 'r', 'u')} AS BIGINT)) AS DOUBLE)" for number in range(width)
+        f"CAST(sum(CAST(tokens * {copies(f'c{number}', 's', 'r', 'u')} AS BIGINT)) AS DOUBLE)"
+        for number in range(width)
     )
     found = connection.execute(
         f"SELECT d.cell, {sums} FROM {table} AS d JOIN (VALUES {rows}) AS grid(cell, {names}) ON d.cell = grid.cell "
@@ -142,9 +141,7 @@ def _undecided(table: str, brackets: Mapping[int, Bracket]) -> str:
     )
 
 
-def _finish(
-    connection: DuckDBPyConnection, table: str, brackets: Mapping[int, Bracket]
-) -> dict[int, float]:
+def _finish(connection: DuckDBPyConnection, table: str, brackets: Mapping[int, Bracket]) -> dict[int, float]:
     """Bisects every bracket to two neighbouring numbers, over the documents that are still undecided."""
     if not brackets:
         return {}

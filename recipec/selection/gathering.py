@@ -54,9 +54,7 @@ def _part(op: logical.Gather, index: int, part: Part) -> str:
     """One input with its scores as doubles; a score that is not finite makes a row unreadable."""
     scores = [(score_column(c.name), f"CAST({expression(c.values[index])} AS DOUBLE)") for c in op.criteria]
     keys = [f"{expression(clause.keys[index])} AS key_{number}" for number, clause in enumerate(op.duplicates)]
-    bad = " ".join(
-        f"WHEN NOT isfinite({value}) THEN {literal(f'{name} is not finite')}" for name, value in scores
-    )
+    bad = " ".join(f"WHEN NOT isfinite({value}) THEN {literal(f'{name} is not finite')}" for name, value in scores)
     values = [
         f"{literal(part.source)} AS source",
         "doc_id",
@@ -80,7 +78,9 @@ def _cap(op: logical.Gather) -> str:
     """The document's own repetition limit: a whole number of at least 0, null where it sets none."""
     if not op.caps:
         return "CAST(NULL AS DOUBLE)"
-    limits = [f"CASE WHEN isfinite(CAST({ident(name)} AS DOUBLE)) THEN CAST({ident(name)} AS DOUBLE) END" for name in op.caps]
+    limits = [
+        f"CASE WHEN isfinite(CAST({ident(name)} AS DOUBLE)) THEN CAST({ident(name)} AS DOUBLE) END" for name in op.caps
+    ]
     least = f"least({', '.join(limits)})"
     return f"CASE WHEN {least} IS NOT NULL THEN greatest(0, floor({least})) END"
 

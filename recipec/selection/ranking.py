@@ -92,7 +92,8 @@ def weight(op: logical.Rank, criterion: str) -> str:
     own = [block for block in op.quality.weights if block.domain is not None]
     general = next((dict(block.weights) for block in op.quality.weights if block.domain is None), {})
     cases = "".join(
-        f" WHEN {literal(block.domain or '')} THEN {literal(float(dict(block.weights).get(criterion, 0.0)))}" for block in own
+        f" WHEN {literal(block.domain or '')} THEN {literal(float(dict(block.weights).get(criterion, 0.0)))}"
+        for block in own
     )
     rest = literal(float(general.get(criterion, 0.0)))
     return f"(CASE domain{cases} ELSE {rest} END)" if cases else rest
@@ -216,5 +217,3 @@ def _share(order: str, partition: str) -> str:
     """Tokens up to a row over all tokens of its partition; integers until the last division."""
     above = f"CAST(sum(tokens) OVER ({partition} {order}) AS DOUBLE)"
     return f"CASE WHEN pooled THEN {above} / CAST(sum(tokens) OVER ({partition}) AS DOUBLE) END"
-
-

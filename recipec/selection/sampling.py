@@ -32,7 +32,7 @@ def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, des
     pools = _pools(connection, op, table)
     allocation = allocate(op, pools)
     numbers = {pool.key: number for number, pool in enumerate(pools)}
-    scales = {number: 1.0 for number in numbers.values()}
+    scales = dict.fromkeys(numbers.values(), 1.0)
     if allocation.targets is not None:
         targets = {numbers[key]: target for key, target in allocation.targets.items()}
         connection.execute(f"CREATE OR REPLACE TEMP TABLE drawable AS {_drawable(op, table, pools)}")
@@ -95,7 +95,9 @@ def limit(op: logical.Sample) -> str:
     own = {repeat.domain: repeat.most for repeat in op.repeats if repeat.domain is not None}
     rest = INFINITE if general is None else literal(float(general))
     cases = "".join(
-        f" WHEN {literal(domain)} THEN {literal(float(most))}" for domain, most in sorted(own.items()) if most is not None
+        f" WHEN {literal(domain)} THEN {literal(float(most))}"
+        for domain, most in sorted(own.items())
+        if most is not None
     )
     by_domain = f"CASE domain{cases} ELSE {rest} END" if cases else rest
     return f"least(coalesce(cap, {INFINITE}), {by_domain})"
@@ -125,7 +127,8 @@ def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> li
         f"""
         SELECT domain, CAST(nest AS BIGINT), count(*), CAST(sum(tokens) AS HUGEINT),
             CASE WHEN count(*) FILTER (s > 0 AND r = {INFINITE}) > 0 THEN {INFINITE}
-                ELSE CAST(coalesce(sum(CAST(tokens * CASE WHEN r < {INFINITE} THEN r END AS HUGEINT)) FILTER (s > 0), 0) AS DOUBLE) END,
+                ELSE CAST(coalesce(sum(CAST(tokens * CASE WHEN r < {INFINITE} THEN r END AS HUGEINT)) FILTER (s > 0), 0)
+                    AS DOUBLE) END,
             CAST(sum(CAST(round(tokens * least(s, r) * {FINE}) AS HUGEINT)) AS DOUBLE) / {FINE}
         FROM ({_valued(op, table)}) GROUP BY domain, nest ORDER BY domain, nest
         """
@@ -151,9 +154,7 @@ def _cells(pools: list[Pool], *columns: dict[int, float]) -> str:
     return f"(VALUES {', '.join(f'({row})' for row in rows or [empty])}) AS cells({names})"
 
 
-def _ledger(
-    op: logical.Sample, table: str, pools: list[Pool], allocation: Allocation, scales: dict[int, float]
-) -> str:
+def _ledger(op: logical.Sample, table: str, pools: list[Pool], allocation: Allocation, scales: dict[int, float]) -> str:
     """Every candidate with its derivation. A cell whose target is 0 draws nothing, whatever its curve."""
     closed = {
         number: 0.0 if allocation.targets is not None and allocation.targets[pool.key] <= 0 else 1.0

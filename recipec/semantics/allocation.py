@@ -17,6 +17,8 @@ from recipec.source import resolve_path
 from recipec.storage import sha256_file
 from recipec.syntax import ast, text
 
+ARRIVING = {"tikmix": "TiKMiX reweighting", "infolaw": "InfoLaw budgets"}
+
 
 def mixture(context: Context, node: ast.Mixture | None) -> model.Mixture:
     if node is None:
@@ -27,12 +29,11 @@ def mixture(context: Context, node: ast.Mixture | None) -> model.Mixture:
             return model.Mixture(kind="natural" if kind == "natural" else "proportional", origin=origin)
         case ast.Name():
             quantities.word(context, node.value, ("natural", "proportional"), "mixture")
-        case ast.Call(function=ast.Name(text="tikmix" as word)) | ast.Call(function=ast.Name(text="infolaw" as word)):
-            arrives = "TiKMiX reweighting" if word == "tikmix" else "InfoLaw budgets"
-            context.unavailable(f"mixture `{word}`", arrives, node.value.span)
-        case ast.Call():
-            word, span = node.value.function.text, node.value.function.span
-            context.unknown("R0222", "mixture", word, span, ("tikmix", "infolaw", "natural", "proportional"))
+        case ast.Call(function=function) if function.text in ARRIVING:
+            context.unavailable(f"mixture `{function.text}`", ARRIVING[function.text], node.value.span)
+        case ast.Call(function=function):
+            known = ("natural", "proportional", *ARRIVING)
+            context.unknown("R0222", "mixture", function.text, function.span, known)
         case ast.FromFile():
             return _mixture_file(context, node.value, origin) or model.Mixture()
         case tuple() as shares:
@@ -59,7 +60,9 @@ def _explicit(
     total = sum(weights.values())
     if abs(total - 1) > 1e-9:
         difference = f"{abs(1 - total) * 100:.6g}% {'missing' if total < 1 else 'too much'}"
-        context.error("R0223", f"the shares of the mixture sum to {total * 100:.6g}%, not 100%", node.span, label=difference)
+        context.error(
+            "R0223", f"the shares of the mixture sum to {total * 100:.6g}%, not 100%", node.span, label=difference
+        )
         return None
     ordered = tuple((name, weight / total) for name, weight in sorted(weights.items()))
     return model.Mixture(kind="explicit", weights=ordered, origin=origin)
@@ -77,11 +80,7 @@ def _mixture_file(context: Context, node: ast.FromFile, origin: model.Origin) ->
         context.error("R0232", f"`{node.path.value}` is no JSON: {error}", node.path.span)
         return None
     weights = value.get("weights", value) if isinstance(value, dict) else None
-    fine = isinstance(weights, dict) and all(
-        isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight < float("inf")
-        for weight in weights.values()
-    )
-    if not fine or not sum(weights.values()):
+    if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())) or not sum(weights.values()):
         helps = ('expected {"domain": weight, …} with weights of at least 0, not all 0',)
         context.error("R0232", f"`{node.path.value}` holds no mixture", node.path.span, helps=helps)
         return None
@@ -90,6 +89,10 @@ def _mixture_file(context: Context, node: ast.FromFile, origin: model.Origin) ->
     return model.Mixture(
         kind="explicit", weights=ordered, path=node.path.value, digest=sha256_file(path), origin=origin
     )
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def quotas(context: Context, nodes: Sequence[ast.Quota], scopes: Sequence[Scope]) -> tuple[model.Quota, ...]:
@@ -224,4 +227,3 @@ def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> mode
 
 def _times(quantity: ast.Quantity) -> ast.Quantity:
     return ast.Quantity(quantity.value, "times", quantity.text, span=quantity.span)
-

@@ -18,8 +18,9 @@ def where(context: Context, scopes: Sequence[Scope], node: ast.Where) -> model.C
     key = _duplicate_key(context, node.condition)
     if key is not None:
         keys = _over_all(context, scopes, key)
-        origin = model.Origin.of(node.condition.span)
-        return keys and model.Duplicates(text=text(node.condition), keys=keys, origin=origin)
+        if keys is None:
+            return None
+        return model.Duplicates(text=text(node.condition), keys=keys, origin=model.Origin.of(node.condition.span))
     conditions = [condition(context, scope, node.condition) for scope in scopes]
     known = tuple(value for value in conditions if value is not None)
     if len(known) < len(scopes):

@@ -53,7 +53,7 @@ class Context:
             self.diagnostics.append(found)
 
     def unknown(self, code: str, kind: str, word: str, span: Span, known: Iterable[str]) -> None:
-        """"unknown criterion `edo`", with the nearest known one."""
+        """ "unknown criterion `edo`", with the nearest known one."""
         self.error(code, f"unknown {kind} `{word}`", span, label="not known here", helps=did_you_mean(word, known))
 
     def duplicate(self, what: str, again: Span, first: Span) -> None:

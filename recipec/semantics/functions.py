@@ -1,9 +1,9 @@
 """The operators and functions of expressions: their types, and the words of the model that stand for them.
 
-    comparison    == != < <= > >=      of numbers, strings, dates with their like
-    arithmetic    + - * / %            of numbers; + joins strings
-    length lower upper trim starts_with ends_with contains matches year coalesce abs round least greatest
-    int float string bool date         casts; what cannot be cast is null
+comparison    == != < <= > >=      of numbers, strings, dates with their like
+arithmetic    + - * / %            of numbers; + joins strings
+length lower upper trim starts_with ends_with contains matches year coalesce abs round least greatest
+int float string bool date         casts; what cannot be cast is null
 """
 
 from __future__ import annotations

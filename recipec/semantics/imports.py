@@ -70,7 +70,9 @@ def _source(context: Context, use: ast.Use) -> Source | None:
     if not path.is_file():
         shown = Path(*name.split(".")).with_suffix(".recipe")
         helps = did_you_mean(name, resources.stdlib_names())
-        context.error("R0212", f"`{name}` is neither a standard recipe nor the file {shown}", use.path.span, helps=helps)
+        context.error(
+            "R0212", f"`{name}` is neither a standard recipe nor the file {shown}", use.path.span, helps=helps
+        )
         return None
     try:
         return load(path)

@@ -14,13 +14,17 @@ from recipec.syntax import ast, parse
 T = TypeVar("T")
 
 
-def values(context: Context, params: Iterable[ast.Param], overrides: Mapping[str, str], where: Span) -> dict[str, ast.Expr]:
+def values(
+    context: Context, params: Iterable[ast.Param], overrides: Mapping[str, str], where: Span
+) -> dict[str, ast.Expr]:
     """The value of each parameter: what `--set` says, else what the recipe says. A later `param` of a name (the
     recipe's own after one that `use` brought) replaces the earlier."""
     stated: dict[str, ast.Param] = {param.name.text: param for param in params}
     for name in overrides:
         if name not in stated:
-            context.error("R0214", f"`--set {name}=…`: the recipe has no such param", where, helps=did_you_mean(name, stated))
+            context.error(
+                "R0214", f"`--set {name}=…`: the recipe has no such param", where, helps=did_you_mean(name, stated)
+            )
     result: dict[str, ast.Expr] = {}
     for name, param in stated.items():
         value = _override(context, name, overrides[name], param) if name in overrides else param.value
@@ -52,8 +56,8 @@ def _override(context: Context, name: str, written: str, param: ast.Param) -> as
 def substitute(context: Context, node: T, values: Mapping[str, ast.Expr]) -> T:
     """The tree with every `$name` replaced. A value keeps the place of its `$name`, since that is what a mistake in
     it should be shown at."""
-    result = _substituted(context, node, values)
-    return result  # type: ignore[no-any-return]
+    changed: T = _substituted(context, node, values)
+    return changed
 
 
 def _substituted(context: Context, node: Any, values: Mapping[str, ast.Expr]) -> Any:

@@ -109,10 +109,10 @@ def _tokens(context: Context, scope: Scope, found: Settings) -> model.TokenCount
     first = setting.values[0]
     if len(setting.values) == 2:
         if not (isinstance(first, ast.Name) and first.text == "by"):
-            context.error("R0208", "expected `tokens COLUMN` or `tokens by \"TOKENIZER\"`", setting.span)
+            context.error("R0208", 'expected `tokens COLUMN` or `tokens by "TOKENIZER"`', setting.span)
             return None
         tokenizer = quantities.string(context, setting.values[1], "the name or path of a tokenizer")
-        return tokenizer and model.TokenCount(by="tokenizer", tokenizer=tokenizer) or None
+        return (tokenizer and model.TokenCount(by="tokenizer", tokenizer=tokenizer)) or None
     if isinstance(first, ast.Name) and first.text == "estimate" and "estimate" not in scope.columns:
         return model.TokenCount(by="estimate")
     value = typed(context, scope, first)
@@ -133,7 +133,7 @@ def target(context: Context, node: ast.Target) -> model.Target | None:
         return None
     template = "{text}"
     if found["text"]:
-        template = quantities.string(context, found["text"][0].values[0], "a template such as \"{question}\"") or ""
+        template = quantities.string(context, found["text"][0].values[0], 'a template such as "{question}"') or ""
     holdout = quantities.share(context, found["holdout"][0].values[0]) if found["holdout"] else 0.0
     if holdout is None or not template:
         return None

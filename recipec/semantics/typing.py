@@ -224,7 +224,7 @@ def _mixed(context: Context, word: str, operands: Sequence[Expression], nodes: S
     """Two operands that cannot be compared, each underlined with its type."""
     first = operands[0]
     other = next(i for i, operand in enumerate(operands) if not alike([first.type, operand.type]))
-    helps = ()
+    helps: tuple[str, ...] = ()
     if "string" in (first.type, operands[other].type):
         written = nodes[0] if first.type == "string" else nodes[other]
         if not isinstance(written, ast.String):
@@ -250,7 +250,7 @@ def _times_from_text(context: Context, operands: list[Expression], nodes: Sequen
             try:
                 datetime.fromisoformat(operand.value)
             except ValueError:
-                context.error("R0206", "expected a date such as \"2024-01-31\"", node.span, label="not a date")
+                context.error("R0206", 'expected a date such as "2024-01-31"', node.span, label="not a date")
             type_: Type = "date" if len(operand.value) == 10 else "timestamp"
             result.append(ir.Apply(function=type_, operands=(operand,), type=type_))
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
 
 from lark import Token, Tree
 
@@ -13,7 +12,9 @@ from recipec.diagnostics import Diagnostic
 from recipec.source import Source, Span
 from recipec.syntax import ast
 
-NUMBER = re.compile(r"(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?P<scale>[KMGT]i?B|[KMBT])?\s*(?P<unit>%|[a-z]+)?")
+NUMBER = re.compile(
+    r"(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?P<scale>[KMGT]i?B|[KMBT])?\s*(?P<unit>%|[a-z]+)?"
+)
 
 SCALES = {
     "": 1,
@@ -140,14 +141,18 @@ class Builder:
     def _phase(self, item: Found) -> ast.Phase:
         assert isinstance(item, Tree)
         until, *rest = item.children
-        statements = tuple(self.statement(child) for child in rest if isinstance(child, Tree) and child.data == "statement")
+        statements = tuple(
+            self.statement(child) for child in rest if isinstance(child, Tree) and child.data == "statement"
+        )
         return ast.Phase(self._maybe(until), statements, span=self._span(item))
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def _block(self, item: Found) -> ast.Block:
         assert isinstance(item, Tree)
-        return ast.Block(tuple(self._setting(child) for child in item.children if _is(child, "setting")), span=self._span(item))
+        return ast.Block(
+            tuple(self._setting(child) for child in item.children if _is(child, "setting")), span=self._span(item)
+        )
 
     def _maybe_block(self, item: Found) -> ast.Block | None:
         return self._block(item) if item is not None else None

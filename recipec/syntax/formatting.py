@@ -71,9 +71,7 @@ def _comment(source: Source, comment: Comment) -> str:
     return source.text[comment.start : comment.end].rstrip()
 
 
-def _attach(
-    items: Sequence[Item], source: Source, comments: Sequence[Comment], notes: dict[int, Notes]
-) -> list[str]:
+def _attach(items: Sequence[Item], source: Source, comments: Sequence[Comment], notes: dict[int, Notes]) -> list[str]:
     """Gives each comment to an item; returns those that stand below all items."""
     waiting: list[str] = []
     rest = list(comments)

@@ -91,7 +91,8 @@ def _explained(source: Source, start: int, end: int, error: UnexpectedInput) -> 
         place = Span(source, start + (error.token.start_pos or 0), start + (error.token.end_pos or 0))
         return _unexpected_token(source, start, place, error)
     if isinstance(error, UnexpectedCharacters):
-        place = Span(source, start + error.pos_in_stream, start + error.pos_in_stream + 1)
+        offset = start + (error.pos_in_stream or 0)
+        place = Span(source, offset, offset + 1)
         return _unexpected_text(source, start, place, error.allowed or set())
     # The end of the input has no position of its own.
     place = Span(source, end, end)
@@ -114,7 +115,7 @@ def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str])
 def _unexpected_token(source: Source, start: int, place: Span, error: UnexpectedToken) -> Diagnostic:
     token: Token = error.token
     before = error.token_history[-1] if error.token_history else None
-    if place.start == start or token.type in ("NAME", "QUOTED") and before is None:
+    if place.start == start or (token.type in ("NAME", "QUOTED") and before is None):
         return _unexpected_text(source, start, place, set())
     if before is not None and before.type == "QUANTITY" and token.type == "NAME":
         word = _word_at(source.text, place.start) or str(token)
@@ -137,7 +138,7 @@ def _word_at(text: str, position: int) -> str:
 
 
 def _expected(terminals: set[str]) -> str:
-    """"expected a name, `{` or a string"; nothing where too much could follow."""
+    """ "expected a name, `{` or a string"; nothing where too much could follow."""
     names = sorted({SHOWN.get(name, f"`{name.strip('_').lower()}`") for name in terminals})
     if not 0 < len(names) <= MOST_EXPECTED:
         return ""

@@ -15,9 +15,25 @@ from recipec.source import Source, Span
 DEEPEST = 200
 """Brackets within brackets. Real recipes have three; a parser that recurses must have some end."""
 
-STATEMENTS = (
-    "use param seed source target where criterion quality sample mixture quota repeat budget phases shortfall allow output"
-).split()
+STATEMENTS = [
+    "use",
+    "param",
+    "seed",
+    "source",
+    "target",
+    "where",
+    "criterion",
+    "quality",
+    "sample",
+    "mixture",
+    "quota",
+    "repeat",
+    "budget",
+    "phases",
+    "shortfall",
+    "allow",
+    "output",
+]
 """The words that begin a statement, in the order of the canonical form."""
 
 TOKEN = re.compile(
@@ -123,7 +139,7 @@ def _continues_with(kind: str, word: str) -> bool:
     return word == "{" or word == "then" or (word in CONTINUING and word != "not")
 
 
-_OPERATORS = frozenset("== != <= >= < > = + - * / %".split())
+_OPERATORS = frozenset(["==", "!=", "<=", ">=", "<", ">", "=", "+", "-", "*", "/", "%"])
 
 
 def _closed(source: Source, word: str, position: int, stack: list[tuple[str, int]], result: Scan) -> bool:

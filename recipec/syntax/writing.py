@@ -16,7 +16,26 @@ COMPARISON, FACTOR, ATOM = 4, 7, 8
 PLAIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 AWKWARD = frozenset(
-    "not true false and or in is matches null at between by from for where then until times".split()
+    [
+        "not",
+        "true",
+        "false",
+        "and",
+        "or",
+        "in",
+        "is",
+        "matches",
+        "null",
+        "at",
+        "between",
+        "by",
+        "from",
+        "for",
+        "where",
+        "then",
+        "until",
+        "times",
+    ]
 )
 """Words that mean something of their own in or behind expressions; as names they are back-quoted."""
 
