@@ -7,8 +7,9 @@ the rank, ties share one rank.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recipec import storage
 from recipec.database.sql import ident, literal
@@ -33,19 +34,51 @@ def rank(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path, des
     Raises:
         Failure: scores are missing and `missing error` holds, or a domain has no weights.
     """
-    table = f"read_parquet({literal(str(candidates))})"
-    stats = tuple(statistics(connection, table, name) for name, _ in op.criteria)
+    table = f"read_parquet({literal(str(candidates))}, file_row_number = true)"
+    stats = statistics(connection, table, [name for name, _ in op.criteria])
     _check_weights(connection, op, table)
     _check_missing(connection, op, table)
-    query = _ranked(op, table, stats)
+    rank_pool(connection, op, table, stats)
+    # Only what ranks goes through the sort; the rest joins it by row.
+    query = f"""
+        SELECT c.* EXCLUDE (file_row_number) REPLACE (
+                CASE WHEN bad IS NULL THEN coalesce(rejected_by, {_missing(op)}) END AS rejected_by
+            ), p.merged, p.rank, CASE WHEN p.row_number IS NOT NULL THEN {draw(op.seed)} END AS draw
+        FROM {table} AS c LEFT JOIN ranked_pool AS p ON c.file_row_number = p.row_number
+    """
     with storage.replacing(destination) as temporary:
         connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
+    connection.execute("DROP TABLE ranked_pool; DROP TYPE pool_domain")
     return stats
 
 
+def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stats: tuple[Stats, ...]) -> None:
+    """Makes the temporary table `ranked_pool` (row_number, domain, merged, rank) of the documents in the pool.
+
+    Args:
+        table: the candidates with their `file_row_number`.
+    """
+    pool = f"{table} WHERE {POOL} AND {_missing(op)} IS NULL"
+    totals = connection.execute(f"SELECT domain, sum(tokens) FROM {pool} GROUP BY domain ORDER BY domain").fetchall()
+    # Domains are an enumeration here: the sort then compares numbers.
+    words = ", ".join(literal(domain) for domain, _ in totals) or "''"
+    connection.execute(f"DROP TYPE IF EXISTS pool_domain; CREATE TYPE pool_domain AS ENUM ({words})")
+    if op.top is None:
+        numbers = ", ".join(str(total) for _, total in totals) or "0"
+        total = f"([{numbers}] :: DOUBLE[])[enum_code(domain) + 1]"
+    else:
+        total = f"{sum(total for _, total in totals)} :: DOUBLE"
+    scores = "".join(f", {ident(score_column(name))}" for name, _ in op.criteria)
+    keys = ", source, doc_id" if op.top is not None else ""
+    narrow = f"SELECT file_row_number AS row_number, tokens, domain :: pool_domain AS domain{keys}{scores} FROM {pool}"
+    ranked = f"SELECT row_number, domain, merged, rank FROM ({_ranked(op, narrow, stats, total)})"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE ranked_pool AS {ranked}")
+
+
 def reranked(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
-    """SQL of a ledger's rows with `merged` and `rank` as another `Rank` would give them."""
-    return _ranked(op, f"(SELECT * EXCLUDE (merged, rank, draw) FROM {ledger})", stats)
+    """SQL of a ledger's documents in the pool with `merged` and `rank` as another `Rank` would give them."""
+    pool = f"SELECT * EXCLUDE (merged, rank) FROM {ledger} WHERE {POOL}"
+    return _ranked(op, pool, stats, "CAST(sum(tokens) OVER (PARTITION BY domain) AS DOUBLE)")
 
 
 def draw(seed: int) -> str:
@@ -54,25 +87,50 @@ def draw(seed: int) -> str:
     return f"((CAST(md5_number_lower({key}) >> 12 AS DOUBLE) + 0.5) / 4503599627370496.0)"
 
 
-def statistics(connection: DuckDBPyConnection, table: str, criterion: str) -> Stats:
-    """Count, mean, spread and range of a criterion over the pool.
+def statistics(connection: DuckDBPyConnection, table: str, criteria: Sequence[str]) -> tuple[Stats, ...]:
+    """Count, mean, spread and range of each criterion over the pool, in three scans.
 
     Sums are made in integers, so that they are the same in any order of rows and with any number of threads."""
-    column = ident(score_column(criterion))
-    where = f"FROM {table} WHERE {POOL}"
-    count, missing, low, high = connection.execute(
-        f"SELECT count({column}), count(*) - count({column}), min({column}), max({column}) {where}"
-    ).fetchall()[0]
-    if not count:
-        return Stats(criterion=criterion, count=0, missing=missing, mean=0.0, std=0.0, low=0.0, high=0.0)
-    scale = _fixed_point(max(abs(low), abs(high)), 60)
-    total = _one(connection, f"SELECT sum(CAST(round({column} * {scale!r}) AS BIGINT)) {where}")
-    mean = min(max(int(total) / count / scale, low), high)
-    fine = _fixed_point(high - low, 45)
-    deviation = f"CAST(CAST(round(({column} - {literal(mean)}) * {fine!r}) AS BIGINT) AS HUGEINT)"
-    squares = _one(connection, f"SELECT sum({deviation} * {deviation}) {where}")
-    std = math.sqrt(int(squares) / count) / fine
-    return Stats(criterion=criterion, count=count, missing=missing, mean=mean, std=std, low=low, high=high)
+    columns = [ident(score_column(name)) for name in criteria]
+    ranges = _row(connection, table, [f"[count({c}), count(*) - count({c}), min({c}), max({c})]" for c in columns])
+    scales = [_fixed_point(max(abs(low or 0), abs(high or 0)), 60) for _, _, low, high in ranges]
+    totals = _row(
+        connection,
+        table,
+        [f"sum(CAST(round({c} * {scale!r}) AS BIGINT))" for c, scale in zip(columns, scales, strict=True)],
+    )
+    means = [
+        min(max(int(total) / count / scale, low), high) if count else 0.0
+        for (count, _, low, high), scale, total in zip(ranges, scales, totals, strict=True)
+    ]
+    fines = [_fixed_point((high or 0) - (low or 0), 45) for _, _, low, high in ranges]
+    deviations = [
+        f"CAST(CAST(round(({c} - {literal(mean)}) * {fine!r}) AS BIGINT) AS HUGEINT)"
+        for c, mean, fine in zip(columns, means, fines, strict=True)
+    ]
+    squares = _row(connection, table, [f"sum({deviation} * {deviation})" for deviation in deviations])
+    return tuple(
+        Stats(
+            criterion=name,
+            count=int(count),
+            missing=int(missing),
+            mean=mean,
+            std=math.sqrt(int(square) / count) / fine if count else 0.0,
+            low=low or 0.0,
+            high=high or 0.0,
+        )
+        for name, (count, missing, low, high), mean, square, fine in zip(
+            criteria, ranges, means, squares, fines, strict=True
+        )
+    )
+
+
+def _row(connection: DuckDBPyConnection, table: str, values: Sequence[str]) -> tuple[Any, ...]:
+    """Aggregates over the pool."""
+    if not values:
+        return ()
+    found: tuple[Any, ...] = connection.execute(f"SELECT {', '.join(values)} FROM {table} WHERE {POOL}").fetchall()[0]
+    return found
 
 
 def _fixed_point(largest: float, bits: int) -> float:
@@ -80,11 +138,6 @@ def _fixed_point(largest: float, bits: int) -> float:
     if largest == 0:
         return 1.0
     return math.ldexp(1.0, min(bits - math.frexp(largest)[1], 1000))
-
-
-def _one(connection: DuckDBPyConnection, query: str) -> float:
-    value: float = connection.execute(query).fetchall()[0][0]
-    return value
 
 
 def weight(op: logical.Rank, criterion: str) -> str:
@@ -131,31 +184,23 @@ def _check_missing(connection: DuckDBPyConnection, op: logical.Rank, table: str)
             raise Failure(Diagnostic("R0502", message, helps=helps))
 
 
-def _ranked(op: logical.Rank, table: str, stats: tuple[Stats, ...]) -> str:
+def _ranked(op: logical.Rank, pool: str, stats: tuple[Stats, ...], total: str) -> str:
+    """SQL of the documents of a pool with `merged` and `rank`; `total` is SQL of the tokens that a rank is a share of."""
     known = {one.criterion: one for one in stats}
-    query = f"SELECT * FROM {table}"
-    if op.quality.missing == "drop":
-        query = _dropped(op, query)
-    query = f"SELECT *, ({POOL}) AS pooled FROM ({query})"
     merged = _merged(op, known)
-    by_rank = op.quality.normalize == "rank" and merged is not None
-    if by_rank:
-        query = f"SELECT *, {', '.join(_share_columns(op, known))} FROM ({query})"
-    value = f"CASE WHEN pooled THEN {merged} END" if merged is not None else "CAST(NULL AS DOUBLE)"
-    query = f"SELECT *, {value} AS merged, CASE WHEN pooled THEN {draw(op.seed)} END AS draw FROM ({query})"
-    helper = ", ".join(["pooled", *(ident(f"share_{name}") for name, _ in op.criteria if by_rank)])
-    return f"SELECT * EXCLUDE ({helper}), {_rank(op, known, merged is not None)} AS rank FROM ({query})"
+    if op.quality.normalize == "rank" and merged is not None:
+        pool = f"SELECT *, {', '.join(_share_columns(op, known))} FROM ({pool})"
+    query = f"SELECT *, {merged or 'CAST(NULL AS DOUBLE)'} AS merged FROM ({pool})"
+    return f"SELECT *, {_rank(op, known, merged is not None, total)} AS rank FROM ({query})"
 
 
-def _dropped(op: logical.Rank, query: str) -> str:
-    """Documents without a score that counts in their domain leave the pool, named for it."""
+def _missing(op: logical.Rank) -> str:
+    """SQL of why a document leaves the pool: it has no score that counts in its domain; null where it stays."""
     cases = ""
-    for name, _ in op.criteria:
+    for name, _ in op.criteria if op.quality.missing == "drop" else ():
         needed = "true" if op.top == name else f"{weight(op, name)} <> 0"
         cases += f" WHEN {ident(score_column(name))} IS NULL AND {needed} THEN {literal(f'missing {name}')}"
-    if not cases:
-        return query
-    return f"SELECT * REPLACE (CASE WHEN NOT ({POOL}) THEN rejected_by{cases} END AS rejected_by) FROM ({query})"
+    return f"(CASE{cases} END)" if cases else "CAST(NULL AS VARCHAR)"
 
 
 def _present(name: str, direction: Direction, one: Stats) -> str:
@@ -184,7 +229,7 @@ def _normalised(op: logical.Rank, name: str, direction: Direction, one: Stats) -
 def _share_columns(op: logical.Rank, stats: dict[str, Stats]) -> list[str]:
     """The share of the pool's documents that are as good or better, ties sharing the largest."""
     return [
-        f"cume_dist() OVER (PARTITION BY pooled ORDER BY {_turned(_present(name, way, stats[name]), way)}) "
+        f"cume_dist() OVER (ORDER BY {_turned(_present(name, way, stats[name]), way)}) "
         f"AS {ident(f'share_{name}')}"
         for name, way in op.criteria
     ]
@@ -202,18 +247,16 @@ def _merged(op: logical.Rank, stats: dict[str, Stats]) -> str | None:
     return "(" + " + ".join(terms) + ")" if terms else "0.0 :: DOUBLE"
 
 
-def _rank(op: logical.Rank, stats: dict[str, Stats], merged: bool) -> str:
-    """r̄: the share of tokens that are as good or better, in the domain; for `top`, in the whole pool."""
+def _rank(op: logical.Rank, stats: dict[str, Stats], merged: bool, total: str) -> str:
+    """r̄: the share of tokens that are as good or better, in the domain; for `top`, in the whole pool.
+
+    Integers until the last division."""
     if op.top is not None:
         direction = dict(op.criteria)[op.top]
         value = _turned(_present(op.top, direction, stats[op.top]), direction)
-        return _share(f"ORDER BY {value}, source, doc_id ROWS UNBOUNDED PRECEDING", "PARTITION BY pooled")
-    if not merged:
+        window = f"ORDER BY {value}, source, doc_id ROWS UNBOUNDED PRECEDING"
+    elif merged:
+        window = "PARTITION BY domain ORDER BY merged RANGE UNBOUNDED PRECEDING"
+    else:
         return "CAST(NULL AS DOUBLE)"
-    return _share("ORDER BY merged RANGE UNBOUNDED PRECEDING", "PARTITION BY pooled, domain")
-
-
-def _share(order: str, partition: str) -> str:
-    """Tokens up to a row over all tokens of its partition; integers until the last division."""
-    above = f"CAST(sum(tokens) OVER ({partition} {order}) AS DOUBLE)"
-    return f"CASE WHEN pooled THEN {above} / CAST(sum(tokens) OVER ({partition}) AS DOUBLE) END"
+    return f"CAST(sum(tokens) OVER ({window}) AS DOUBLE) / {total}"

@@ -51,9 +51,9 @@ def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, des
 
 
 def redrawn(op: logical.Sample, rank: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
-    """SQL of a ledger's rows with `again`: the copies that another ranking gives at the same scales."""
+    """SQL of a ledger's documents in the pool with `again`: the copies that another ranking gives at the same scales."""
     again = drawing.copies("scale", expected(op), f"coalesce(cap, {INFINITE})", "draw")
-    return f"SELECT *, CASE WHEN {ranking.POOL} THEN {again} ELSE 0 END AS again FROM ({ranking.reranked(rank, ledger, stats)})"
+    return f"SELECT *, {again} AS again FROM ({ranking.reranked(rank, ledger, stats)})"
 
 
 def expected(op: logical.Sample, rank: str = "rank") -> str:
