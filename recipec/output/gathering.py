@@ -1,9 +1,10 @@
 """Brings the texts of placed documents from the input shards into the files of the dataset.
 
-Parts are filled in groups that fit in memory: one pass over the shards collects a group, then each part of it is sorted
-and written. A pass reads only shards that hold documents of its group, so with inputs that are already in the order of
-the output every shard is read about once. Where passes would read too much again (a shuffled dataset much larger than
-memory), the rows are first scattered to a few files on disk by ranges of parts, and each range is filled in its turn.
+A dataset that is not shuffled keeps the order of its shards: the rows of a part stream from them into its file.
+
+Parts of a shuffled one are filled in groups that fit in memory: one pass over the shards collects a group, then each part
+of it is sorted and written. Where passes would read too much again (a dataset much larger than memory), the rows are
+first scattered to a few files on disk by ranges of parts, and each range is filled in its turn.
 """
 
 from __future__ import annotations
@@ -84,7 +85,21 @@ def gather(gathering: Gathering, parts: Sequence[Part], write: Write) -> None:
         return tuple(_input_queries(gathering, first, end))
 
     with _joins_as_written(gathering.connection), _table_of_texts(gathering.connection):
-        _fill(gathering, tuple(parts), rows, _rescans(gathering, parts), gathering.scratch, write)
+        if gathering.op.output.shuffle:
+            _fill(gathering, tuple(parts), rows, _rescans(gathering, parts), gathering.scratch, write)
+        else:
+            for part in parts:
+                _stream(gathering.connection, part, rows, write)
+
+
+def _stream(connection: DuckDBPyConnection, part: Part, rows: Rows, write: Write) -> None:
+    """Writes a part in the order of its shards, straight from them unless they are too many for one query."""
+    queries = rows(part.number, part.number + 1)
+    if len(queries) > 1:
+        _fill_group(connection, (part,), rows, write)
+    else:
+        with in_order(connection):
+            write(part, f"({queries[0]})")
 
 
 def _fill(gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool, scratch: Path, write: Write) -> None:
@@ -139,14 +154,27 @@ def _shard_query(gathering: Gathering, number: int, first: int, end: int) -> str
         f"AS {ident(column.name)}"
         for column in gathering.schema[:-5]
     ]
+    places, copies = _places(gathering, number, first, end)
     origin = ("source", "doc_id", "domain", "tokens", "copies")
     last = zip(origin, gathering.schema[-5:], strict=True)
-    values += [f"places.{name} AS {ident(column.name)}" for name, column in last]
-    places = f"(FROM placed WHERE input = {number} AND part >= {first} AND part < {end})"
+    values += [f"{copies if name == 'copies' else f'places.{name}'} AS {ident(column.name)}" for name, column in last]
     return (
         f"SELECT places.part, places.position, {', '.join(values)} FROM {scan} AS texts "
         f"JOIN {places} AS places ON places.row = texts.{ident(row)}"
     )
+
+
+def _places(gathering: Gathering, number: int, first: int, end: int) -> tuple[str, str]:
+    """The placed rows of one shard, and the value of `copies` of each."""
+    where = f"WHERE input = {number} AND part >= {first} AND part < {end}"
+    repeated = f"SELECT coalesce(max(copies), 0) > 1 FROM placed {where}"
+    as_rows = gathering.op.output.copies == "rows"
+    if gathering.op.output.shuffle or not as_rows or not gathering.connection.execute(repeated).fetchall()[0][0]:
+        return f"(FROM placed {where})", "places.copies"
+    # A join may give the copies of a document in any order; one place a document and a list of copies has one order.
+    kept = ", ".join(f"any_value({name}) AS {name}" for name in ("part", "position", "source", "doc_id", "domain", "tokens"))
+    listed = f"(SELECT row, {kept}, list(copies ORDER BY copies) AS copies FROM placed {where} GROUP BY row)"
+    return listed, "unnest(places.copies)"
 
 
 def _no_rows(gathering: Gathering) -> str:

@@ -45,12 +45,10 @@ def place(connection: DuckDBPyConnection, op: logical.Write, sampled: str, shard
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE placed AS
-        SELECT inputs.input, row, CAST(least(before * {count} // greatest(total, 1), {count - 1}) AS BIGINT) AS part,
-            position, ordered.source, doc_id, domain, tokens, copies
-        FROM ordered
-        JOIN inputs ON inputs.source = ordered.source AND inputs.path = ordered.shard
-        CROSS JOIN (SELECT coalesce(sum(tokens), 0) AS total FROM ordered)
-        ORDER BY inputs.input, row, position
+        SELECT input, row, CAST(least(before * {count} // greatest(total, 1), {count - 1}) AS BIGINT) AS part,
+            position, source, doc_id, domain, tokens, copies
+        FROM ordered CROSS JOIN (SELECT coalesce(sum(tokens), 0) AS total FROM ordered)
+        ORDER BY input, row, position
         """
     )
     connection.execute("DROP TABLE ordered; DROP TABLE inputs")
@@ -77,21 +75,21 @@ def _number_inputs(connection: DuckDBPyConnection, shards: Sequence[Shard]) -> N
 
 
 def _ordered(op: logical.Write, sampled: str) -> str:
-    """Every row of the dataset in its order, with its position and the tokens before it. Both windows run over rows
-    that are sorted already, so they need no memory."""
+    """Every row of the dataset in its order (shuffled, else as the documents stand in the shards), with its position and
+    the tokens before it. Both windows run over rows that are sorted already, so they need no memory."""
     as_rows = op.output.copies == "rows"
     copies = "unnest(range(1, copies + 1))" if as_rows else "copies"
-    key = f"{_shuffle_key(op.seed, as_rows)}, " if op.output.shuffle else ""
+    key = f"{_shuffle_key(op.seed, as_rows)}, source, doc_id" if op.output.shuffle else "input, row"
     return f"""
         SELECT *, row_number() OVER () - 1 AS position,
             sum(tokens) OVER (ROWS UNBOUNDED PRECEDING) - tokens AS before
         FROM (
-            SELECT source, doc_id, shard, row, domain, CAST(tokens AS BIGINT) AS tokens, copies
+            SELECT input, row, source, doc_id, domain, CAST(tokens AS BIGINT) AS tokens, copies
             FROM (
-                SELECT source, doc_id, shard, row, domain, tokens, CAST({copies} AS BIGINT) AS copies
-                FROM {sampled} WHERE copies > 0
+                SELECT input, row, s.source, doc_id, domain, tokens, CAST({copies} AS BIGINT) AS copies
+                FROM {sampled} AS s JOIN inputs ON inputs.source = s.source AND inputs.path = s.shard WHERE copies > 0
             )
-            ORDER BY {key}source, doc_id, copies
+            ORDER BY {key}, copies
         )
     """
 

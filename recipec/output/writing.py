@@ -196,23 +196,19 @@ def _write_part(
     """Makes one file and gives what is left to do for it."""
     output, connection = writing.op.output, writing.connection
     options = spec.find("formats", output.format).options(output.compression, row_group)
-    tokens, copies = ident(task.schema[-2].name), ident(task.schema[-1].name)
-    counted = f"{tokens}" if output.copies == "rows" else f"{tokens} * {copies}"
 
     def make(path: Path) -> tuple[int, int]:
-        found = connection.execute(
-            f"SELECT count(*), CAST(coalesce(sum({counted}), 0) AS BIGINT) FROM {rows}"
-        ).fetchall()[0]
-        if found != (part.rows, part.tokens):
+        copy = f"COPY (SELECT {task.select_list()} FROM {rows}) TO {literal(str(path))} ({options})"
+        found = connection.execute(copy).fetchall()[0][0]
+        # A place is a shard and a row in it, so that as many rows as places are the rows of these places.
+        if found != part.rows:
             raise Failure(
                 Diagnostic(
                     "R0612",
-                    f"{part_path(writing.op, part)} must hold {part.rows:,} rows with {part.tokens:,} tokens, "
-                    f"and the shards gave {found[0]:,} with {found[1]:,}",
+                    f"{part_path(writing.op, part)} must hold {part.rows:,} rows, and the shards gave {found:,}",
                     helps=("a shard changed while it was read; plan again",),
                 )
             )
-        connection.execute(f"COPY (SELECT {task.select_list()} FROM {rows}) TO {literal(str(path))} ({options})")
         return part.rows, part.tokens
 
     return writing.staging.begin(part_path(writing.op, part), make)

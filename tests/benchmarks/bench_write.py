@@ -35,18 +35,21 @@ import sys
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.filters import LambdaFilter
 from datatrove.pipeline.readers import ParquetReader
-from datatrove.pipeline.writers import ParquetWriter
-source, target, logs, tasks = sys.argv[1:]
+from datatrove.pipeline.writers import JsonlWriter, ParquetWriter
+source, target, logs, tasks, format = sys.argv[1:]
 if __name__ == "__main__":
     LocalPipelineExecutor(
         pipeline=[
             ParquetReader(source, glob_pattern="*.parquet", text_key="text", id_key="id"),
             LambdaFilter(lambda document: document.metadata["kept"]),
-            ParquetWriter(target, compression="zstd"),
+            ParquetWriter(target, compression="zstd") if format == "parquet" else JsonlWriter(target),
         ],
         tasks=int(tasks), workers=int(tasks), logging_dir=logs,
     ).run()
 """
+
+
+DATATROVE_WRITERS = {"jsonl": "JsonlWriter, its default (gzip)", "parquet": "ParquetWriter, zstd"}
 
 
 def main() -> None:
@@ -77,9 +80,10 @@ def report(folder: Path, arguments: argparse.Namespace) -> None:
         print(f"{name:10} {figures['seconds']:7.1f} s  {figures['peak'] / 2**30:5.2f} GiB  {figures['bytes']:,} bytes")
     print(f"recipec / bare COPY = {write['seconds'] / copy['seconds']:.2f}")
     if arguments.datatrove:
-        seconds = datatrove(folder, arguments)
-        print(f"{'datatrove':10} {seconds:7.1f} s")
-        print(f"datatrove / recipec = {seconds / write['seconds']:.1f}")
+        for format_ in ("jsonl", "parquet"):
+            seconds = datatrove(folder, arguments, format_)
+            print(f"{'datatrove':10} {seconds:7.1f} s  {DATATROVE_WRITERS[format_]}")
+            print(f"datatrove / recipec = {seconds / write['seconds']:.1f}")
 
 
 def measure(folder: Path, arguments: argparse.Namespace, kind: str) -> dict[str, Any]:
@@ -237,7 +241,7 @@ def prepared(connection: Any, folder: Path, shuffle: bool) -> tuple[Any, ...]:
     return logical.Write(input=0, output=output, seed=1, sources=(source,)), sampled, selection, plan
 
 
-def datatrove(folder: Path, arguments: argparse.Namespace) -> float:
+def datatrove(folder: Path, arguments: argparse.Namespace, format_: str) -> float:
     """Seconds of datatrove on a share of the shards, scaled to all of them."""
     share = folder / "share"
     shutil.rmtree(share, ignore_errors=True)
@@ -254,7 +258,7 @@ def datatrove(folder: Path, arguments: argparse.Namespace) -> float:
     started = time.perf_counter()
     tasks = str(min(len(some), os.cpu_count() or 1))
     subprocess.run(
-        [arguments.datatrove, str(script), str(share), str(target), str(logs), tasks],
+        [arguments.datatrove, str(script), str(share), str(target), str(logs), tasks, format_],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
