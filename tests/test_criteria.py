@@ -45,7 +45,9 @@ def lines(text: str) -> list[str]:
 
 
 def paragraphs(text: str) -> list[str]:
-    return [part for part in (part.strip(WHITE) for part in re.split(r"\n[ \t\v\f\r]*(?:\n[ \t\v\f\r]*)+", text)) if part]
+    return [
+        part for part in (part.strip(WHITE) for part in re.split(r"\n[ \t\v\f\r]*(?:\n[ \t\v\f\r]*)+", text)) if part
+    ]
 
 
 def share(part: float, whole: float) -> float:

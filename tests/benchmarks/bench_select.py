@@ -27,7 +27,9 @@ LAMBDA, OMEGA, ETA, EPSILON = 500.0, 0.08, 1.0, 0.001
 
 
 def generate(path: Path, documents: int) -> None:
-    normal = "sqrt(-2 * ln((hash(i, 2) % 1000003 + 1) / 1000004.0)) * cos(2 * pi() * (hash(i, 3) % 1000003) / 1000003.0)"
+    normal = (
+        "sqrt(-2 * ln((hash(i, 2) % 1000003 + 1) / 1000004.0)) * cos(2 * pi() * (hash(i, 3) % 1000003) / 1000003.0)"
+    )
     with duckdb.connect() as connection:
         connection.execute(
             f"""
@@ -68,7 +70,9 @@ def ours(path: Path, out: Path) -> float:
         table = f"read_parquet({literal(str(path))}, file_row_number = true)"
         stats = ranking.statistics(connection, table, [name for name, _ in criteria])
         ranking.rank_pool(connection, rank, table, stats)
-        connection.execute(f"CREATE TEMP TABLE expectations AS SELECT row_number, {sampling.expected(sample)} AS s FROM ranked_pool")
+        connection.execute(
+            f"CREATE TEMP TABLE expectations AS SELECT row_number, {sampling.expected(sample)} AS s FROM ranked_pool"
+        )
         seconds = time.monotonic() - started
         usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         np.save(out, connection.execute("SELECT s FROM expectations ORDER BY row_number").fetchnumpy()["s"])

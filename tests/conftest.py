@@ -1,0 +1,120 @@
+"""What several tests need: a small world of shards, recipes beside them, the command line in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from recipec.cli.main import main
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Calls `recipec` with some words; whatever it raises but an exit is a failure of the test."""
+
+    def call(*words: object) -> Result:
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+def write_parquet(path: Path, select: str) -> Path:
+    """The rows of a query as a Parquet file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+def rows(query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """A folder with `data/0.parquet` and `data/1.parquet`: 400 documents in the domains a, b, c with two scores."""
+    for number in range(2):
+        write_parquet(
+            tmp_path / f"data/{number}.parquet",
+            f"""
+            SELECT 'doc-' || i AS id, repeat('word' || (i % 7) || ' ', (10 + i % 13) :: INTEGER) AS text, (10 + i % 13) * 2 AS n,
+                ['a', 'b', 'c'][1 + i % 3] AS topic, (hash(i) % 1000) / 1000.0 AS edu, (hash(i, 1) % 1000) / 10.0 AS ppl
+            FROM range({number * 200}, {number * 200 + 200}) AS r(i)
+            """,
+        )
+    return tmp_path
+
+
+SOURCE = """source web {
+  shards "data/*.parquet"
+  id id
+  text text
+  tokens n
+  domain topic
+}
+"""
+
+MIX = (
+    SOURCE
+    + """
+criterion edu = column(edu) higher is better
+criterion ppl = column(ppl) lower is better
+
+quality {
+  weights {
+    edu 0.6
+    ppl 0.4
+  }
+}
+
+sample quadmix {
+  curve {
+    omega 0.3
+  }
+}
+
+mixture {
+  a 50%
+  b 30%
+  c 20%
+}
+
+repeat at most 3 times
+
+budget 2K tokens
+
+output parquet "out"
+"""
+)
+
+
+@pytest.fixture
+def mix(world: Path) -> Path:
+    """A recipe over `world` with criteria, a mixture, a limit of repetition and a budget."""
+    path = world / "mix.recipe"
+    path.write_text(MIX)
+    return path

@@ -1,0 +1,147 @@
+"""The README, the standard recipes and the examples are true: every command in them runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recipec import pipeline, resources, spec, syntax
+from recipec.cli.main import COMMANDS
+from recipec.source import Source
+from tests.conftest import REPOSITORY, Run, write_parquet
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").glob("*.recipe"))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what the README's commands need, as the working folder."""
+    ignore = shutil.ignore_patterns(".recipec", "out")
+    shutil.copytree(REPOSITORY / "examples", tmp_path / "examples", ignore=ignore)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_console_command_runs_and_prints_what_the_readme_says(checkout: Path, run: Run) -> None:
+    commands = 0
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            words = shlex.split(command)
+            assert words[0] == "recipec"
+            result = run(*words[1:], *(["--yes"] if words[1:2] == ["apply"] and "--yes" not in words else []))
+            assert result.code == 0, (command, result.err)
+            if shown.strip():
+                assert [line.rstrip() for line in result.out.splitlines()] == shown.rstrip("\n").splitlines()
+            commands += 1
+    assert commands >= 10
+
+
+def test_the_install_commands_are_the_ones_that_ci_runs() -> None:
+    install, tests = (block.strip() for block in blocks("sh"))
+    assert install == "python3 -m venv .venv && .venv/bin/pip install --quiet . && .venv/bin/recipec quickstart"
+    assert tests.endswith(".venv/bin/python -m pytest")
+    ci = (REPOSITORY / ".ci/run").read_text()
+    assert "README.md" in ci
+    assert "pytest" in ci
+    assert "quickstart" in ci
+
+
+def test_the_readme_names_every_heuristic_command_and_standard_recipe() -> None:
+    for word in spec.names("criteria"):
+        extension = spec.find("criteria", word)
+        if extension.available is None:
+            assert f"| {extension.summary} | {extension.source} |" in README, word
+    for name, text in COMMANDS.items():
+        assert f"| `recipec {name}` | {text} |" in README
+    for name in resources.stdlib_names():
+        assert f"| `{name}` |" in README
+
+
+@pytest.mark.parametrize("name", resources.stdlib_names())
+def test_standard_recipes_compile_and_are_canonical(name: str, tmp_path: Path) -> None:
+    text = resources.stdlib(name)
+    tree, diagnostics = syntax.parse(Source(text, name))
+    assert tree is not None
+    assert diagnostics == ()
+    assert syntax.format(tree, Source(text, name)) == text
+    write_parquet(
+        tmp_path / "data/a.parquet", "SELECT 'a' AS id, 'b' AS text, 1 AS tokens, 'c' AS domain, 0.5 AS score"
+    )
+    own = "" if name.startswith("std.template.") else 'source a { shards "data/*.parquet", id id, text text }\n'
+    needs_criterion = name in ("std.curve.nag", "std.curve.quadmix", "std.mix.quadmix")
+    criterion = "criterion score = column(score) higher is better\n" if needs_criterion else ""
+    recipe = tmp_path / "a.recipe"
+    recipe.write_text(f"use {name}\n{own}{criterion}")
+    assert pipeline.compile_recipe(recipe, {}).recipe.sources
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_apply_and_verify(name: str, checkout: Path, run: Run) -> None:
+    recipe = checkout / "examples" / name
+    assert run("fmt", "--check", recipe).code == 0
+    assert run("check", recipe).code == 0
+    assert run("apply", recipe, "--yes").code == 0
+    dataset = checkout / "examples/out" / recipe.stem
+    assert run("verify", dataset).out.startswith("ok: ")
+    assert run("explain", dataset).code == 0
+
+
+def test_there_are_five_examples() -> None:
+    assert len(EXAMPLES) == 5
+
+
+def test_decontamination_finds_the_overlaps_of_the_example(checkout: Path, run: Run) -> None:
+    run("apply", checkout / "examples/decontaminate.recipe", "--yes")
+    from tests.conftest import rows
+
+    found = rows(
+        f"SELECT evidence FROM '{checkout}/examples/out/decontaminate/ledger/*.parquet' "
+        "WHERE rejected_by = 'not overlaps(questions, ngram: 13)'"
+    )
+    assert len(found) == 6
+    assert all(len(row[0].partition(" = ")[2].split()) == 13 for row in found)
+
+
+def test_quickstart_runs_as_the_readme_says(tmp_path: Path) -> None:
+    folder = tmp_path / "first"
+    ended = subprocess.run(
+        [sys.executable, "-m", "recipec", "quickstart", str(folder)], capture_output=True, text=True, check=True
+    )
+    for said in ("recipec plan", "recipec apply", "recipec verify", "recipec explain"):
+        assert f"== {said} {folder}" in ended.stdout
+    assert ": in, " in ended.stdout
+    assert ": out (" in ended.stdout
+    ledger = f"'{folder}/out/first/ledger/*.parquet'"
+    from tests.conftest import rows
+
+    documents, domains, selected = rows(
+        f"SELECT count(*), count(DISTINCT domain), count(*) FILTER (copies > 0) FROM {ledger}"
+    )[0]
+    assert documents > 3_000
+    assert domains >= 5
+    assert 0 < selected < documents
+    recipe = folder / "first.recipe"
+    text = recipe.read_text()
+    tree, _ = syntax.parse(Source(text, "first.recipe"))
+    assert tree is not None
+    assert syntax.format(tree, Source(text, "first.recipe")) == text
+
+
+def test_quickstart_leaves_other_folders_alone(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    result = run("quickstart", tmp_path)
+    assert result.code == 1
+    assert "R0712" in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
