@@ -81,6 +81,12 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
 
 
+def place(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    """A key that sorts diagnostics by file, line and column."""
+    span = diagnostic.span
+    return (span.source.path, span.line, span.column) if span else ("", 0, 0)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> tuple[str, ...]:
     """A help line with the nearest known name, or the known names when there are few, or nothing."""
     names = sorted(set(known))

@@ -9,7 +9,7 @@ from pathlib import Path
 from recipec import __version__, output, planning, runtime, semantics, storage, syntax
 from recipec.database import environment
 from recipec.database.connection import Settings, connect
-from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors
+from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors, place
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
 from recipec.ir.selection import Selection
@@ -51,14 +51,12 @@ def compile_recipe(path: Path, overrides: Mapping[str, str]) -> Compiled:
     """
     source = syntax.load(path)
     tree, diagnostics = syntax.parse(source)
-    if tree is None or has_errors(diagnostics):
-        raise Failure(*diagnostics)
     folder = path.parent.resolve()
     resolved = semantics.resolve(
         tree, path=str(path), folder=folder, overrides=overrides, environment=environment.Files()
     )
-    if resolved.recipe is None:
-        raise Failure(*diagnostics, *resolved.diagnostics)
+    if resolved.recipe is None or has_errors(diagnostics):
+        raise Failure(*sorted((*diagnostics, *resolved.diagnostics), key=place))
     return Compiled(resolved.recipe, (*diagnostics, *resolved.diagnostics))
 
 

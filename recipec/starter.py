@@ -44,7 +44,7 @@ def recipe(folder: Path, beside: Path) -> str:
     text = "\n".join(_lines(name, f"{relative}/{glob}", columns, roles)) + "\n"
     source = Source(text, "init")
     tree, diagnostics = syntax.parse(source)
-    assert tree is not None, diagnostics
+    assert not diagnostics, diagnostics
     return syntax.format(tree, source)
 
 

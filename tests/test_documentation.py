@@ -73,7 +73,6 @@ def test_the_readme_names_every_heuristic_command_and_standard_recipe() -> None:
 def test_standard_recipes_compile_and_are_canonical(name: str, tmp_path: Path) -> None:
     text = resources.stdlib(name)
     tree, diagnostics = syntax.parse(Source(text, name))
-    assert tree is not None
     assert diagnostics == ()
     assert syntax.format(tree, Source(text, name)) == text
     write_parquet(
@@ -135,7 +134,6 @@ def test_quickstart_runs_as_the_readme_says(tmp_path: Path) -> None:
     recipe = folder / "first.recipe"
     text = recipe.read_text()
     tree, _ = syntax.parse(Source(text, "first.recipe"))
-    assert tree is not None
     assert syntax.format(tree, Source(text, "first.recipe")) == text
 
 

@@ -86,7 +86,7 @@ def test_an_unknown_document_is_a_diagnostic_with_a_near_id(world: Path, run: Ru
     dataset = applied(world, run, SOURCE)
     result = run("explain", dataset, "doc-9999")
     assert result.code == 1
-    assert result.err == "error[R0801]: the dataset knows no document `doc-9999`\n = help: did you mean `doc-399`?\n\n"
+    assert result.err == "error[R0801]: the dataset knows no document `doc-9999`\n  = help: did you mean `doc-399`?\n"
     assert run("explain", dataset, "doc-9", "--source", "other").code == 1
 
 

@@ -43,7 +43,7 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
 
     source = read(path)
     tree, diagnostics = syntax.parse(source)
-    if tree is None or has_errors(diagnostics):
+    if has_errors(diagnostics):
         raise Failure(*diagnostics)
     canonical = syntax.format(tree, source)
     # Bytes decide, as BOM and CRLF are no part of `source`.

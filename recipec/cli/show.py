@@ -95,7 +95,7 @@ def print_tree(source: Source, *, json: bool) -> None:
     from recipec.cli import tree_view
 
     tree, diagnostics = syntax.parse(source)
-    if tree is None or diagnostics:
+    if diagnostics:
         raise Failure(*diagnostics)
     print(tree_view.as_json(tree) if json else tree_view.as_text(tree))
 

@@ -48,7 +48,7 @@ def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
         lines.append(f"{' ' * width}--> {diagnostic.place}")
     previous: Span | None = None
     for span, label, mark in places:
-        if previous is None or previous.source is not span.source:
+        if previous is None or previous.source.path != span.source.path:
             lines += [f"{' ' * width}--> {span}", f"{' ' * width} |"]
         else:
             lines.append(f"{' ' * width} |")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from recipec.diagnostics import did_you_mean
 from recipec.semantics.context import Context
 from recipec.source import Span
 from recipec.syntax import ast
@@ -31,7 +32,9 @@ def settings(context: Context, block: ast.Block | None, forms: Mapping[str, Form
     for setting in block.settings if block else ():
         form = forms.get(setting.name.text)
         if form is None:
-            context.unknown("R0201", f"setting of {what}", setting.name.text, setting.name.span, forms)
+            name = setting.name.text
+            helps = did_you_mean(name, forms)
+            context.error("R0201", f"{what} has no setting `{name}`", setting.name.span, label="not known here", helps=helps)
         elif _well_formed(context, setting, form):
             same = [other for other in found[setting.name.text] if _domain(other) == _domain(setting)]
             if same and not form.many:

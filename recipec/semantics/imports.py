@@ -50,7 +50,7 @@ def _used(context: Context, use: ast.Use, chain: tuple[ast.Use, ...], seen: set[
         return ()
     tree, diagnostics = parse(source)
     context.diagnostics.extend(diagnostics)
-    return _expanded(context, tree.statements, (*chain, use), seen) if tree else ()
+    return _expanded(context, tree.statements, (*chain, use), seen)
 
 
 def _source(context: Context, use: ast.Use) -> Source | None:

@@ -37,7 +37,7 @@ def _override(context: Context, name: str, written: str, param: ast.Param) -> as
     """The value of `--set name=written`. A unit left out is that of the recipe's own value."""
     source = Source(f"param {name} = {written}\n", f"--set {name}")
     tree, diagnostics = parse(source)
-    statements = tree.statements if tree else ()
+    statements = tree.statements
     if has_errors(diagnostics) or len(statements) != 1 or not isinstance(statements[0], ast.Param):
         if "$" not in written and '"' not in written and isinstance(param.value, ast.String):
             # Shells eat quotes; a bare word for a string parameter is that string.

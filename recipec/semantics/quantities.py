@@ -27,6 +27,8 @@ def quantity(context: Context, expr: ast.Expr, unit: str) -> Decimal | None:
     inner = expr
     if isinstance(expr, ast.Unary) and expr.operator == "-":
         sign, inner = -1, expr.operand
+    if isinstance(inner, ast.ParamRef):
+        return None  # an unknown parameter, which is already told
     if not isinstance(inner, ast.Quantity):
         context.error("R0208", f"expected {UNITS[unit]}", expr.span, label="this is no number")
         return None
@@ -46,7 +48,8 @@ def _remedy(found: ast.Quantity, unit: str) -> tuple[str, ...]:
         case "%":
             return (f"write `{found.text}%` if a share is meant",)
         case "bytes":
-            return (f"write `{found.text}B`, or with KB, MB, GB",)
+            # B is billion in a count, so that "512B" meant for bytes lacks what it counts.
+            return (f"write for example `{found.text.rstrip('KMBT')}MB`, or `{found.text.rstrip('KMBT')} bytes`",)
         case _:
             return (f"write `{found.text} {unit}`",)
 

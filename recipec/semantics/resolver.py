@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from recipec.diagnostics import Diagnostic, has_errors
+from recipec.diagnostics import Diagnostic, has_errors, place
 from recipec.ir import model
 from recipec.semantics import allocation, clauses, delivery, imports, parameters, sampling, sources
 from recipec.semantics.context import Context, Environment
@@ -44,13 +44,24 @@ def resolve(
     body = tuple(s for s in statements if not isinstance(s, ast.Param))
     body = parameters.substitute(context, body, values)
     recipe = _recipe(context, body, path, values, start)
-    found = tuple(sorted(context.diagnostics, key=_place))
-    return Resolved(None if has_errors(found) else recipe, found)
+    hidden = {code for word in tree.broken for code in FOLLOWS.get(word, frozenset())}
+    found = tuple(sorted((one for one in context.diagnostics if one.code not in hidden), key=place))
+    return Resolved(None if tree.broken or has_errors(found) else recipe, found)
 
 
-def _place(diagnostic: Diagnostic) -> tuple[str, int]:
-    span = diagnostic.span
-    return (span.source.path, span.start) if span else ("", 0)
+NAMELESS = frozenset({"R0203", "R0204", "R0205", "R0211", "R0214", "R0220", "R0227", "R0235", "R0236"})
+"""What a statement that is missing from the tree can make other statements look wrong for."""
+
+FOLLOWS: Mapping[str, frozenset[str]] = {
+    "": NAMELESS,
+    "use": NAMELESS,
+    "source": frozenset({"R0203", "R0204", "R0205"}),
+    "criterion": frozenset({"R0204", "R0220", "R0235", "R0236"}),
+    "target": frozenset({"R0227"}),
+    "param": frozenset({"R0211", "R0214"}),
+    "quality": frozenset({"R0236"}),
+}
+"""What is not told after a statement of a kind could not be read, since it may be its fault."""
 
 
 def _recipe(

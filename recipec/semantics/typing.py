@@ -207,7 +207,7 @@ def _fits(context: Context, word: str, operand: Expression, allowed: Sequence[Ty
     shown = "concat" if word == "concat" else word
     expected = " or ".join(named(type_) for type_ in allowed)
     helps: tuple[str, ...] = ()
-    if operand.type == "string" and "float" in allowed:
+    if operand.type == "string" and "float" in allowed and not isinstance(node, ast.String):
         helps = (f"cast it: `float({text(node)})`",)
     elif operand.type != "other" and allowed == ("string",):
         helps = (f"cast it: `string({text(node)})`",)

@@ -330,4 +330,7 @@ Statement: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Recipe(Node):
+    """`broken` are the first words of the statements that could not be read, as far as they are known ones ("" else)."""
+
     statements: tuple[Statement, ...]
+    broken: tuple[str, ...] = ()

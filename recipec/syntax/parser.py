@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from functools import cache
 
 from lark import Lark, Token
@@ -15,6 +17,8 @@ from recipec.syntax.building import Builder
 from recipec.syntax.scanner import STATEMENTS, Scan, scan
 
 UNITS = ("tokens", "params", "times", "bytes", "K", "M", "B", "T", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
+
+NUMBER_BEFORE = re.compile(r"(?<![\w.])\d[\w.]*[ \t]*$")
 
 SHOWN = {
     "$END": "the end of the statement",
@@ -55,19 +59,23 @@ def grammar() -> Lark:
     )
 
 
-def parse(source: Source) -> tuple[ast.Recipe | None, tuple[Diagnostic, ...]]:
-    """The tree of a recipe (None when there are errors), and the diagnostics in the order of the text."""
+def parse(source: Source) -> tuple[ast.Recipe, tuple[Diagnostic, ...]]:
+    """The tree of a recipe, and the diagnostics in the order of the text. With errors, the statements without."""
     scanned = scan(source)
     diagnostics = list(scanned.diagnostics)
-    statements = []
+    statements: list[ast.Statement] = []
+    broken: list[str] = [""] if diagnostics else []
     for start, end in scanned.statements:
+        before = len(diagnostics)
         statement = _statement(source, scanned, start, end, diagnostics)
-        if statement is not None:
+        if statement is not None and len(diagnostics) == before:
             statements.append(statement)
+        else:
+            word = _word_at(source.text, start)
+            broken.append(next(iter(get_close_matches(word, STATEMENTS, n=1)), ""))
     diagnostics.sort(key=lambda diagnostic: diagnostic.span.start if diagnostic.span else 0)
-    if diagnostics:
-        return None, tuple(diagnostics)
-    return ast.Recipe(tuple(statements), span=Span(source, 0, len(source.text))), ()
+    span = Span(source, 0, len(source.text))
+    return ast.Recipe(tuple(statements), tuple(broken), span=span), tuple(diagnostics)
 
 
 def _statement(
@@ -106,6 +114,9 @@ def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str])
     if not word:
         return Diagnostic("R0008", f"unexpected character `{place.text}`", place, _expected(allowed))
     span = Span(source, place.start, place.start + len(word))
+    before = source.text[start : place.start]
+    if NUMBER_BEFORE.search(before) and (before[-1].isalnum() or get_close_matches(word.lower(), UNITS, n=1)):
+        return Diagnostic("R0011", f"unknown unit `{word}`", span, helps=did_you_mean(word, UNITS))
     if place.start == start:
         helps = did_you_mean(word, STATEMENTS) or ("a statement begins with one of: " + ", ".join(STATEMENTS),)
         return Diagnostic("R0007", f"`{word}` begins no statement", span, helps=helps)
@@ -118,10 +129,7 @@ def _unexpected_token(source: Source, start: int, place: Span, error: Unexpected
     if place.start == start or (token.type in ("NAME", "QUOTED") and before is None):
         return _unexpected_text(source, start, place, set())
     if before is not None and before.type == "QUANTITY" and token.type == "NAME":
-        word = _word_at(source.text, place.start) or str(token)
-        span = Span(source, place.start, place.start + len(word))
-        if token.start_pos == before.end_pos or word.lower() in (unit.lower() for unit in UNITS):
-            return Diagnostic("R0011", f"unknown unit `{word}`", span, helps=did_you_mean(word, UNITS))
+        return _unexpected_text(source, start, place, error.expected)
     if token.type == "COMPARE" and "AND" in error.expected and not error.expected & {"COMPARE", "NAME"}:
         return Diagnostic("R0015", "comparisons do not chain", place, helps=("join two with `and`",))
     if token.type == "_NL":
