@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 from functools import cache
 
-from lark import Lark, Token
+from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from recipec import resources
@@ -14,7 +14,7 @@ from recipec.diagnostics import Diagnostic, did_you_mean
 from recipec.source import Source, Span
 from recipec.syntax import ast
 from recipec.syntax.building import Builder
-from recipec.syntax.scanner import STATEMENTS, Scan, scan
+from recipec.syntax.scanner import DEEPEST, STATEMENTS, Scan, scan
 
 UNITS = ("tokens", "params", "times", "bytes", "K", "M", "B", "T", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
 
@@ -30,7 +30,7 @@ SHOWN = {
     "BOOLEAN": "true or false",
     "PARAM_REF": "a parameter",
     "COMPARE": "a comparison",
-    "SIGN": "`+` or `-`",
+    "PLUS": "`+`",
     "MINUS": "`-`",
     "MULTIPLY": "`*`, `/` or `%`",
     "LBRACE": "`{`",
@@ -87,10 +87,25 @@ def _statement(
     except UnexpectedInput as error:
         diagnostics.append(_explained(source, start, end, error))
         return None
+    if _depth(tree) > DEEPEST:
+        span = Span(source, start, start + len(_word_at(source.text, start)))
+        helps = ("write several statements, or `in (…)`",)
+        diagnostics.append(Diagnostic("R0006", f"an expression of more than {DEEPEST} levels", span, helps=helps))
+        return None
     builder = Builder(source, start)
     statement = builder.statement(tree)
     diagnostics.extend(builder.diagnostics)
     return statement
+
+
+def _depth(tree: Tree[Token]) -> int:
+    """How many levels a tree has; later stages walk it by recursion."""
+    deepest, stack = 0, [(tree, 1)]
+    while stack:
+        node, level = stack.pop()
+        deepest = max(deepest, level)
+        stack += [(child, level + 1) for child in node.children if isinstance(child, Tree)]
+    return deepest
 
 
 def _explained(source: Source, start: int, end: int, error: UnexpectedInput) -> Diagnostic:

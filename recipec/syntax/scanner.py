@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from recipec.diagnostics import Diagnostic, Label
 from recipec.source import Source, Span
 
-DEEPEST = 200
+DEEPEST = 100
 """Brackets within brackets. Real recipes have three; a parser that recurses must have some end."""
 
 STATEMENTS = [

@@ -1,0 +1,228 @@
+"""Parsing and formatting: one form for one meaning, comments kept, nothing but diagnostics whatever the text."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recipec import syntax
+from recipec.diagnostics import Failure
+from recipec.source import Source
+from tests.conftest import REPOSITORY, Run
+
+RECIPES = [*sorted((REPOSITORY / "stdlib_recipes").glob("*.recipe")), *sorted((REPOSITORY / "examples").glob("*.recipe"))]
+
+DESIGN = '''# science
+use std.quality.web            # bundles
+param budget = 30B tokens
+seed 42
+source web {
+  shards  "data/web/*.parquet"
+  id      doc_id
+  text    text
+  tokens  token_count
+  domain  topic
+}
+target science_qa { examples "targets/a.jsonl", text "{question} {answer}", holdout 10% }
+where  lang == "en" and length(text) >= 200
+where  not overlaps(science_qa, ngram: 13)          # decontamination
+criterion edu = column(edu_score) higher is better
+criterion fit = nag(target: science_qa, model: "smollm2-135m", top_k: 20)
+quality {
+  normalize zscore
+  weights { edu 0.5, ppl 0.2, fit 0.3 }
+  weights for code { ppl 0.3, fit 0.7 }
+}
+sample quadmix { curve { lambda 500, omega 0.08, eta 1, epsilon 0.001 }
+  curve for science { omega 0.2 } }
+mixture tikmix(target: science_qa, method: direct)
+quota  science  between 20% and 40%
+quota  code     at most 5B tokens
+quota  code where stars > 10 at least 5%
+repeat at most 4 times
+repeat code at most 2 times
+budget $budget {
+  model  1.7B params
+  law    infolaw("laws/ours.json")
+  require loss   <= 2.45
+}
+output parquet "out/science" { shard 512MB, compression zstd, shuffle }
+phases { until 100B tokens { mixture natural } then { mixture proportional } }
+'''
+
+
+def parsed(text: str) -> object:
+    tree, diagnostics = syntax.parse(Source(text, "a.recipe"))
+    assert diagnostics == ()
+    return tree
+
+
+def formatted(text: str) -> str:
+    source = Source(text, "a.recipe")
+    tree, diagnostics = syntax.parse(source)
+    assert diagnostics == ()
+    return syntax.format(tree, source)
+
+
+EXPRESSIONS = [
+    ("a==1", "a == 1"),
+    ("(a+b)*c", "(a + b) * c"),
+    ("a+(b*c)", "a + b * c"),
+    ("a-(b-c)", "a - (b - c)"),
+    ("not (a and b)", "not (a and b)"),
+    ("(not a) and b", "not a and b"),
+    ("a or (b and c)", "a or b and c"),
+    ("(a or b) and c", "(a or b) and c"),
+    ("a in (1,2 , 3)", "a in (1, 2, 3)"),
+    ("a not in (1)", "a not in (1)"),
+    ("a is not null", "a is not null"),
+    ('a matches "x.*"', 'a matches "x.*"'),
+    ("-a + -3", "-a + -3"),
+    ("length( text )>=20%", "length(text) >= 20%"),
+    ("f(a , n:3)", "f(a, n: 3)"),
+    ("`my col` == `from`", "`my col` == `from`"),
+    ('a == "q\\"\\n\\u00e9"', 'a == "q\\"\\né"'),
+    ("a.b > 1_000.50e-3", "a.b > 1_000.50e-3"),
+    ("lower(higher) == upper(lower)", "lower(higher) == upper(lower)"),
+]
+
+
+@pytest.mark.parametrize(("written", "canonical"), EXPRESSIONS)
+def test_expressions_have_one_form(written: str, canonical: str) -> None:
+    assert formatted(f"where {written}\n") == f"where {canonical}\n"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_shipped_recipes_round_trip_and_are_canonical(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert formatted(text) == text
+
+
+def test_the_recipe_of_the_design_formats_once_and_keeps_its_comments() -> None:
+    once = formatted(DESIGN)
+    assert formatted(once) == once
+    assert parsed(once) == parsed(formatted(once))
+    for comment in ("# science", "# bundles", "# decontamination"):
+        assert once.count(comment) == 1
+
+
+def test_the_order_of_blocks_means_nothing() -> None:
+    blocks = ["seed 1\n", "where a > 1\n", "repeat at most 2 times\n", 'output parquet "o"\n', "budget 3K tokens\n"]
+    assert {formatted("".join(random.Random(seed).sample(blocks, len(blocks)))) for seed in range(10)} == {
+        formatted("".join(blocks))
+    }
+
+
+names = st.sampled_from(["a", "topic", "my col", "from", "x.y", "héé", "not"]).map(
+    lambda name: name if name.isidentifier() and name not in ("from", "not") else f"`{name}`"
+)
+numbers = st.sampled_from(["0", "1", "2.50", "30B", "1e-3", "20%", "4 times", "512MB", "1_000"])
+strings = st.text(max_size=8).map(lambda text: '"' + "".join(c for c in text if c.isprintable() and c not in '"\\') + '"')
+atoms = names | numbers | strings | st.just("true")
+expressions = st.recursive(
+    atoms,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "and", "or"]), inner).map(lambda t: f"({' '.join(t)})"),
+        st.tuples(atoms, st.sampled_from(["==", "<", ">="]), atoms).map(lambda t: f"({' '.join(t)})"),
+        inner.map(lambda e: f"(not ({e}))"),
+        inner.map(lambda e: f"f({e}, n: {e})"),
+        inner.map(lambda e: f"(({e}) is null)"),
+    ),
+    max_leaves=6,
+)
+statements = st.one_of(
+    expressions.map(lambda e: f"where {e}"),
+    st.tuples(names, names).map(lambda t: f"criterion {t[0]} = column({t[1]}) lower is better"),
+    st.tuples(names, expressions).map(lambda t: f"param {t[0]} = {t[1]}"),
+    st.tuples(names, numbers, numbers).map(lambda t: f"quota {t[0]} between {t[1]} and {t[2]}"),
+    st.tuples(names, strings, names).map(lambda t: f"source {t[0]} {{ shards {t[1]}, id {t[2]} # c\n}}"),
+    st.lists(st.tuples(names, numbers), max_size=3).map(
+        lambda ts: "mixture { " + ", ".join(" ".join(t) for t in ts) + " }"
+    ),
+    st.just("# a comment"),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(statements, max_size=5).map("\n".join))
+def test_formatting_keeps_the_meaning(text: str) -> None:
+    source = Source(text + "\n", "a.recipe")
+    tree, diagnostics = syntax.parse(source)
+    if diagnostics:
+        return
+    once = syntax.format(tree, source)
+    again, none = syntax.parse(Source(once, "a.recipe"))
+    assert none == ()
+    assert sorted(map(repr_without_spans, again.statements)) == sorted(map(repr_without_spans, tree.statements))
+    assert syntax.format(again, Source(once, "a.recipe")) == once
+
+
+def repr_without_spans(node: object) -> str:
+    return syntax.statement_text(node)  # type: ignore[arg-type]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200) | st.lists(st.sampled_from([*DESIGN.split(), "\n", "{", "}", "(", '"']), max_size=40).map(" ".join))
+def test_any_text_gives_a_tree_or_diagnostics(text: str) -> None:
+    tree, diagnostics = syntax.parse(Source(text, "a.recipe"))
+    assert diagnostics or formatted(text) is not None
+    for one in diagnostics:
+        assert one.code.startswith("R00")
+        assert one.span is not None
+        assert 0 <= one.span.start <= one.span.end <= len(text)
+    assert isinstance(tree.statements, tuple)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, len(DESIGN) - 1), st.characters(), st.booleans())
+def test_a_changed_character_gives_a_tree_or_diagnostics(place: int, character: str, insert: bool) -> None:
+    text = DESIGN[:place] + character + DESIGN[place + (0 if insert else 1) :]
+    syntax.parse(Source(text, "a.recipe"))
+
+
+def failed(path: Path) -> tuple[str, ...]:
+    try:
+        source = syntax.load(path)
+    except Failure as failure:
+        return tuple(one.code for one in failure.diagnostics)
+    return tuple(one.code for one in syntax.parse(source)[1])
+
+
+@pytest.mark.parametrize(
+    ("content", "codes"),
+    [
+        (b"seed 1\xff\n", ("R0002",)),
+        (b"\xef\xbb\xbfseed 1\r\nseed\t2\r\n", ()),
+        (b"where " + b"(" * 10_000 + b"a" + b")" * 10_000 + b"\n", ("R0006",)),
+        (b"where a == 1" + b" and a == 1" * 3_000 + b"\n", ("R0006",)),
+        (b"seed \x00 1\n", ("R0008",)),
+        (b"", ()),
+    ],
+    ids=["not UTF-8", "BOM and CRLF", "deep", "long chain", "NUL", "empty"],
+)
+def test_awkward_files(tmp_path: Path, content: bytes, codes: tuple[str, ...]) -> None:
+    path = tmp_path / "a.recipe"
+    path.write_bytes(content)
+    assert failed(path) == codes
+
+
+def test_a_literal_of_100_megabytes_is_refused_at_once(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "a.recipe"
+    with path.open("wb") as file:
+        file.write(b'where a == "')
+        file.seek(100_000_000)
+        file.write(b'"\n')
+    assert failed(path) == ("R0014",)
+    result = run("check", path)
+    assert result.code == 1
+    assert "R0014" in result.err
+
+
+def test_a_recipe_that_is_not_there(tmp_path: Path, run: Run) -> None:
+    result = run("check", tmp_path / "none.recipe")
+    assert result.code == 1
+    assert "error[R0001]" in result.err
