@@ -71,6 +71,7 @@ class Format:
         options: from the compression and the rows of a row group to the options of a `COPY`.
         scan: from a quoted SQL list of paths and the quoted columns ("name" TYPE pairs) to a table expression.
         loader: the word that `datasets.load_dataset` knows it by.
+        longest_line: bytes of the longest row that can be read, of which each thread holds some; 0 where rows are columns.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Format:
     options: Callable[[str, int], str]
     scan: Callable[[str, Sequence[tuple[str, str]]], str]
     loader: str
+    longest_line: int = 0
 
 
 @cache

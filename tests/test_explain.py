@@ -61,7 +61,9 @@ def test_the_nearest_changes_of_omega_and_epsilon_flip_the_outcome(world: Path, 
 def test_a_rejected_document_shows_its_clause_its_value_and_the_limit_that_would_pass(world: Path, run: Run) -> None:
     dataset = applied(world, run, SOURCE + 'where length(text) >= 100 and topic != "b"\n')
     ledger = f"'{dataset}/ledger/*.parquet'"
-    (document, evidence) = rows(f"SELECT doc_id, evidence FROM {ledger} WHERE evidence LIKE 'length%' ORDER BY 1 LIMIT 1")[0]
+    (document, evidence) = rows(
+        f"SELECT doc_id, evidence FROM {ledger} WHERE evidence LIKE 'length%' ORDER BY 1 LIMIT 1"
+    )[0]
     length = int(evidence.removeprefix("length(text) = "))
     result = run("explain", dataset, document)
     assert "out (filtered)" in result.out

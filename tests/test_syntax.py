@@ -14,9 +14,12 @@ from recipec.diagnostics import Failure
 from recipec.source import Source
 from tests.conftest import REPOSITORY, Run
 
-RECIPES = [*sorted((REPOSITORY / "stdlib_recipes").glob("*.recipe")), *sorted((REPOSITORY / "examples").glob("*.recipe"))]
+RECIPES = [
+    *sorted((REPOSITORY / "stdlib_recipes").glob("*.recipe")),
+    *sorted((REPOSITORY / "examples").glob("*.recipe")),
+]
 
-DESIGN = '''# science
+DESIGN = """# science
 use std.quality.web            # bundles
 param budget = 30B tokens
 seed 42
@@ -52,7 +55,7 @@ budget $budget {
 }
 output parquet "out/science" { shard 512MB, compression zstd, shuffle }
 phases { until 100B tokens { mixture natural } then { mixture proportional } }
-'''
+"""
 
 
 def parsed(text: str) -> object:
@@ -121,7 +124,9 @@ names = st.sampled_from(["a", "topic", "my col", "from", "x.y", "héé", "not"])
     lambda name: name if name.isidentifier() and name not in ("from", "not") else f"`{name}`"
 )
 numbers = st.sampled_from(["0", "1", "2.50", "30B", "1e-3", "20%", "4 times", "512MB", "1_000"])
-strings = st.text(max_size=8).map(lambda text: '"' + "".join(c for c in text if c.isprintable() and c not in '"\\') + '"')
+strings = st.text(max_size=8).map(
+    lambda text: '"' + "".join(c for c in text if c.isprintable() and c not in '"\\') + '"'
+)
 atoms = names | numbers | strings | st.just("true")
 expressions = st.recursive(
     atoms,
@@ -166,7 +171,10 @@ def repr_without_spans(node: object) -> str:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(max_size=200) | st.lists(st.sampled_from([*DESIGN.split(), "\n", "{", "}", "(", '"']), max_size=40).map(" ".join))
+@given(
+    st.text(max_size=200)
+    | st.lists(st.sampled_from([*DESIGN.split(), "\n", "{", "}", "(", '"']), max_size=40).map(" ".join)
+)
 def test_any_text_gives_a_tree_or_diagnostics(text: str) -> None:
     tree, diagnostics = syntax.parse(Source(text, "a.recipe"))
     assert diagnostics or formatted(text) is not None

@@ -34,4 +34,5 @@ SPEC = Format(
     options=options,
     scan=scan,
     loader="json",
+    longest_line=LONGEST_LINE,
 )

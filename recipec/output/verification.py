@@ -13,7 +13,6 @@ import duckdb
 from recipec import spec, storage
 from recipec.database.sql import ident
 from recipec.diagnostics import Diagnostic
-from recipec.formats import jsonl
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, Manifest
 from recipec.output import columns, derivation, ledger, manifest
@@ -139,11 +138,12 @@ def _data_table(dataset: Path, described: Manifest, files: Sequence[DataFile] | 
 def _few_threads(connection: DuckDBPyConnection, described: Manifest) -> Iterator[None]:
     """Lowers the number of threads, if need be, to what memory has buffers for while lines are read: each thread takes
     twice the longest line that may come."""
-    if write_of(described).output.format != "jsonl":
+    longest = spec.find("formats", write_of(described).output.format).longest_line
+    if not longest:
         yield
         return
     threads = int(connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
-    most = memory_limit(connection) // (4 * jsonl.LONGEST_LINE)
+    most = memory_limit(connection) // (4 * longest)
     connection.execute(f"SET threads = {max(1, min(threads, most))}")
     try:
         yield

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from recipec import __version__, spec, storage
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, DomainTotal, ExecutionPlan, Manifest

@@ -78,7 +78,9 @@ def main() -> None:
     print(f"python -c ''           {bare:.3f} s")
     print(f"python -c import duckdb {with_duckdb:.3f} s")
     print(f"recipec --help         {help_:.3f} s (target 0.2), {help_ / bare:.1f} x an empty interpreter")
-    print(f"recipec plan, {arguments.shards} shards, no change {plan:.3f} s (target 1), {plan / with_duckdb:.1f} x import duckdb")
+    print(
+        f"recipec plan, {arguments.shards} shards, no change {plan:.3f} s (target 1), {plan / with_duckdb:.1f} x import duckdb"
+    )
 
 
 if __name__ == "__main__":

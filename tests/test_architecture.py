@@ -1,0 +1,126 @@
+"""Who imports whom, what is never imported, and that files stay small."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, Run
+
+LAYERS = [
+    {"source"},
+    {"diagnostics"},
+    {"progress", "resources", "storage"},
+    {"ir", "syntax"},
+    {"spec"},
+    {"semantics", "laws"},
+    {"database"},
+    {"selection"},
+    {"output"},
+    {"planning"},
+    {"starter"},
+    {"runtime"},
+    {"audit", "quickstart"},
+    {"pipeline"},
+    {"cli"},
+]
+"""Each may import what stands before it; those of one line not each other."""
+
+EXTENSIONS = {"criteria", "formats", "mixers", "budgets"}
+
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+FILES = sorted((REPOSITORY / "recipec").rglob("*.py"))
+
+
+def imported(path: Path, everywhere: bool = True) -> set[str]:
+    """Modules that a file imports: anywhere in it, or only when it is imported itself. Types alone do not count."""
+    found: set[str] = set()
+    stack: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if not everywhere and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        stack += ast.iter_child_nodes(node)
+    return found
+
+
+def package(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY / "recipec").with_suffix("").parts
+    return parts[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(REPOSITORY / "recipec")))
+def test_imports_go_one_way(path: Path) -> None:
+    own = package(path)
+    if own in ("__init__", "__main__"):
+        return
+    others = {name.split(".")[1] for name in imported(path) if name.startswith("recipec.")} - {own, "__version__"}
+    if own in EXTENSIONS:
+        assert others <= {"spec", *(name for name in LEVEL if LEVEL[name] <= LEVEL["laws"])}
+        return
+    assert not others & EXTENSIONS, "extensions are found by their word"
+    assert {name for name in others if LEVEL[name] >= LEVEL[own]} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(REPOSITORY / "recipec")))
+def test_heavy_packages_are_imported_in_functions(path: Path) -> None:
+    heavy = {"torch", "transformers", "lightgbm", "fasttext", "tokenizers", "scipy", "rich", "datasets"}
+    here = {name.split(".")[0] for name in imported(path, everywhere=False)}
+    assert not here & (heavy if package(path) != "laws" else heavy - {"scipy"})
+    everywhere = {name.split(".")[0] for name in imported(path)}
+    assert "rich" not in everywhere or package(path) == "cli"
+    assert "lark" not in everywhere or package(path) == "syntax"
+
+
+@pytest.mark.parametrize("path", [*FILES, *(REPOSITORY / "tests").rglob("*.py")], ids=lambda path: path.name)
+def test_files_are_small(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").count("\n") <= 400
+
+
+def test_the_checkout_has_no_copy_of_the_data() -> None:
+    assert not (REPOSITORY / "recipec/_data").exists()
+
+
+def test_the_top_level_is_what_was_agreed() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout
+    found = {line.split("/")[0] for line in tracked.splitlines()} or {"README.md"}
+    agreed = {"pyproject.toml", "recipec", "grammar", "stdlib_recipes", "tests", "examples", "README.md", "LICENSE"}
+    assert {name for name in found if not name.startswith(".")} <= agreed
+
+
+def test_a_plan_imports_no_model_library(mix: Path) -> None:
+    script = (
+        "import sys; from recipec.cli.main import main; code = main(['plan', sys.argv[1]]); "
+        "print(code, sorted({'torch', 'transformers', 'lightgbm', 'scipy', 'fasttext'} & set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(mix)], capture_output=True, text=True, check=True)
+    assert ended.stderr.splitlines()[-1] == "0 []"
+
+
+def test_help_imports_little() -> None:
+    script = (
+        "import sys; from recipec.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'duckdb', 'pydantic', 'rich', 'lark', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == "[]"
+
+
+def test_the_import_test_catches_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    planted = tmp_path / "recipec/syntax/planted.py"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("def f():\n    from recipec.cli import main\n")
+    monkeypatch.setattr("tests.test_architecture.REPOSITORY", tmp_path)
+    with pytest.raises(AssertionError):
+        test_imports_go_one_way(planted)
