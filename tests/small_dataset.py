@@ -163,7 +163,7 @@ def write_sampled(
 def select(connection: duckdb.DuckDBPyConnection, sampled: Path) -> Selection:
     relation = f"read_parquet({literal(str(sampled))})"
     reasons = connection.execute(
-        "SELECT domain, reason, rejected_by, count(*), CAST(sum(tokens) AS BIGINT) "
+        "SELECT domain, reason, coalesce(bad, rejected_by), count(*), CAST(sum(tokens) AS BIGINT) "
         f"FROM {relation} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     names = ("domain", "reason", "rejected_by", "documents", "tokens")

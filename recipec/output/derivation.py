@@ -171,7 +171,7 @@ def _check_totals(connection: DuckDBPyConnection, described: Manifest, ledger: s
 def _check_reasons(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> Iterable[Diagnostic]:
     """The table of reasons; of an unreadable row only the place is sure, so these are counted together."""
     rows = connection.execute(
-        f"SELECT reason, rejected_by, count(*) FROM {ledger} GROUP BY reason, rejected_by"
+        f"SELECT reason, coalesce(bad, rejected_by), count(*) FROM {ledger} GROUP BY ALL"
     ).fetchall()
     derived: dict[tuple[str, str], int] = {(row[0] or "", row[1] or ""): row[2] for row in rows}
     stated: dict[tuple[str, str], int] = {}
