@@ -9,6 +9,7 @@ from pathlib import Path
 from recipec import __version__, output, planning, runtime, semantics, storage, syntax
 from recipec.database import environment
 from recipec.database.connection import Settings, connect
+from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors, place
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
@@ -80,7 +81,7 @@ def plan(
     folder = Path(recipe.folder)
     destination = output.locate(folder, recipe.output) if recipe.output else None
     store = Store.beside(folder)
-    with storage.lock(store.root):
+    with disk_errors(store.root), storage.lock(store.root):
         shards = index.refresh(recipe.sources, folder, store.root, progress)
         ops = planning.optimise(planning.lower(recipe))
         ids = fingerprints.step_ids(ops, shards, folder)
@@ -125,7 +126,7 @@ def apply(plan: ExecutionPlan, *, settings: Settings | None = None, progress: Pr
     folder = Path(plan.folder)
     destination = output.locate(folder, recipe.output)
     store = Store.beside(folder)
-    with storage.lock(store.root):
+    with disk_errors(store.root), storage.lock(store.root):
         stale = index.stale(plan.shards, folder)
         if stale:
             raise Failure(*(_stale(change) for change in stale), exit_code=ExitCode.STALE)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from recipec import __version__, spec, storage
+from recipec.database.disk import disk_errors
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
@@ -72,7 +69,7 @@ def write(
     # The operation knows the output; a plan may be of a recipe whose output was overridden.
     digest = manifest.plan_digest(plan)
     target = destination or destinations.locate(Path(plan.folder), op.output)
-    with _disk_errors(target):
+    with disk_errors(target):
         storage.recover_folder(target)
         standing = destinations.check(plan, target)
         if standing is not None and _is_same(standing, digest, selection) and destinations.is_whole(target, standing):
@@ -224,27 +221,3 @@ def _row_group(parts: Sequence[Part]) -> int:
 def _check_room(writing: Writing, parts: Sequence[Part]) -> None:
     share = 1.0 if writing.op.output.compression == "none" else LEAST_COMPRESSED
     destinations.check_room(writing.staging.folder, int(sum(part.bytes for part in parts) * share))
-
-
-@contextlib.contextmanager
-def _disk_errors(target: Path) -> Iterator[None]:
-    """What the operating system or DuckDB says of a full or read-only disk, as diagnostics."""
-    try:
-        yield
-    except OSError as error:
-        raise _as_failure(error.errno, error.strerror or str(error), target) from error
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        text = str(error)
-        full = "No space left" in text or "failed to offload" in text or "Disk quota" in text
-        if full:
-            raise _as_failure(errno.ENOSPC, text.splitlines()[0], target) from error
-        if "Read-only file system" in text or "Permission denied" in text:
-            raise _as_failure(errno.EROFS, text.splitlines()[0], target) from error
-        raise
-
-
-def _as_failure(number: int | None, text: str, target: Path) -> Failure:
-    if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        help_ = "what is finished is kept; make room and run the same command again"
-        return Failure(Diagnostic("R0604", f"the disk is full: {text}", place=str(target), helps=(help_,)))
-    return Failure(Diagnostic("R0603", f"the output folder cannot be written: {text}", place=str(target)))
