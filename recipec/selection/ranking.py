@@ -44,7 +44,8 @@ def rank(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path, des
         SELECT c.* EXCLUDE (file_row_number) REPLACE (
                 CASE WHEN bad IS NULL THEN coalesce(rejected_by, {_missing(op)}) END AS rejected_by
             ), p.merged, p.rank, CASE WHEN p.row_number IS NOT NULL THEN {draw(op.seed)} END AS draw
-        FROM {table} AS c LEFT JOIN ranked_pool AS p ON c.file_row_number = p.row_number
+        FROM {table} AS c LEFT JOIN (SELECT row_number, merged, rank FROM ranked_pool) AS p
+            ON c.file_row_number = p.row_number
     """
     with storage.replacing(destination) as temporary:
         connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
