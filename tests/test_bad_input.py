@@ -50,10 +50,9 @@ BAD_ROWS = [
 def test_unreadable_rows_stop_the_run_or_go_to_the_dead_letters(
     world: Path, run: Run, column: str, value: str, why: str
 ) -> None:
-    shards(
-        world,
-        f"SELECT * EXCLUDE (i) REPLACE (CASE WHEN i = 7 THEN {value} ELSE {column} END AS {column}) FROM (SELECT i, {ROW} FROM range(100) AS r(i))",
-    )
+    changed = f"CASE WHEN i = 7 THEN {value} ELSE {column} END AS {column}"
+    numbered = f"SELECT i, {ROW} FROM range(100) AS r(i)"
+    shards(world, f"SELECT * EXCLUDE (i) REPLACE ({changed}) FROM ({numbered})")
     recipe = world / "a.recipe"
     text = SOURCE + "criterion edu = column(edu) higher is better\n" + OUTPUT
     fails(run, recipe, text, "error[R0322]: 1 of 100 rows are unreadable, more than the 0.001", why, "allow bad")
@@ -66,10 +65,9 @@ def test_unreadable_rows_stop_the_run_or_go_to_the_dead_letters(
 
 
 def test_null_scores_are_an_error_with_a_count_or_treated_as_said(world: Path, run: Run) -> None:
-    shards(
-        world,
-        f"SELECT * EXCLUDE (i) REPLACE (CASE WHEN i < 3 THEN NULL ELSE edu END AS edu) FROM (SELECT i, {ROW} FROM range(50) AS r(i))",
-    )
+    changed = "CASE WHEN i < 3 THEN NULL ELSE edu END AS edu"
+    numbered = f"SELECT i, {ROW} FROM range(50) AS r(i)"
+    shards(world, f"SELECT * EXCLUDE (i) REPLACE ({changed}) FROM ({numbered})")
     recipe = world / "a.recipe"
     text = SOURCE + "criterion edu = column(edu) higher is better\n" + OUTPUT
     fails(
@@ -245,7 +243,8 @@ def test_strange_ids_and_domains_pass_through_unchanged(world: Path, run: Run) -
         SOURCE.replace("*.parquet", "s.jsonl")
         + f'where topic in ({listed})\nwhere `q\'"uote` >= 0\nwhere not (topic == "x\'); DROP TABLE placed; --")\n'
         + "criterion `q'\"s` = column(`q'\"uote`) higher is better\n"
-        + f"sample quadmix {{ curve {{ omega 1 }}\n curve for {quoted[0]} {{ omega 0.9 }} }}\n{lines}mixture proportional\nbudget 48 tokens\n"
+        + f"sample quadmix {{ curve {{ omega 1 }}\n curve for {quoted[0]} {{ omega 0.9 }} }}\n{lines}"
+        + "mixture proportional\nbudget 48 tokens\n"
         + OUTPUT
     )
     recipe = world / "a.recipe"

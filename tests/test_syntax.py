@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipec import syntax
+from recipec.cli import views
 from recipec.diagnostics import Failure
 from recipec.source import Source
 from tests.conftest import REPOSITORY, Run
@@ -27,7 +29,7 @@ source web {
   shards  "data/web/*.parquet"
   id      doc_id
   text    text
-  tokens  token_count
+  tokens  by "smollm2-135m"
   domain  topic
 }
 target science_qa { examples "targets/a.jsonl", text "{question} {answer}", holdout 10% }
@@ -99,6 +101,85 @@ def test_expressions_have_one_form(written: str, canonical: str) -> None:
     assert formatted(f"where {written}\n") == f"where {canonical}\n"
 
 
+STATEMENTS = [
+    ("use   std.quality.web", "use std.quality.web"),
+    ("param p=30B   tokens", "param p = 30B tokens"),
+    ("where a\n  and b\n  or c", "where a and b or c"),
+    ("where a in (\n 1,\n 2,\n)", "where a in (1, 2)"),
+    ("criterion c=f( n : 3 )lower is better", "criterion c = f(n: 3) lower is better"),
+    ("criterion c = f()", "criterion c = f()"),
+    ("source s {}", "source s {}"),
+    ('source s { shards "a" "b", id i }', 'source s {\n  shards "a" "b"\n  id i\n}'),
+    ("source s { domain=lower(t) }", "source s {\n  domain = lower(t)\n}"),
+    ("quality { weights for `a b` { x 1 } }", "quality {\n  weights for `a b` {\n    x 1\n  }\n}"),
+    ("sample top 20% by c", "sample top 20% by c"),
+    ('sample quadmix from "s.json"', 'sample quadmix from "s.json"'),
+    ('mixture from "m.json"', 'mixture from "m.json"'),
+    ("mixture tikmix(target: t)", "mixture tikmix(target: t)"),
+    ("mixture {}", "mixture {}"),
+    ('mixture { "a\\"b" 50%, `c d` 50% }', 'mixture {\n  "a\\"b" 50%\n  `c d` 50%\n}'),
+    ("quota `at` at most 5%", "quota `at` at most 5%"),
+    ("quota a where (b or c) at least 5%", "quota a where b or c at least 5%"),
+    ("quota a between 1K tokens and 2K tokens", "quota a between 1K tokens and 2K tokens"),
+    ("repeat at most 4 times", "repeat at most 4 times"),
+    ("repeat `times` at most (a + 1) times", "repeat `times` at most a + 1 times"),
+    ("budget $b { model 1B params }", "budget $b {\n  model 1B params\n}"),
+    ("repeat at most -(n % 2 times) times", "repeat at most -(n % 2) times"),
+    ("allow vanishing", "allow vanishing"),
+    ("shortfall   shrink", "shortfall shrink"),
+    ("where tête == 数", "where tête == 数"),
+    ('where `a"b` == 1', 'where `a"b` == 1'),
+    ('where a == "\\u0000`\U0001f600"', 'where a == "\\u0000`\U0001f600"'),
+]
+
+
+@pytest.mark.parametrize(("written", "canonical"), STATEMENTS)
+def test_statements_have_one_form(written: str, canonical: str) -> None:
+    assert formatted(written) == canonical + "\n"
+    tree, _ = syntax.parse(Source(written, "a.recipe"))
+    assert [syntax.statement_text(statement) for statement in tree.statements] == [canonical + "\n"]
+    assert parsed(canonical) == tree
+
+
+LAYOUTS = [
+    ("seed 1 # a\n# b\n", "seed 1  # a\n\n# b\n"),
+    ("# top\n\n# seed\nseed 1\n", "# top\n\n# seed\nseed 1\n"),
+    ("# only", "# only\n"),
+    ("where a # one\n  and b # two\n", "# one\nwhere a and b  # two\n"),
+    ("where a in ( # one\n  1, # two\n  2)\n", "# one\n# two\nwhere a in (1, 2)\n"),
+    (
+        "quality { # q\n  # n\n  normalize rank # r\n  # end\n} # after\n",
+        "quality {  # q\n  # n\n  normalize rank  # r\n  # end\n}  # after\n",
+    ),
+    ("source s { # none\n}\n", "# none\nsource s {}\n"),
+    ('where a == "# no comment" # c\n', 'where a == "# no comment"  # c\n'),
+    ("quota b at most 1%\n# a\nseed 1\n", "# a\nseed 1\n\nquota b at most 1%\n"),
+]
+
+
+@pytest.mark.parametrize(("written", "canonical"), LAYOUTS)
+def test_comments_stay_with_what_they_are_about(written: str, canonical: str) -> None:
+    assert formatted(written) == canonical
+    assert formatted(canonical) == canonical
+
+
+def comments(text: str) -> list[str]:
+    return sorted(re.findall("# [0-9]+", text))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sets(st.integers(0, DESIGN.count("\n") - 1)), st.booleans())
+def test_no_comment_is_lost(lines: set[int], above: bool) -> None:
+    plain = [line.partition("#")[0] for line in DESIGN.splitlines()]
+    text = ""
+    for number, line in enumerate(plain):
+        comment = f"# {number}" if number in lines else ""
+        text += f"{comment}\n{line}\n" if above else f"{line} {comment}\n"
+    once = formatted(text)
+    assert comments(once) == comments(text)
+    assert formatted(once) == once
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_shipped_recipes_round_trip_and_are_canonical(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
@@ -162,12 +243,9 @@ def test_formatting_keeps_the_meaning(text: str) -> None:
     once = syntax.format(tree, source)
     again, none = syntax.parse(Source(once, "a.recipe"))
     assert none == ()
-    assert sorted(map(repr_without_spans, again.statements)) == sorted(map(repr_without_spans, tree.statements))
+    # Equality of nodes ignores their spans.
+    assert sorted(again.statements, key=syntax.statement_text) == sorted(tree.statements, key=syntax.statement_text)
     assert syntax.format(again, Source(once, "a.recipe")) == once
-
-
-def repr_without_spans(node: object) -> str:
-    return syntax.statement_text(node)  # type: ignore[arg-type]
 
 
 @settings(max_examples=200, deadline=None)
@@ -192,6 +270,26 @@ def test_a_changed_character_gives_a_tree_or_diagnostics(place: int, character: 
     syntax.parse(Source(text, "a.recipe"))
 
 
+WORDS = re.findall(r"\w+|\s+|.", "".join(path.read_text(encoding="utf-8") for path in RECIPES))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(RECIPES), st.integers(0, 10_000), st.integers(0, 3), st.lists(st.sampled_from(WORDS), max_size=3)
+)
+def test_a_changed_example_gives_a_tree_or_diagnostics(path: Path, place: int, cut: int, words: list[str]) -> None:
+    pieces = re.findall(r"\w+|\s+|.", path.read_text(encoding="utf-8"))
+    place %= len(pieces)
+    text = "".join([*pieces[:place], *words, *pieces[place + cut :]])
+    tree, diagnostics = syntax.parse(Source(text, "a.recipe"))
+    if not diagnostics:
+        once = formatted(text)
+        assert formatted(once) == once
+        assert len(tree.statements) == len(syntax.parse(Source(once, "a.recipe"))[0].statements)
+    for one in diagnostics:
+        assert views.render(one)
+
+
 def failed(path: Path) -> tuple[str, ...]:
     try:
         source = syntax.load(path)
@@ -209,8 +307,27 @@ def failed(path: Path) -> tuple[str, ...]:
         (b"where a == 1" + b" and a == 1" * 3_000 + b"\n", ("R0006",)),
         (b"seed \x00 1\n", ("R0008",)),
         (b"", ()),
+        (b"where " + b"not " * 10_000 + b"a\n", ("R0006",)),
+        (b"where " + b"-" * 10_000 + b"a\n", ("R0006",)),
+        (b"quality " + b"{ a " * 10_000 + b"}" * 10_000 + b"\n", ("R0006",)),
+        (b"seed 1\rseed 2\r", ()),
+        ("where h\u00e9\u0301 == 1\n".encode(), ("R0008",)),
+        (b"where `a\nb` == 1\n", ("R0008", "R0007")),
     ],
-    ids=["not UTF-8", "BOM and CRLF", "deep", "long chain", "NUL", "empty"],
+    ids=[
+        "not UTF-8",
+        "BOM and CRLF",
+        "deep",
+        "long chain",
+        "NUL",
+        "empty",
+        "many not",
+        "many minus",
+        "deep blocks",
+        "CR",
+        "combining mark",
+        "newline in a name",
+    ],
 )
 def test_awkward_files(tmp_path: Path, content: bytes, codes: tuple[str, ...]) -> None:
     path = tmp_path / "a.recipe"
@@ -228,6 +345,13 @@ def test_a_literal_of_100_megabytes_is_refused_at_once(tmp_path: Path, run: Run)
     result = run("check", path)
     assert result.code == 1
     assert "R0014" in result.err
+
+
+@pytest.mark.parametrize("text", ["{}", "where 1 {}", "where a {}", 'where a "{}"', "seed 1{}", "where `{}"])
+def test_a_long_word_gives_a_short_text(text: str) -> None:
+    _, diagnostics = syntax.parse(Source(text.format("x" * 100_000), "a.recipe"))
+    assert diagnostics
+    assert all(len(views.render(one)) < 1_000 for one in diagnostics)
 
 
 def test_a_recipe_that_is_not_there(tmp_path: Path, run: Run) -> None:

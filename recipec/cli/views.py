@@ -14,6 +14,7 @@ from __future__ import annotations
 import json as json_module
 import os
 import sys
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,10 +77,15 @@ def _shown(span: Span) -> str:
 
 
 def _underline(span: Span, mark: str) -> str:
-    start = span.column - 1 - _window(span)
-    line = len(span.source.line(span.line)) - (span.column - 1)
-    length = max(1, min(span.end - span.start, line, LONGEST_LINE - start))
-    return " " * start + mark * length
+    window, column = _window(span), span.column - 1
+    text = span.source.line(span.line)[: window + LONGEST_LINE]
+    length = span.end - span.start
+    return " " * _width(text[window:column]) + mark * max(1, _width(text[column : column + length]))
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: two for an ideograph, none for a combining mark."""
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -172,7 +172,9 @@ def _places(gathering: Gathering, number: int, first: int, end: int) -> tuple[st
     if gathering.op.output.shuffle or not as_rows or not gathering.connection.execute(repeated).fetchall()[0][0]:
         return f"(FROM placed {where})", "places.copies"
     # A join may give the copies of a document in any order; one place a document and a list of copies has one order.
-    kept = ", ".join(f"any_value({name}) AS {name}" for name in ("part", "position", "source", "doc_id", "domain", "tokens"))
+    kept = ", ".join(
+        f"any_value({name}) AS {name}" for name in ("part", "position", "source", "doc_id", "domain", "tokens")
+    )
     listed = f"(SELECT row, {kept}, list(copies ORDER BY copies) AS copies FROM placed {where} GROUP BY row)"
     return listed, "unnest(places.copies)"
 

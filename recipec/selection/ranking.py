@@ -230,8 +230,7 @@ def _normalised(op: logical.Rank, name: str, direction: Direction, one: Stats) -
 def _share_columns(op: logical.Rank, stats: dict[str, Stats]) -> list[str]:
     """The share of the pool's documents that are as good or better, ties sharing the largest."""
     return [
-        f"cume_dist() OVER (ORDER BY {_turned(_present(name, way, stats[name]), way)}) "
-        f"AS {ident(f'share_{name}')}"
+        f"cume_dist() OVER (ORDER BY {_turned(_present(name, way, stats[name]), way)}) AS {ident(f'share_{name}')}"
         for name, way in op.criteria
     ]
 

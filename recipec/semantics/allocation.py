@@ -27,8 +27,12 @@ def mixture(context: Context, node: ast.Mixture | None) -> model.Mixture:
     match node.value:
         case ast.Name(text="natural" | "proportional" as kind):
             return model.Mixture(kind="natural" if kind == "natural" else "proportional", origin=origin)
+        case ast.Name(text=word) if word in ARRIVING:
+            context.unavailable(f"mixture `{word}`", ARRIVING[word], node.value.span)
         case ast.Name():
             quantities.word(context, node.value, ("natural", "proportional"), "mixture")
+        case ast.Call(function=ast.Name(text="natural" | "proportional" as word)):
+            context.error("R0208", f"mixture `{word}` takes no arguments", node.value.span, helps=(f"write `{word}`",))
         case ast.Call(function=function) if function.text in ARRIVING:
             context.unavailable(f"mixture `{function.text}`", ARRIVING[function.text], node.value.span)
         case ast.Call(function=function):
@@ -77,7 +81,8 @@ def _mixture_file(context: Context, node: ast.FromFile, origin: model.Origin) ->
         context.diagnostics.extend(failure.diagnostics)
         return None
     except (ValueError, RecursionError) as error:
-        context.error("R0232", f"`{node.path.value}` is no JSON: {error}", node.path.span)
+        reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
+        context.error("R0232", f"`{node.path.value}` is no JSON: {reason}", node.path.span)
         return None
     weights = value.get("weights", value) if isinstance(value, dict) else None
     if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())) or not sum(weights.values()):
@@ -137,6 +142,11 @@ def _quota(context: Context, node: ast.Quota, scopes: Sequence[Scope]) -> model.
 
 def _amount(context: Context, expr: ast.Expr) -> model.Amount | None:
     """A share in percent or a count of tokens."""
+    if isinstance(expr, ast.Quantity) and expr.unit not in ("%", "tokens"):
+        message = f"expected a share in percent or a count of tokens, found {quantities.UNITS[expr.unit]}"
+        helps = (f"write `{expr.text}%`",) if not expr.unit and expr.value <= 100 else (f"write `{expr.text} tokens`",)
+        context.error("R0209", message, expr.span, helps=() if expr.unit == "bytes" else helps)
+        return None
     if isinstance(expr, ast.Quantity) and expr.unit == "tokens":
         value = quantities.whole(context, expr, "tokens")
         kind: Literal["share", "tokens"] = "tokens"
@@ -213,6 +223,9 @@ def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> mode
         # The grammar asks for `times` after the number, so that a plain one has its unit.
         most = quantities.whole(context, node.most if node.most.unit else _times(node.most), "times")
         return None if most is None else model.Repeat(domain=domain, most=most, origin=origin)
+    if isinstance(node.most, ast.Unary) and isinstance(node.most.operand, ast.Quantity):
+        context.error("R0210", "expected at least 0 times", node.most.span, label="out of range")
+        return None
     values = [typed(context, scope, node.most) for scope in scopes]
     known = tuple(value for value in values if value is not None)
     if len(known) < len(scopes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -34,7 +35,9 @@ def settings(context: Context, block: ast.Block | None, forms: Mapping[str, Form
         if form is None:
             name = setting.name.text
             helps = did_you_mean(name, forms)
-            context.error("R0201", f"{what} has no setting `{name}`", setting.name.span, label="not known here", helps=helps)
+            context.error(
+                "R0201", f"{what} has no setting `{name}`", setting.name.span, label="not known here", helps=helps
+            )
         elif _well_formed(context, setting, form):
             same = [other for other in found[setting.name.text] if _domain(other) == _domain(setting)]
             if same and not form.many:
@@ -44,10 +47,12 @@ def settings(context: Context, block: ast.Block | None, forms: Mapping[str, Form
     return {name: tuple(values) for name, values in found.items()}
 
 
-def required(context: Context, found: Settings, names: Iterable[str], what: str, span: Span) -> bool:
-    """Whether all the settings are there; a diagnostic for each that is not."""
+def required(context: Context, block: ast.Block, found: Settings, names: Iterable[str], what: str, span: Span) -> bool:
+    """Whether all the settings are there; a diagnostic for each that is not. One with a mistake, which is told, is
+    not missing."""
     missing = [name for name in names if not found[name]]
-    for name in missing:
+    stated = {setting.name.text for setting in block.settings}
+    for name in (name for name in missing if name not in stated):
         context.error("R0203", f"{what} has no `{name}`", span, label=f"`{name}` is missing")
     return not missing
 
@@ -74,8 +79,17 @@ def _well_formed(context: Context, setting: ast.Setting, form: Form) -> bool:
         mistakes.append("needs a block `{ … }`")
     low, high = form.values
     if not low <= len(setting.values) <= high:
-        expected = f"{low}" if low == high else f"{low} to {high}"
-        mistakes.append(f"takes {expected} value{'' if expected == '1' else 's'}, found {len(setting.values)}")
+        expected = "no" if not high else f"{low}" if low == high else f"{low} to {high}"
+        mistakes.append(f"takes {expected} value{'' if high <= 1 else 's'}, found {len(setting.values)}")
+    helps = _joined(setting) if high == 1 else ()
     for mistake in mistakes:
-        context.error("R0208", f"`{name}` {mistake}", setting.span)
+        context.error("R0208", f"`{name}` {mistake}", setting.span, helps=helps)
     return not mistakes
+
+
+def _joined(setting: ast.Setting) -> tuple[str, ...]:
+    """What to do about values too many: the unit of a size follows its number at once; settings are kept apart."""
+    match setting.values:
+        case (ast.Quantity(unit="", text=number), ast.Name(text=unit)) if re.fullmatch("[KMGT]i?B", unit):
+            return (f"write `{number}{unit}`",)
+    return ("settings stand on lines of their own, or have `,` between them",) if len(setting.values) > 1 else ()

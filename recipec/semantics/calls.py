@@ -55,7 +55,10 @@ def arguments(context: Context, call: ast.Call, params: type[BaseModel]) -> dict
         if name is None and position < len(names):
             name = names[position]
         if name is None or name not in names:
-            what = f"`{call.function.text}` takes no argument `{name}`" if name else "too many arguments"
+            what = f"`{call.function.text}` takes no argument `{name}`"
+            if not name:
+                most = f"at most {len(names)}" if names else "no"
+                what = f"`{call.function.text}` takes {most} argument{'' if len(names) == 1 else 's'}"
             context.error("R0208", what, argument.span, helps=did_you_mean(name or "", names))
             mistaken = True
         elif name in result:
@@ -97,7 +100,9 @@ def _validated(
         for detail in error.errors():
             name = str(detail["loc"][0]) if detail["loc"] else ""
             span = values[name].span if name in values else call.span
-            context.error("R0208", f"argument `{name}` of `{call.function.text}`: {_sentence(detail)}", span)
+            argument = f"argument `{name}` of `{call.function.text}`"
+            message = f"{argument} is missing" if detail["type"] == "missing" else f"{argument}: {_sentence(detail)}"
+            context.error("R0208", message, span)
         return None
 
 
@@ -105,8 +110,6 @@ def _sentence(detail: Any) -> str:
     """What pydantic found, in our words."""
     limits = detail.get("ctx", {})
     match detail["type"]:
-        case "missing":
-            return "is missing"
         case "greater_than_equal":
             return f"expected at least {limits['ge']}"
         case "greater_than":

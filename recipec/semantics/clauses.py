@@ -15,7 +15,10 @@ from recipec.syntax import ast, text
 
 def where(context: Context, scopes: Sequence[Scope], node: ast.Where) -> model.Clause | model.Duplicates | None:
     """A clause over all sources; `not duplicate(key)` is a clause of its own kind."""
+    mistakes = len(context.diagnostics)
     key = _duplicate_key(context, node.condition)
+    if len(context.diagnostics) > mistakes:
+        return None
     if key is not None:
         keys = _over_all(context, scopes, key)
         if keys is None:
@@ -88,5 +91,8 @@ def _number(context: Context, value: Expression, call: ast.Call) -> Expression |
             return ir.Apply(function="float", operands=(value,), type="float")
         case type_:
             label = f"this is {named(type_)}"
-            context.error("R0217", "a criterion needs numbers", call.span, label=label)
+            helps: tuple[str, ...] = ()
+            if type_ == "string" and call.function.text == "column":
+                helps = (f"cast it: `column(float({text(call.arguments[0].value)}))`",)
+            context.error("R0217", "a criterion needs numbers", call.span, label=label, helps=helps)
             return None

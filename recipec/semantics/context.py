@@ -34,6 +34,7 @@ class Context:
     folder: Path
     environment: Environment
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    mistaken: set[str] = field(default_factory=set)  # kinds of things that are left out for their mistakes
 
     def error(
         self,

@@ -48,6 +48,11 @@ def _used(context: Context, use: ast.Use, chain: tuple[ast.Use, ...], seen: set[
     source = _source(context, use)
     if source is None:
         return ()
+    first = (*chain, use)[0]
+    if Path(source.path).resolve() == Path(first.span.source.path).resolve():
+        by = [(one.span, "by what is used here") for one in chain[:1]]
+        context.error("R0213", f"`{name}` uses itself", use.span, also=by)
+        return ()
     tree, diagnostics = parse(source)
     context.diagnostics.extend(diagnostics)
     return _expanded(context, tree.statements, (*chain, use), seen)

@@ -19,7 +19,12 @@ def values(
 ) -> dict[str, ast.Expr]:
     """The value of each parameter: what `--set` says, else what the recipe says. A later `param` of a name (the
     recipe's own after one that `use` brought) replaces the earlier."""
-    stated: dict[str, ast.Param] = {param.name.text: param for param in params}
+    stated: dict[str, ast.Param] = {}
+    for param in params:
+        first = stated.get(param.name.text)
+        if first is not None and first.span.source is param.span.source:
+            context.duplicate(f"parameter `{param.name.text}`", param.span, first.span)
+        stated[param.name.text] = param
     for name in overrides:
         if name not in stated:
             context.error(
@@ -42,15 +47,16 @@ def _override(context: Context, name: str, written: str, param: ast.Param) -> as
         if "$" not in written and '"' not in written and isinstance(param.value, ast.String):
             # Shells eat quotes; a bare word for a string parameter is that string.
             return ast.String(written, span=param.value.span)
-        shown = tuple(diagnostics) or (Diagnostic("R0215", f"`{written}` is no value", Span(source, 0, 0)),)
+        value = Span(source, source.text.index("=") + 2, len(source.text) - 1)
+        shown = tuple(diagnostics) or (Diagnostic("R0215", f"`--set {name}=…`: expected one value", value),)
         context.diagnostics.extend(shown)
         return param.value
-    value = statements[0].value
-    if isinstance(value, ast.Name) and isinstance(param.value, ast.String):
-        return ast.String(value.text, span=value.span)
-    if isinstance(value, ast.Quantity) and not value.unit and isinstance(param.value, ast.Quantity):
-        return replace(value, unit=param.value.unit)
-    return value
+    new = statements[0].value
+    if isinstance(new, ast.Name) and isinstance(param.value, ast.String):
+        return ast.String(new.text, span=new.span)
+    if isinstance(new, ast.Quantity) and not new.unit and isinstance(param.value, ast.Quantity):
+        return replace(new, unit=param.value.unit)
+    return new
 
 
 def substitute(context: Context, node: T, values: Mapping[str, ast.Expr]) -> T:

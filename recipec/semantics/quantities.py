@@ -40,18 +40,23 @@ def quantity(context: Context, expr: ast.Expr, unit: str) -> Decimal | None:
 
 
 def _remedy(found: ast.Quantity, unit: str) -> tuple[str, ...]:
-    if found.unit:
-        return ()
+    counts = ("tokens", "params", "times")
     match unit:
-        case "%" if 0 < found.value < 1:
-            return (f"write `{_plain(found.value * 100)}%`",)
-        case "%":
-            return (f"write `{found.text}%` if a share is meant",)
-        case "bytes":
+        case "bytes" if found.unit in ("", *counts):
             # B is billion in a count, so that "512B" meant for bytes lacks what it counts.
             return (f"write for example `{found.text.rstrip('KMBT')}MB`, or `{found.text.rstrip('KMBT')} bytes`",)
-        case _:
+        case _ if unit in counts and found.unit in ("", *counts):
             return (f"write `{found.text} {unit}`",)
+        case "" if found.unit == "%":
+            return (f"`{found.text}%` is `{_plain(found.value / 100)}` as a plain number",)
+        case _ if found.unit or unit != "%":
+            return ()
+        case _ if 0 < found.value < 1:
+            return (f"write `{_plain(found.value * 100)}%`",)
+        case _ if found.value <= 100:
+            return (f"write `{found.text}%` if a share is meant",)
+        case _:
+            return ()
 
 
 def _plain(value: Decimal) -> str:
@@ -68,7 +73,9 @@ def between(
     too_low = value <= Decimal(str(low)) if above else value < Decimal(str(low))
     if too_low or value > (LARGEST if high is None else Decimal(str(high))):
         mark = {"%": "%", "": ""}.get(unit, f" {unit}")
-        lower = f"above {low}{mark}" if above else f"at least {low}{mark}"
+        lower = f"above {low}{mark}" if above else f"at least {low:,}{mark.rstrip('s') if low == 1 else mark}"
+        if high is None and not too_low:
+            lower = f"at most {LARGEST:,}{mark}"
         message = f"expected {lower}" + ("" if high is None else f" and at most {high}{mark}")
         context.error("R0210", message, expr.span, label="out of range")
         return None
@@ -105,7 +112,8 @@ def string(context: Context, expr: ast.Expr, what: str) -> str | None:
     """A string literal."""
     if isinstance(expr, ast.String):
         return expr.value
-    context.error("R0208", f"expected {what} in double quotes", expr.span, label="this is no string")
+    helps = (f'write `"{expr.text}"`',) if isinstance(expr, ast.Name) else ()
+    context.error("R0208", f"expected {what} in double quotes", expr.span, label="this is no string", helps=helps)
     return None
 
 

@@ -44,7 +44,7 @@ def resolve(
     body = tuple(s for s in statements if not isinstance(s, ast.Param))
     body = parameters.substitute(context, body, values)
     recipe = _recipe(context, body, path, values, start)
-    hidden = {code for word in tree.broken for code in FOLLOWS.get(word, frozenset())}
+    hidden = {code for word in (*tree.broken, *context.mistaken) for code in FOLLOWS.get(word, frozenset())}
     found = tuple(sorted((one for one in context.diagnostics if one.code not in hidden), key=place))
     return Resolved(None if tree.broken or has_errors(found) else recipe, found)
 
@@ -60,8 +60,9 @@ FOLLOWS: Mapping[str, frozenset[str]] = {
     "target": frozenset({"R0227"}),
     "param": frozenset({"R0211", "R0214"}),
     "quality": frozenset({"R0236"}),
+    "value of a criterion": frozenset({"R0220", "R0235", "R0236"}),
 }
-"""What is not told after a statement of a kind could not be read, since it may be its fault."""
+"""What is not told after something of a kind could not be read or understood, since it may be its fault."""
 
 
 def _recipe(
@@ -146,7 +147,9 @@ def _criteria(context: Context, body: Sequence[ast.Statement], scopes: list[Scop
     result = []
     for node in _named(context, body, ast.Criterion, "criterion"):
         criterion = clauses.criterion(context, scopes, node) if scopes else None
-        if criterion is not None:
+        if criterion is None:
+            context.mistaken.add("value of a criterion")
+        else:
             result.append(criterion)
             for scope, value in zip(scopes, criterion.values, strict=True):
                 scope.criteria = {**scope.criteria, criterion.name: value}

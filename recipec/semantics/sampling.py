@@ -58,8 +58,9 @@ def _weights(context: Context, setting: ast.Setting, criteria: Sequence[model.Cr
         elif name in places:
             context.duplicate(f"the weight of `{name}`", line.span, places[name].span)
             mistaken = True
-        elif len(line.values) != 1:
-            context.error("R0208", f"expected one weight after `{name}`", line.span)
+        elif len(line.values) != 1 or line.domain is not None or line.assigned or line.block is not None:
+            helps = (f"write `weights for {line.domain.span.text} {{ … }}`",) if line.domain is not None else ()
+            context.error("R0208", f"expected one weight after `{name}`", line.span, helps=helps)
             mistaken = True
         else:
             value = quantities.between(context, line.values[0], "", 0)
@@ -84,6 +85,7 @@ def sample(
     origin = model.Origin.of(node.span)
     if node.origin is not None:
         context.unavailable("`from` a search", "the QuaDMix search", node.origin.span)
+    _check_parts(context, node, method)
     if method == "top":
         return _top(context, node, criteria) or model.All()
     if method == "all":
@@ -98,8 +100,24 @@ def sample(
     return _quadmix(context, node, criteria, quality)
 
 
+def _check_parts(context: Context, node: ast.Sample, method: str | None) -> None:
+    """Refuses what a way to sample has no use for."""
+    parts = (
+        ("share", node.share, "top"),
+        ("`by`", node.by, "top"),
+        ("block", node.block, "quadmix"),
+    )
+    for what, part, owner in parts:
+        if part is not None and method is not None and method != owner:
+            message = f"`sample {method}` takes no {what}"
+            context.error("R0208", message, part.span, label=f"only `sample {owner}` has one")
+
+
 def _top(context: Context, node: ast.Sample, criteria: Sequence[model.Criterion]) -> model.Top | None:
     share = quantities.share(context, node.share, above=True) if node.share is not None else None
+    if node.share is None:
+        helps = ("write for example `sample top 20%`",)
+        context.error("R0203", "`sample top` does not say how much", node.span, helps=helps)
     names = [criterion.name for criterion in criteria]
     by = node.by.text if node.by is not None else (names[0] if len(names) == 1 else None)
     if by is None:

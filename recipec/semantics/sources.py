@@ -28,10 +28,10 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
     what = f"source `{node.name.text}`"
     found = settings(context, node.block, SOURCE, what)
     # `domain = topic` carries its expression as the one value.
-    if not required(context, found, ("shards", "id", "text"), what, node.name.span):
+    if not required(context, node.block, found, ("shards", "id", "text"), what, node.name.span):
         return None
     shards = _strings(context, found["shards"], "a glob of shards")
-    columns = _columns(context, shards, node)
+    columns = _columns(context, shards, node) if shards else None
     if columns is None:
         return None
     scope = Scope(source=node.name.text, columns=dict(columns))
@@ -129,7 +129,7 @@ def _tokens(context: Context, scope: Scope, found: Settings) -> model.TokenCount
 def target(context: Context, node: ast.Target) -> model.Target | None:
     what = f"target `{node.name.text}`"
     found = settings(context, node.block, TARGET, what)
-    if not required(context, found, ("examples",), what, node.name.span):
+    if not required(context, node.block, found, ("examples",), what, node.name.span):
         return None
     template = "{text}"
     if found["text"]:

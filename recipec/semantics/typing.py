@@ -89,12 +89,13 @@ def _name(context: Context, scope: Scope, name: ast.Name) -> Expression | None:
     if word in scope.criteria:
         return scope.criteria[word]
     known = (*scope.columns, *scope.roles, *scope.criteria)
+    helps = ("write `… is null`",) if word == "null" else did_you_mean(word, known)
     context.error(
         "R0204",
         f"unknown name `{word}`: source `{scope.source}` has no such column, and no criterion is called so",
         name.span,
         label="not known here",
-        helps=did_you_mean(word, known),
+        helps=helps,
     )
     return None
 
@@ -179,7 +180,8 @@ def _apply(
 ) -> Expression | None:
     if len(nodes) < function.least or (function.most is not None and len(nodes) > function.most):
         expected = str(function.least) if function.least == function.most else f"{function.least} or more"
-        context.error("R0208", f"`{word}` takes {expected} operands, found {len(nodes)}", span)
+        plural = "" if expected == "1" else "s"
+        context.error("R0208", f"`{word}` takes {expected} operand{plural}, found {len(nodes)}", span)
         return None
     maybe = [typed(context, scope, node) for node in nodes]
     operands = [operand for operand in maybe if operand is not None]
@@ -205,7 +207,7 @@ def _fits(context: Context, word: str, operand: Expression, allowed: Sequence[Ty
     if operand.type in allowed or operand.type == "null":
         return True
     shown = "concat" if word == "concat" else word
-    expected = " or ".join(named(type_) for type_ in allowed)
+    expected = " or ".join(filter(None, (", ".join(map(named, allowed[:-1])), named(allowed[-1]))))
     helps: tuple[str, ...] = ()
     if operand.type == "string" and "float" in allowed and not isinstance(node, ast.String):
         helps = (f"cast it: `float({text(node)})`",)

@@ -4,6 +4,7 @@ nothing become diagnostics."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 from lark import Token, Tree
@@ -54,8 +55,8 @@ class Builder:
             start, end = item.meta.start_pos, item.meta.end_pos
         return Span(self.source, self.offset + (start or 0), self.offset + (end or 0))
 
-    def _error(self, code: str, message: str, span: Span) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span))
+    def _error(self, code: str, message: str, span: Span, *helps: str) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, helps=helps))
 
     # -- statements ----------------------------------------------------------------------------------------------------
 
@@ -117,8 +118,11 @@ class Builder:
         return ast.Quota(self._domain(domain), self._maybe(condition), self._bounds(bounds), span=span)
 
     def _repeat(self, tree: Tree[Token], span: Span) -> ast.Repeat:
-        domain, most = tree.children
-        return ast.Repeat(self._domain(domain) if domain is not None else None, self.expr(most), span=span)
+        domain, limit = tree.children
+        most = self.expr(limit)
+        # The scanner of numbers takes `times` for a unit of the last one: `a + 1 times` is the sum, not one time more.
+        most = most if isinstance(most, ast.Quantity) else _without_times(most)
+        return ast.Repeat(self._domain(domain) if domain is not None else None, most, span=span)
 
     def _budget(self, tree: Tree[Token], span: Span) -> ast.Budget:
         tokens, block = tree.children
@@ -160,11 +164,14 @@ class Builder:
     def _setting(self, item: Found) -> ast.Setting:
         assert isinstance(item, Tree)
         name, domain, values, block = item.children
-        listed = values.children if isinstance(values, Tree) else []
+        found = values.children if isinstance(values, Tree) else []
+        listed: list[ast.Expr] = [self.expr(child) for child in found if isinstance(child, Tree)]
+        if isinstance(values, Tree) and values.data == "by_value":
+            listed.insert(0, ast.Name("by", span=self._span(values)))
         return ast.Setting(
             self._name(name),
             self._domain(domain) if domain is not None else None,
-            tuple(self.expr(value) for value in listed if isinstance(value, Tree)),
+            tuple(listed),
             isinstance(values, Tree) and values.data == "assigned_value",
             self._maybe_block(block),
             span=self._span(item),
@@ -259,7 +266,8 @@ class Builder:
             if word in ESCAPES:
                 return ESCAPES[word]
             place = Span(self.source, span.start + 1 + match.start(), span.start + 1 + match.end())
-            self._error("R0013", f"unknown escape `\\{word}`", place)
+            helps = ("a backslash itself is written `\\\\`", 'known: `\\n`, `\\t`, `\\r`, `\\"`, `\\\\` and `\\u00e9`')
+            self._error("R0013", f"unknown escape `\\{word}`", place, *helps)
             return word
 
         value = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", unescaped, str(token)[1:-1])
@@ -274,13 +282,25 @@ class Builder:
         number, scale, unit = match["number"], match["scale"] or "", match["unit"] or ""
         exponent = re.search(r"[eE][+-]?(\d+)", number)
         if len(number) > LONGEST_NUMBER or (exponent and int(exponent[1]) > 30):
-            self._error("R0012", "the number is too long", span)
+            self._error("R0012", "the number is too long", span, f"at most {LONGEST_NUMBER} characters, up to `e30`")
             number = "0"
         if scale.endswith("B") and len(scale) > 1:
             if unit:
                 self._error("R0011", f"`{scale}` is a unit of bytes, and `{unit}` is another", span)
             return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], "bytes", number + scale, span=span)
         return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], unit, number + scale, span=span)
+
+
+def _without_times(expr: ast.Expr) -> ast.Expr:
+    match expr:
+        case ast.Binary():
+            return replace(expr, right=_without_times(expr.right))
+        case ast.Unary():
+            return replace(expr, operand=_without_times(expr.operand))
+        case ast.Quantity(unit="times"):
+            return replace(expr, unit="")
+        case _:
+            return expr
 
 
 def _is(item: Found, rule: str) -> bool:

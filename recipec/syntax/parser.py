@@ -42,6 +42,21 @@ SHOWN = {
     "COLON": "`:`",
 }
 
+VALUE = frozenset({"BOOLEAN", "LPAR", "MINUS", "NAME", "PARAM_REF", "QUANTITY", "QUOTED", "STRING"})
+"""What an expression begins with; told as one."""
+
+QUOTES = 'strings stand in double quotes: `"…"`'
+
+REMEDIES = {"&": "write `and`", "|": "write `or`", "!": "write `not`", ";": "a statement ends with its line"}
+REMEDIES |= dict.fromkeys("'“”‘’„", QUOTES)
+"""Characters that mean something in other languages -> what is written here."""
+
+SEPARATORS = frozenset({"COMMA", "_NL", "RBRACE"})
+"""What may follow a whole line of a block."""
+
+LONGEST_WORD = 40
+"""Characters of a word that a message shows."""
+
 MOST_EXPECTED = 5
 """Of what could stand at a place, how many are told; more is a list nobody reads."""
 
@@ -127,30 +142,58 @@ def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str])
     """Text that begins none of the tokens that may stand here: mostly a word that is no keyword."""
     word = _word_at(source.text, place.start)
     if not word:
-        return Diagnostic("R0008", f"unexpected character `{place.text}`", place, _expected(allowed))
+        remedy = (REMEDIES[place.text],) if place.text in REMEDIES else ()
+        shown = place.text if place.text.isprintable() else f"U+{ord(place.text):04X}"
+        return Diagnostic("R0008", f"unexpected character `{shown}`", place, _expected(allowed), helps=remedy)
     span = Span(source, place.start, place.start + len(word))
     before = source.text[start : place.start]
     if NUMBER_BEFORE.search(before) and (before[-1].isalnum() or get_close_matches(word.lower(), UNITS, n=1)):
-        return Diagnostic("R0011", f"unknown unit `{word}`", span, helps=did_you_mean(word, UNITS))
+        helps = did_you_mean(word, UNITS) or ("counts may end in K, M, B or T, sizes in KB to TB or KiB to TiB",)
+        return Diagnostic("R0011", f"unknown unit `{_clipped(word)}`", span, helps=helps)
     if place.start == start:
         helps = did_you_mean(word, STATEMENTS) or ("a statement begins with one of: " + ", ".join(STATEMENTS),)
-        return Diagnostic("R0007", f"`{word}` begins no statement", span, helps=helps)
-    return Diagnostic("R0010", f"unexpected `{word}`", span, _expected(allowed))
+        return Diagnostic("R0007", f"`{_clipped(word)}` begins no statement", span, helps=helps)
+    helps = _remedy(source, span, allowed)
+    return Diagnostic("R0010", f"unexpected `{_clipped(word)}`", span, _expected(allowed), helps=helps)
 
 
 def _unexpected_token(source: Source, start: int, place: Span, error: UnexpectedToken) -> Diagnostic:
     token: Token = error.token
     before = error.token_history[-1] if error.token_history else None
+    written = source.text[start : place.start]
+    # States are merged: what ends a line of a block is expected outside of blocks too.
+    inside = written.count("{") > written.count("}")
+    expected = error.expected if inside else error.expected - SEPARATORS
     if place.start == start or (token.type in ("NAME", "QUOTED") and before is None):
-        return _unexpected_text(source, start, place, set())
+        return _unexpected_text(source, start, place, expected)
     if before is not None and before.type == "QUANTITY" and token.type == "NAME":
-        return _unexpected_text(source, start, place, error.expected)
+        return _unexpected_text(source, start, place, expected)
     if token.type == "COMPARE" and "AND" in error.expected and not error.expected & {"COMPARE", "NAME"}:
         return Diagnostic("R0015", "comparisons do not chain", place, helps=("join two with `and`",))
     if token.type == "_NL":
         place = Span(source, place.start, place.start)
         return Diagnostic("R0009", "the line ends too early", place, _expected(error.expected))
-    return Diagnostic("R0010", f"unexpected `{token}`", place, _expected(error.expected))
+    helps = _remedy(source, place, expected)
+    return Diagnostic("R0010", f"unexpected `{_clipped(token)}`", place, _expected(expected), helps=helps)
+
+
+def _remedy(source: Source, place: Span, expected: set[str]) -> tuple[str, ...]:
+    """What was probably meant by a word or sign that has no place here."""
+    before = source.text[max(0, place.start - 1) : place.start]
+    word = place.text
+    if word == "=" and "COMPARE" in expected:
+        return ("write `==` to compare",)
+    if before + word == "<>":
+        return ("write `!=`",)
+    if before == "/" and word in ("*", "/"):
+        return (QUOTES,)
+    if expected == {"LPAR"} and (name := re.search(r"=\s*(\w+)\s*$", source.text[: place.start])):
+        return (f"write `column({name[1]})` for a column",)
+    keywords = [name.strip("_").lower() for name in expected if name not in SHOWN]
+    near = get_close_matches(word, keywords, n=1, cutoff=0.7)
+    if near:
+        return (f"did you mean `{near[0]}`?",)
+    return ("put `,` or a new line before it",) if expected >= SEPARATORS and re.match(r'[\w"`]', word) else ()
 
 
 def _word_at(text: str, position: int) -> str:
@@ -160,9 +203,19 @@ def _word_at(text: str, position: int) -> str:
     return text[position:end].rstrip(".")
 
 
+def _clipped(word: str) -> str:
+    """A word as a message shows it; its line stands below anyhow."""
+    return word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
+
+
 def _expected(terminals: set[str]) -> str:
     """ "expected a name, `{` or a string"; nothing where too much could follow."""
-    names = sorted({SHOWN.get(name, f"`{name.strip('_').lower()}`") for name in terminals})
+    known = dict(SHOWN)
+    if terminals >= VALUE:
+        known |= dict.fromkeys((*VALUE, "NOT"), "a value")
+    elif "NAME" in terminals:
+        known["QUOTED"] = known["NAME"]
+    names = sorted({known.get(name, f"`{name.strip('_').lower()}`") for name in terminals})
     if not 0 < len(names) <= MOST_EXPECTED:
         return ""
     return "expected " + (" or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0])

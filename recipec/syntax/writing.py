@@ -124,7 +124,12 @@ def setting_head(node: ast.Setting) -> str:
         words += ["for", domain(node.domain)]
     if node.assigned:
         words.append("=")
-    words += [text(value) for value in node.values]
+    # The word in `tokens by "…"` needs no quotes there.
+    match node.values:
+        case (ast.Name(text="by"), value):
+            words += ["by", text(value)]
+        case values:
+            words += [text(value) for value in values]
     return " ".join(words)
 
 
