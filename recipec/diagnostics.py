@@ -183,7 +183,6 @@ CODES: dict[str, str] = {
     "R0606": "candidates, decisions and written documents do not add up",
     "R0607": "a dataset's manifest is missing, damaged or of another version",
     "R0608": "another process holds the lock of the state folder",
-    "R0609": "an output format or compression does not exist",
     "R0610": "a column has types in the sources that no one type can hold",
     "R0612": "selected documents were not found again in their shard",
     "R0621": "a file of a dataset is missing",

@@ -332,3 +332,26 @@ def test_a_set_that_is_no_value(mix: Path, run: Run) -> None:
         or "error[R00" in run("plan", mix, "--set", "budget=").err
     )
     assert run("plan", mix, "--set", "budget=1K").code == 0
+
+
+def test_a_plan_whose_scores_changed_since_is_not_applied(mix: Path, run: Run) -> None:
+    plan = mix.parent / "a.plan"
+    assert run("plan", mix, "-o", plan).code == 0
+    value = json.loads(plan.read_text())
+    value["selection"]["digest"] = "0" * 64
+    plan.write_text(json.dumps(value))
+    result = run("apply", plan, "--yes")
+    assert result.code == 1
+    assert "error[R0710]" in result.err
+    assert not (mix.parent / "out").exists()
+
+
+def test_applying_what_has_no_output_or_takes_no_parameters(mix: Path, run: Run) -> None:
+    plan = mix.parent / "a.plan"
+    assert run("plan", mix, "-o", plan).code == 0
+    assert "error[R0702]" in run("apply", plan, "--set", "a=1", "--yes").err
+    assert "error[R0706]" in run("plan", mix, "-o", mix / "a.plan").err
+    mix.write_text(MIX.replace('output parquet "out"', ""))
+    result = run("apply", mix, "--yes")
+    assert result.code == 1
+    assert "error[R0709]: the recipe has no `output`" in result.err

@@ -193,3 +193,24 @@ def test_what_arrives_later_is_said(world: Path, run: Run) -> None:
     result = run("check", recipe)
     assert result.code == 1
     assert "error[R0226]: `nag` is not available yet" in result.err
+
+
+def test_apply_shows_the_plan_and_asks(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    result = run("apply", mix)
+    assert result.code == 1
+    assert "Mixture" in result.out
+    assert "error[R0704]: not applied" in result.err
+    assert not (mix.parent / "out").exists()
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    assert run("apply", mix).code == 0
+
+
+def test_a_manifest_with_other_counts_is_found(mix: Path, run: Run) -> None:
+    run("apply", mix, "--yes")
+    path = mix.parent / "out/manifest.json"
+    value = json.loads(path.read_text())
+    value["data"][0]["rows"] += 1
+    path.write_text(json.dumps(value))
+    assert "error[R0624]" in run("verify", mix.parent / "out").err

@@ -80,8 +80,11 @@ def test_columns_that_no_type_holds_are_an_error(world: World) -> None:
         plan=world.plan.model_copy(update={"shards": shards}),
         op=world.op.model_copy(update={"sources": sources}),
     )
-    with pytest.raises(Failure, match="column `url` has types that no one type can hold: VARCHAR in `data/web-0"):
+    with pytest.raises(
+        Failure, match="column `url` has types that no one type can hold: VARCHAR in `data/web-0"
+    ) as caught:
         other.write()
+    assert caught.value.diagnostics[0].code == "R0610"
     assert not world.out.exists()
 
 

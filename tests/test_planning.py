@@ -161,3 +161,19 @@ def test_tokens_by_column_by_tokenizer_or_by_estimate(world: Path, run: Run) -> 
     texts = dict(rows(f"SELECT id, text FROM '{world}/data/*.parquet'"))
     assert counted["tokenizer"] == {doc: len(text.split()) for doc, text in texts.items()}
     assert counted["estimate"] == {doc: -(-len(text.encode()) // 4) for doc, text in texts.items()}
+
+
+def test_a_shard_that_changes_while_it_is_read(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recipec import storage
+
+    whole = storage.sha256_file
+
+    def changing(path: Path) -> str:
+        digest = whole(path)
+        path.touch()
+        return digest
+
+    monkeypatch.setattr(storage, "sha256_file", changing)
+    result = run("plan", mix)
+    assert result.code == 1
+    assert "error[R0304]: the shard changed while it was read" in result.err

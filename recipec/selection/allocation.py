@@ -263,7 +263,8 @@ def _too_little(op: logical.Sample, pools: Sequence[Pool], total: float, most: f
         helps.append(
             f"the pool has {_count(unique)} unique tokens: they would have to repeat {total / unique:.2g} times"
         )
-    if op.tokens is not None:
+    # Bounds that are shares shrink with the budget: it is then no way out.
+    if op.tokens is not None and not any(quota.most and quota.most.kind == "share" for quota in capping):
         helps.append(f"a budget of {_count(most)} tokens would do, or `shortfall shrink`")
     spans = [quota.origin.span for quota in capping] + [repeat.origin.span for repeat in op.repeats]
     return Diagnostic(
