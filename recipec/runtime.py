@@ -127,16 +127,20 @@ class Run:
         assert isinstance(op, logical.Rank)
         if not self.store.has_result(self.ids[position]):
             candidates = self.store.result(self.ids[gather])
-            if self.sampling is None:
-                self._check_domains(candidates)
+            self._check_domains()
             with self.timed(op, rows):
                 stats = selection.rank(self.connection, op, candidates, self.store.result(self.ids[position]))
             self.store.keep_facts(self.ids[position], [one.model_dump(mode="json") for one in stats])
         return tuple(Stats.model_validate(one) for one in self.store.facts(self.ids[position]))
 
-    def _check_domains(self, candidates: Path) -> None:
-        rows = self.connection.execute("SELECT DISTINCT domain FROM read_parquet(?)", [str(candidates)]).fetchall()
-        found = domains.unknown(self.recipe, (row[0] for row in rows if row[0] is not None))
+    def _check_domains(self) -> None:
+        known: set[str] = set()
+        for position, op in enumerate(self.plan.ops):
+            if isinstance(op, logical.Read):
+                shards = self._shards_of(op)
+                results = [self.store.shard_result(self.ids[position], shard) for shard in shards]
+                known.update(index.domains(self.store.root, self.ids[position], shards, results))
+        found = domains.unknown(self.recipe, known)
         if found:
             raise Failure(*found)
 

@@ -126,6 +126,19 @@ def test_the_index_keeps_identities_and_totals(mix: Path) -> None:
     assert len(index.stale(shards, mix.parent)) == 1
 
 
+def test_the_index_keeps_totals_by_domain(mix: Path) -> None:
+    plan = pipeline.plan(mix, {}).plan
+    state = mix.parent / ".recipec"
+    step = next(step for step in plan.steps if step.op.kind == "read")
+    results = [state / "steps" / step.id / f"{shard.sha256[:32]}.parquet" for shard in plan.shards]
+    expected = {row[0]: row[1:] for row in rows(f"SELECT topic, count(*), sum(n) FROM '{mix.parent}/data/*.parquet' GROUP BY 1")}
+    assert index.domains(state, step.id, plan.shards, results) == expected
+    # A catalog that is lost, or damaged, is made again.
+    (state / "index.duckdb").write_bytes(b"damaged")
+    assert index.domains(state, step.id, plan.shards, results) == expected
+    assert index.domains(state, step.id, plan.shards[:1], results[:1]) != expected
+
+
 def test_an_estimate_is_marked_and_scoring_makes_it_exact(world: Path, run: Run) -> None:
     recipe = world / "a.recipe"
     recipe.write_text(

@@ -185,28 +185,29 @@ def _duplicate(source: model.Source, shards: Sequence[Shard], doc_id: str, place
     )
 
 
-def record(state: Path, step: str, shards: Sequence[Shard], results: Sequence[Path]) -> None:
-    """Keeps documents and tokens of each domain for the shards that were just read."""
+def domains(state: Path, step: str, shards: Sequence[Shard], results: Sequence[Path]) -> dict[str, tuple[int, int]]:
+    """Documents and tokens of each domain over some shards; the totals of a shard are made once and kept.
+
+    Args:
+        step: the identity of the `Read` whose results these are.
+        results: in the order of `shards`.
+    """
     catalog = open_catalog(state)
     try:
-        catalog.execute(
-            """
-            INSERT INTO totals SELECT $1, ($2)[file_index :: BIGINT + 1], domain, count(*), CAST(sum(tokens) AS BIGINT)
-            FROM read_parquet($3, hive_partitioning = false) WHERE bad IS NULL GROUP BY ALL
-            """,
-            [step, [shard.sha256 for shard in shards], [str(path) for path in results]],
-        )
-    finally:
-        catalog.close()
-
-
-def domains(state: Path, step: str, shards: Sequence[Shard]) -> dict[str, tuple[int, int]]:
-    """Documents and tokens of each domain over some shards, as `record` kept them."""
-    catalog = open_catalog(state)
-    try:
+        kept = catalog.execute("SELECT DISTINCT sha256 FROM totals WHERE step = $1", [step]).fetchall()
+        known = {row[0] for row in kept}
+        new = {s.sha256: str(path) for s, path in zip(shards, results, strict=True) if s.sha256 not in known}
+        if new:
+            catalog.execute(
+                """
+                INSERT INTO totals SELECT $1, ($2)[file_index :: BIGINT + 1], domain, count(*), CAST(sum(tokens) AS BIGINT)
+                FROM read_parquet($3, hive_partitioning = false) WHERE bad IS NULL GROUP BY ALL
+                """,
+                [step, list(new), list(new.values())],
+            )
         rows = catalog.execute(
             """
-            SELECT domain, sum(documents) :: BIGINT, sum(tokens) :: BIGINT FROM (SELECT DISTINCT * FROM totals)
+            SELECT domain, sum(documents) :: BIGINT, sum(tokens) :: BIGINT FROM totals
             WHERE step = $1 AND list_contains($2, sha256) GROUP BY domain
             """,
             [step, [shard.sha256 for shard in shards]],
