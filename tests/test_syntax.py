@@ -194,6 +194,11 @@ def test_the_recipe_of_the_design_formats_once_and_keeps_its_comments() -> None:
         assert once.count(comment) == 1
 
 
+def test_words_that_begin_statements_are_names_in_blocks() -> None:
+    text = "quality {\n  weights {\n    quality 0.5\n    seed 0.5\n  }\n}\n"
+    assert formatted(text) == text
+
+
 def test_the_order_of_blocks_means_nothing() -> None:
     blocks = ["seed 1\n", "where a > 1\n", "repeat at most 2 times\n", 'output parquet "o"\n', "budget 3K tokens\n"]
     assert {formatted("".join(random.Random(seed).sample(blocks, len(blocks)))) for seed in range(10)} == {

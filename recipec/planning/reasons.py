@@ -77,41 +77,40 @@ def shard_changes(before: Mapping[str, str], shards: Sequence[Shard]) -> str:
 IGNORED = frozenset({"origin", "input", "inputs", "shards", "schema_"})
 
 
-def difference(before: Any, after: Any, name: str = "", line: int | None = None) -> str:
+def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
     """The first thing that two descriptions of a step say differently: "omega changed at line 22"."""
     if isinstance(after, dict) and isinstance(before, dict):
-        origin = after.get("origin")
-        line = origin.get("line") if isinstance(origin, dict) else line
+        place = _place(after) or place
         for field in sorted(before.keys() | after.keys()):
             if field in IGNORED:
                 continue
-            found = difference(before.get(field), after.get(field), field, line)
+            # What kind of mixture it is, is the mixture itself.
+            found = difference(before.get(field), after.get(field), name if field == "kind" else field, place)
             if found:
                 return found
         return ""
     if isinstance(after, list) and isinstance(before, list):
         for old, new in zip(before, after, strict=False):
-            found = difference(old, new, name, line)
+            found = difference(old, new, name, place)
             if found:
                 return found
         if len(before) != len(after):
-            extra = (after if len(after) > len(before) else before)[min(len(before), len(after))]
-            origin = extra.get("origin") if isinstance(extra, dict) else None
-            place = origin.get("line") if isinstance(origin, dict) and len(after) > len(before) else line
-            return f"{_word(name)} {'added' if len(after) > len(before) else 'removed'}{_at(place)}"
+            grown = len(after) > len(before)
+            extra = after[len(before)] if grown else None
+            return f"{_word(name)} {'added' if grown else 'removed'}{(_place(extra) if grown else '') or place}"
         return ""
-    return "" if before == after else f"{_word(name)} changed{_at(line)}"
+    return "" if before == after else f"{_word(name)} changed{place}"
 
 
 def _word(name: str) -> str:
-    return {
-        "lambda_": "lambda",
-        "tokens": "budget",
-        "most": "limit",
-        "conditions": "condition",
-        "predicates": "where clause",
-    }.get(name, name)
+    words = {"lambda_": "lambda", "tokens": "budget", "most": "limit", "conditions": "condition", "predicates": "where clause"}
+    return words.get(name, name)
 
 
-def _at(line: int | None) -> str:
-    return f" at line {line}" if line else ""
+def _place(value: Any) -> str:
+    """Where in the recipe a part of a step is said, or in the standard recipe that it uses."""
+    origin = value.get("origin") if isinstance(value, dict) else None
+    if not isinstance(origin, dict) or not origin.get("line"):
+        return ""
+    file = str(origin.get("file"))
+    return f" at {file}:{origin['line']}" if file.startswith("std.") else f" at line {origin['line']}"

@@ -12,7 +12,7 @@ from recipec.ir.expressions import Expression
 from recipec.semantics import quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
-from recipec.semantics.typing import Scope, condition, named, typed
+from recipec.semantics.typing import Scope, condition, named, over_columns, typed
 from recipec.source import resolve_path
 from recipec.storage import sha256_file
 from recipec.syntax import ast, text
@@ -125,7 +125,7 @@ def _quota(context: Context, node: ast.Quota, scopes: Sequence[Scope]) -> model.
         return None
     conditions: tuple[Expression, ...] = ()
     if node.condition is not None:
-        found = [condition(context, scope, node.condition) for scope in scopes]
+        found = [over_columns(context, condition(context, scope, node.condition), node.condition) for scope in scopes]
         conditions = tuple(value for value in found if value is not None)
         if len(conditions) < len(scopes):
             return None
@@ -226,7 +226,7 @@ def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> mode
     if isinstance(node.most, ast.Unary) and isinstance(node.most.operand, ast.Quantity):
         context.error("R0210", "expected at least 0 times", node.most.span, label="out of range")
         return None
-    values = [typed(context, scope, node.most) for scope in scopes]
+    values = [over_columns(context, typed(context, scope, node.most), node.most) for scope in scopes]
     known = tuple(value for value in values if value is not None)
     if len(known) < len(scopes):
         return None

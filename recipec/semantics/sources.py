@@ -9,7 +9,7 @@ from recipec.ir.expressions import Expression
 from recipec.semantics import quantities
 from recipec.semantics.blocks import Form, Settings, required, settings
 from recipec.semantics.context import Columns, Context
-from recipec.semantics.typing import Scope, named, typed
+from recipec.semantics.typing import Scope, named, over_columns, typed
 from recipec.syntax import ast
 
 SOURCE = {
@@ -82,7 +82,7 @@ def _strings(context: Context, found: tuple[ast.Setting, ...], what: str) -> tup
 
 
 def _value(context: Context, scope: Scope, setting: ast.Setting) -> Expression | None:
-    return typed(context, scope, setting.values[0])
+    return over_columns(context, typed(context, scope, setting.values[0]), setting.values[0])
 
 
 def _as_string(value: Expression | None) -> Expression | None:
@@ -115,7 +115,7 @@ def _tokens(context: Context, scope: Scope, found: Settings) -> model.TokenCount
         return (tokenizer and model.TokenCount(by="tokenizer", tokenizer=tokenizer)) or None
     if isinstance(first, ast.Name) and first.text == "estimate" and "estimate" not in scope.columns:
         return model.TokenCount(by="estimate")
-    value = typed(context, scope, first)
+    value = over_columns(context, typed(context, scope, first), first)
     if value is None:
         return None
     if value.type != "integer":

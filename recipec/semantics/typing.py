@@ -64,6 +64,16 @@ def condition(context: Context, scope: Scope, expr: ast.Expr) -> Expression | No
     return None
 
 
+def over_columns(context: Context, value: Expression | None, node: ast.Expr) -> Expression | None:
+    """A value that must be known when the columns are read: one that needs a text's score is a mistake."""
+    scores = sorted(ir.scores_of(value)) if value is not None else []
+    if not scores:
+        return value
+    message = f"`{scores[0]}` has no place here: this is decided from the columns, before texts are scored"
+    context.error("R0233", message, node.span, helps=("put the value into a column of the shards",))
+    return None
+
+
 def _as_condition(scope: Scope, value: Expression) -> Expression:
     # A string score about a target is evidence of a match: there is one, or null.
     if isinstance(value, ir.Score) and value.type == "string" and "target" in scope.scores[value.name].params:
