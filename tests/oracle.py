@@ -117,10 +117,11 @@ def scale(recipe: Recipe, documents: list[Document], target: float) -> float:
         }
     )
     best = 0.0
-    for step in steps:
-        # At a step the copy is not drawn yet; it is just above.
-        if drawn(recipe, documents, step) <= target:
-            best = step
+    # A copy is drawn from its step on; between two steps nothing changes.
+    for below, above in zip([0.0, *steps], steps, strict=False):
+        middle = (below + above) / 2
+        if drawn(recipe, documents, middle) <= target:
+            best = middle
     if drawn(recipe, documents, steps[-1] * 2 if steps else 1.0) <= target:
         best = math.inf
     return best

@@ -89,41 +89,36 @@ def draw(seed: int) -> str:
 
 
 def statistics(connection: DuckDBPyConnection, table: str, criteria: Sequence[str]) -> tuple[Stats, ...]:
-    """Count, mean, spread and range of each criterion over the pool, in three scans.
+    """Count, mean, spread and range of each criterion over the pool, in two scans.
 
-    Sums are made in integers, so that they are the same in any order of rows and with any number of threads."""
+    Sums are made in integers, of distances from the least value, so that they are the same in any order of rows and with
+    any number of threads, and nothing is lost where the mean is far from 0."""
     columns = [ident(score_column(name)) for name in criteria]
     ranges = _row(connection, table, [f"[count({c}), count(*) - count({c}), min({c}), max({c})]" for c in columns])
-    scales = [_fixed_point(max(abs(low or 0), abs(high or 0)), 60) for _, _, low, high in ranges]
-    totals = _row(
-        connection,
-        table,
-        [f"sum(CAST(round({c} * {scale!r}) AS BIGINT))" for c, scale in zip(columns, scales, strict=True)],
-    )
-    means = [
-        min(max(int(total) / count / scale, low), high) if count else 0.0
-        for (count, _, low, high), scale, total in zip(ranges, scales, totals, strict=True)
-    ]
-    fines = [_fixed_point((high or 0) - (low or 0), 45) for _, _, low, high in ranges]
-    deviations = [
-        f"CAST(CAST(round(({c} - {literal(mean)}) * {fine!r}) AS BIGINT) AS HUGEINT)"
-        for c, mean, fine in zip(columns, means, fines, strict=True)
-    ]
-    squares = _row(connection, table, [f"sum({deviation} * {deviation})" for deviation in deviations])
+    sums = []
+    for c, (_, _, low, high) in zip(columns, ranges, strict=True):
+        half, fine = _halved(low or 0.0, high or 0.0)
+        distance = f"({c} * {half} - {literal((low or 0.0) * half)})"
+        fixed = f"CAST(CAST(round({distance} * {fine!r}) AS BIGINT) AS HUGEINT)"
+        sums += [f"sum({fixed})", f"sum({fixed} * {fixed})"]
+    found = _row(connection, table, sums)
     return tuple(
-        Stats(
-            criterion=name,
-            count=int(count),
-            missing=int(missing),
-            mean=mean,
-            std=math.sqrt(int(square) / count) / fine if count else 0.0,
-            low=low or 0.0,
-            high=high or 0.0,
-        )
-        for name, (count, missing, low, high), mean, square, fine in zip(
-            criteria, ranges, means, squares, fines, strict=True
-        )
+        _stats(name, range_, found[2 * number], found[2 * number + 1])
+        for number, (name, range_) in enumerate(zip(criteria, ranges, strict=True))
     )
+
+
+def _stats(name: str, range_: Sequence[float | None], total: int | None, squares: int | None) -> Stats:
+    """The statistics from the sums in fixed point; the integers of Python are exact."""
+    count, missing = int(range_[0] or 0), int(range_[1] or 0)
+    low, high = range_[2] or 0.0, range_[3] or 0.0
+    if not count:
+        return Stats(criterion=name, count=0, missing=missing, mean=0.0, std=0.0, low=0.0, high=0.0)
+    half, fine = _halved(low, high)
+    total, squares = int(total or 0), int(squares or 0)
+    mean = min(max(low + total / count / fine / half, low), high)
+    std = math.sqrt((count * squares - total * total) / (count * count)) / fine / half
+    return Stats(criterion=name, count=count, missing=missing, mean=mean, std=std, low=low, high=high)
 
 
 def _row(connection: DuckDBPyConnection, table: str, values: Sequence[str]) -> tuple[Any, ...]:
@@ -134,11 +129,12 @@ def _row(connection: DuckDBPyConnection, table: str, values: Sequence[str]) -> t
     return found
 
 
-def _fixed_point(largest: float, bits: int) -> float:
-    """The power of two that brings values of up to `largest` below 2**bits."""
-    if largest == 0:
-        return 1.0
-    return math.ldexp(1.0, min(bits - math.frexp(largest)[1], 1000))
+def _halved(low: float, high: float) -> tuple[float, float]:
+    """What values are multiplied by before their distance is taken (less than 1 only where that would be infinite), and
+    the power of two that then brings distances below 2**46: the squares of 2**35 rows fit a HUGEINT."""
+    half = 1.0 if math.isfinite(high - low) else 0.25
+    largest = high * half - low * half
+    return half, math.ldexp(1.0, min(46 - math.frexp(largest)[1], 1000)) if largest else 1.0
 
 
 def weight(op: logical.Rank, criterion: str) -> str:
