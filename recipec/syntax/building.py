@@ -14,7 +14,7 @@ from recipec.source import Source, Span
 from recipec.syntax import ast
 
 NUMBER = re.compile(
-    r"(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?P<scale>[KMGT]i?B|[KMBT])?\s*(?P<unit>%|[a-z]+)?"
+    r"(?P<number>[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?P<scale>[KMGT]i?B|[KMBT])?\s*(?P<unit>%|[a-z]+)?"
 )
 
 SCALES = {
@@ -280,7 +280,7 @@ class Builder:
         match = NUMBER.fullmatch(text)
         assert match is not None
         number, scale, unit = match["number"], match["scale"] or "", match["unit"] or ""
-        exponent = re.search(r"[eE][+-]?(\d+)", number)
+        exponent = re.search(r"[eE][+-]?([0-9]+)", number)
         if len(number) > LONGEST_NUMBER or (exponent and int(exponent[1]) > 30):
             self._error("R0012", "the number is too long", span, f"at most {LONGEST_NUMBER} characters, up to `e30`")
             number = "0"

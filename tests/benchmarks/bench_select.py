@@ -44,7 +44,7 @@ def generate(path: Path, documents: int) -> None:
 
 
 def ours(path: Path, out: Path) -> float:
-    from recipec.database.connection import Settings, connect
+    from recipec.database.connection import connect
     from recipec.database.sql import literal
     from recipec.ir import logical, model
     from recipec.selection import ranking, sampling
@@ -65,7 +65,7 @@ def ours(path: Path, out: Path) -> float:
         shortfall="error",
         allow_vanishing=True,
     )
-    with connect(Settings(memory="2GB")) as connection:
+    with connect() as connection:
         started = time.monotonic()
         table = f"read_parquet({literal(str(path))}, file_row_number = true)"
         stats = ranking.statistics(connection, table, [name for name, _ in criteria])
