@@ -215,5 +215,13 @@ CODES: dict[str, str] = {
     "R0905": "a table that cannot be read",
     "R0906": "a table without a needed column",
     "R0907": "values that no run can have",
+    # R11xx: language models and their neurons
+    "R1101": "a model that is not on this machine",
+    "R1102": "a model that cannot be used",
+    "R1103": "a package that models need is not installed",
+    "R1104": "a model that cannot be fetched",
+    "R1105": "a model without the projection that is asked for",
+    "R1106": "a forward pass that failed",
+    "R1107": "a target that cannot be scored by its neurons",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -14,6 +14,8 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors, place
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
 from recipec.ir.selection import Selection
+from recipec.models import scoring
+from recipec.models.job import Device
 from recipec.planning import domains, estimates, fingerprints, index, reasons, scheduler
 from recipec.planning.store import STATE, Store
 from recipec.progress import Progress, silent
@@ -68,6 +70,7 @@ def plan(
     score: bool = False,
     limit: int = TEXT_LIMIT,
     settings: Settings | None = None,
+    device: Device = "auto",
     progress: Progress = silent,
 ) -> Planned:
     """The execution plan of a recipe, its selection included.
@@ -75,10 +78,12 @@ def plan(
     Args:
         score: compute every score now, so that the plan is exact whatever it takes.
         limit: bytes of shards up to which scores are computed anyway.
+        device: where models run.
     """
     compiled = compile_recipe(path, overrides)
     recipe = compiled.recipe
     folder = Path(recipe.folder)
+    scoring.check(recipe.scores, folder)
     destination = output.locate(folder, recipe.output) if recipe.output else None
     store = Store.beside(folder)
     with disk_errors(store.root), storage.lock(store.root):
@@ -88,8 +93,12 @@ def plan(
         draft = _draft(recipe, folder, ops, ids, shards, store)
         published = destination is not None and output.is_published(destination, output.plan_digest(draft))
         steps = scheduler.schedule(ops, ids, shards, store, published)
-        with connect(settings or _default_settings(path)) as connection:
-            run = runtime.Run(connection, recipe, ops, ids, shards, folder, store, progress)
+        limits = settings or _default_settings(path)
+        with (
+            connect(limits) as connection,
+            scoring.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
+        ):
+            run = runtime.Run(connection, recipe, ops, ids, shards, folder, store, progress, scorer=scorer)
             run.read()
             share = None if score else estimates.share(run, limit)
             if share is None:
@@ -113,7 +122,13 @@ def plan(
     return Planned(planned, (*compiled.diagnostics, *warnings))
 
 
-def apply(plan: ExecutionPlan, *, settings: Settings | None = None, progress: Progress = silent) -> Manifest:
+def apply(
+    plan: ExecutionPlan,
+    *,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> Manifest:
     """Materialises the dataset of a plan: exactly its steps, its shards, its documents.
 
     Raises:
@@ -133,9 +148,13 @@ def apply(plan: ExecutionPlan, *, settings: Settings | None = None, progress: Pr
         ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
         ids = fingerprints.step_ids(ops, plan.shards, folder)
         if ids != tuple(step.id for step in plan.steps):
-            raise Failure(_stale("a target, a tokenizer or recipec itself"), exit_code=ExitCode.STALE)
-        with connect(settings or Settings(temp=store.temporary)) as connection:
-            run = runtime.Run(connection, recipe, ops, ids, plan.shards, folder, store, progress)
+            raise Failure(_stale("a target, a tokenizer, a model or recipec itself"), exit_code=ExitCode.STALE)
+        limits = settings or Settings(temp=store.temporary)
+        with (
+            connect(limits) as connection,
+            scoring.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
+        ):
+            run = runtime.Run(connection, recipe, ops, ids, plan.shards, folder, store, progress, scorer=scorer)
             run.read()
             run.score()
             selection = run.select()

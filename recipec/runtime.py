@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from recipec.diagnostics import Failure
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.selection import Selection, Stats
+from recipec.models.scoring import Scorer, wanted
 from recipec.planning import domains, index
 from recipec.planning.scheduler import keep_rates, rate_key, source_of
 from recipec.planning.store import Store
@@ -31,6 +32,7 @@ class Run:
     Attributes:
         ids: the identity of each operation (`planning.fingerprints`).
         sampling: None, or the share of documents an estimate is made from.
+        scorer: runs models, where the plan has scores by them.
     """
 
     connection: DuckDBPyConnection
@@ -42,6 +44,7 @@ class Run:
     store: Store
     progress: Progress = silent
     sampling: float | None = None
+    scorer: Scorer | None = None
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -59,30 +62,105 @@ class Run:
                 if missing:
                     self.progress(f"read {op.source.name}", len(missing), len(missing), "shards")
 
-    def score(self) -> None:
-        """Runs every `Score` for the shards that have no result; those that follow one another share a scan."""
+    def score(self, models: bool = True) -> None:
+        """Runs every `Score` for the shards that have no result; those that follow one another share a scan.
+
+        Args:
+            models: also those by models; without them it ends before the first.
+        """
         for group in _groups(self.plan):
-            source = source_of(self.plan, group[0])
-            shards = self._shards_of(source)
-            missing = {p: {shard.path for shard in self.store.missing(self.ids[p], shards)} for p in group}
-            todo = [shard for shard in shards if any(shard.path in missing[p] for p in group)]
-            for number, shard in enumerate(todo):
-                self.progress(f"score {source.source.name}", number, len(todo), "shards")
-                self._score_shard([p for p in group if shard.path in missing[p]], shard)
-            if todo:
-                self.progress(f"score {source.source.name}", len(todo), len(todo), "shards")
+            by_text = [p for p in group if not self._by_model(p)]
+            self._score_group(by_text, self._score_shard)
+            by_model = [p for p in group if self._by_model(p)]
+            if by_model and not models:
+                return
+            if by_model:
+                self._score_by_model(by_model)
+
+    def _score_group(self, group: Sequence[int], score: Callable[[Sequence[int], Shard], None]) -> None:
+        todo = self._todo(group)
+        name = source_of(self.plan, group[0]).source.name if group else ""
+        for number, (shard, positions) in enumerate(todo):
+            self.progress(f"score {name}", number, len(todo), "shards")
+            score(positions, shard)
+        if todo:
+            self.progress(f"score {name}", len(todo), len(todo), "shards")
+
+    def _todo(self, group: Sequence[int]) -> list[tuple[Shard, list[int]]]:
+        """The shards for which some of a group's scores have no result, with those scores."""
+        if not group:
+            return []
+        shards = self._shards_of(source_of(self.plan, group[0]))
+        missing = {p: {shard.path for shard in self.store.missing(self.ids[p], shards)} for p in group}
+        found = [(shard, [p for p in group if shard.path in missing[p]]) for shard in shards]
+        return [(shard, positions) for shard, positions in found if positions]
+
+    def _by_model(self, position: int) -> bool:
+        op = self.plan.ops[position]
+        return isinstance(op, logical.Score) and wanted(op.call) is not None
+
+    def _scores(self, positions: Sequence[int]) -> list[logical.Score]:
+        return [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
+
+    def _survivors(self, position: int, shard: Shard) -> str:
+        return f"(SELECT row FROM {self._relation(position, (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
 
     def _score_shard(self, positions: Sequence[int], shard: Shard) -> None:
-        ops = [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
-        survivors = (
-            f"(SELECT row FROM {self._relation(positions[0], (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
-        )
+        ops = self._scores(positions)
         destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
         started = time.monotonic()
+        survivors = self._survivors(positions[0], shard)
         scoring.score(self.connection, ops, shard, self.folder, survivors, destinations)
         for op in ops:
             self.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
             self.work[rate_key(op)] += shard.bytes
+
+    def model_documents(self) -> int:
+        """How many documents models must still see, as far as it is known before the scores by text are there."""
+        total = 0
+        for group in _groups(self.plan):
+            by_model = [p for p in group if self._by_model(p)]
+            before = any(self._todo([p]) for p in group if not self._by_model(p))
+            for shard, positions in self._todo(by_model):
+                assert self.scorer is not None
+                here = self._scores(positions)
+                known = not before and not self._unscored_before(positions[0], shard)
+                total += self.scorer.missing(here, shard, self._survivors(positions[0], shard)) if known else shard.rows
+        return total
+
+    def _unscored_before(self, position: int, shard: Shard) -> bool:
+        """Whether a score that a step's filters need is not there yet for a shard."""
+        op = self.plan.ops[position]
+        while not isinstance(op, logical.Read):
+            assert isinstance(op, logical.Score | logical.Filter)
+            position, op = op.input, self.plan.ops[op.input]
+            if isinstance(op, logical.Score) and self.store.missing(self.ids[position], (shard,)):
+                return True
+        return False
+
+    def _score_by_model(self, group: Sequence[int]) -> None:
+        assert self.scorer is not None
+        todo = self._todo(group)
+        ops = self._scores(group)
+        name = f"score {source_of(self.plan, group[0]).source.name} by {ops[0].call.params['model']}"
+        total = done = 0
+        for shard, positions in todo:
+            total += self.scorer.missing(self._scores(positions), shard, self._survivors(positions[0], shard))
+        started = time.monotonic()
+
+        def count(documents: int) -> None:
+            nonlocal done
+            done += documents
+            self.progress(name, min(done, total), total, "documents")
+
+        for shard, positions in todo:
+            destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
+            survivors = self._survivors(positions[0], shard)
+            self.scorer.score(self._scores(positions), shard, survivors, destinations, count)
+        if done:
+            for op in ops:
+                self.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
+                self.work[rate_key(op)] += done
 
     def select(self) -> Selection:
         """Gather, rank and sample; the selection as it is stored."""

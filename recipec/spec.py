@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from recipec.ir.expressions import Type
+from recipec.ir.passes import Wanted
 
 Kind = Literal["criteria", "formats", "mixers", "budgets"]
 
@@ -25,7 +26,7 @@ Kind = Literal["criteria", "formats", "mixers", "budgets"]
 class Criterion:
     """A word that computes one value per document from its text (and, for some, from a target's examples).
 
-    Exactly one of `sql` and `batch` is set.
+    Exactly one of `sql`, `batch` and `features` is set.
 
     Attributes:
         name: the word, equal to the module's name.
@@ -41,8 +42,10 @@ class Criterion:
         prepare: from the parameters, the texts of the target's examples and those held out to parameters with which
             `sql` or `batch` is called (the target's n-grams, say); only with a `target` field. Raises ValueError
             where such examples cannot serve.
+        wants: from the parameters to what the value needs of a language model's forward pass over a text.
+        features: with `wants`: from what it needs of many texts, (n, depth, top_k) uint16 or (n,) float64, and the
+            parameters to (n,) values. `prepare` then gets the features of the examples in place of their texts.
         version: raise it when values change, so that stored ones are not reused.
-        available: None, or why it cannot be used yet ("arrives with NAG scoring").
     """
 
     name: str
@@ -54,9 +57,10 @@ class Criterion:
     cost: float = 0.01
     sql: Callable[[str, Any], str] | None = None
     batch: Callable[[Sequence[str], Any], np.ndarray[Any, Any]] | None = None
-    prepare: Callable[[Any, Sequence[str], Sequence[str]], Any] | None = None
+    prepare: Callable[[Any, Any, Any], Any] | None = None
+    wants: Callable[[Any], Wanted] | None = None
+    features: Callable[[np.ndarray[Any, Any], Any], np.ndarray[Any, Any]] | None = None
     version: int = 1
-    available: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

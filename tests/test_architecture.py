@@ -19,6 +19,7 @@ LAYERS = [
     {"spec"},
     {"semantics", "laws"},
     {"database"},
+    {"models"},
     {"selection"},
     {"output"},
     {"planning"},

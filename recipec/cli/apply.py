@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
+    options.add_device(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                 score=arguments.yes,
                 limit=pipeline.TEXT_LIMIT,
                 settings=settings,
+                device=arguments.device,
                 progress=progress,
             )
             plan = planned.plan
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if not options.is_plan_file(arguments.path) and not arguments.yes:
         confirm(plan)
     with bars.progress(quiet=arguments.json) as progress:
-        manifest = pipeline.apply(plan, settings=settings, progress=progress)
+        manifest = pipeline.apply(plan, settings=settings, device=arguments.device, progress=progress)
     if arguments.json:
         print(manifest.model_dump_json(indent=2))
     else:

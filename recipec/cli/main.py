@@ -24,6 +24,7 @@ COMMANDS = {
     "diff": "compare two recipes, plans or datasets, down to documents",
     "show": "a recipe at any stage, a plan, or a dataset",
     "verify": "checksums, counts, conservation, and that the ledger re-derives the selection",
+    "model": "add, list and remove the language models that score documents",
     "quickstart": "the whole thing on text that every Python installation has",
 }
 

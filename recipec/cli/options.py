@@ -28,6 +28,12 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=None, metavar="N", help="threads (default: all cores)")
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run (default: CUDA where it is)"
+    )
+
+
 def positive(text: str) -> int:
     """An argparse type: a whole number above zero."""
     value = int(text)

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
+    options.add_device(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -43,6 +44,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             score=arguments.score,
             limit=pipeline.TEXT_LIMIT,
             settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
+            device=arguments.device,
             progress=progress,
         )
     plan = planned.plan

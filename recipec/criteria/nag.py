@@ -2,24 +2,132 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+from typing import Any
 
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from recipec.ir.passes import Dtype, Wanted
 from recipec.spec import Criterion
+
+Array = np.ndarray[Any, Any]
+
+LAYERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
 
 class Params(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     target: str = Field(description="the target whose neurons a document should activate")
     model: str = Field(default="smollm2-135m", description="the language model")
     top_k: int = Field(default=20, ge=1, le=65_536, description="neurons a layer")
+    length: int = Field(default=120, ge=1, le=1_000_000, description="tokens of a document that are read")
+    neurons: str = Field(default="up", description="up, down, q, k, v, o, or a projection's own name")
+    layers: str = Field(default="all", description='"all", or numbers from 0: "0-9,12"')
+    power: float = Field(
+        default=1.0, gt=0, description="what a neuron's frequency is raised to before it is normalised"
+    )
+    dtype: Dtype = Field(default="fp32", description="fp32, bf16 or fp16")
+
+    @field_validator("layers")
+    @classmethod
+    def _layers(cls, value: str) -> str:
+        if value == "all":
+            return value
+        if not LAYERS.fullmatch(value.replace(" ", "")):
+            raise ValueError('expected "all" or numbers of layers such as "0-9,12"')
+        return value.replace(" ", "")
+
+
+class Prepared(Params):
+    """The parameters with the target's profile.
+
+    Attributes:
+        profile: (L, N) float64: for each layer the frequency of each neuron in the examples' sets, summing to 1.
+    """
+
+    profile: np.ndarray
+
+
+def chosen(layers: str) -> list[int] | None:
+    """Numbers of layers, ascending, from their words; None for all."""
+    if layers == "all":
+        return None
+    numbers: set[int] = set()
+    for part in layers.split(","):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return sorted(numbers)
+
+
+def wants(params: Params) -> Wanted:
+    layers = chosen(params.layers)
+    return Wanted(
+        kind="neurons",
+        model=params.model,
+        dtype=params.dtype,
+        length=params.length,
+        neurons=params.neurons,
+        top_k=params.top_k,
+        depth=None if layers is None else layers[-1] + 1,
+    )
+
+
+def profile(examples: Array, power: float = 1.0) -> Array:
+    """A target's profile: (L, N) float64, N one more than the largest neuron seen; each layer sums to 1.
+
+    Args:
+        examples: (n, L, K) uint16.
+    """
+    count, depth, _ = examples.shape
+    width = int(examples.max()) + 1
+    counts = np.zeros((depth, width))
+    for layer in range(depth):
+        counts[layer] = np.bincount(examples[:, layer].ravel(), minlength=width)
+    frequency = (counts / count) ** power
+    result: Array = frequency / frequency.sum(axis=1, keepdims=True)
+    return result
+
+
+def prepare(params: Params, used: Array, held: Array) -> Prepared:
+    """Raises:
+    ValueError: there are fewer than two examples, or a layer is not there.
+    """
+    if len(used) < 2:
+        raise ValueError(f"it has {len(used)} example{'s' * (len(used) != 1)} to use, and a profile needs at least 2")
+    layers = chosen(params.layers)
+    if layers is not None and layers[-1] >= used.shape[1]:
+        raise ValueError(f"the model has {used.shape[1]} layers, the last is {used.shape[1] - 1}")
+    found = profile(used, params.power)
+    if layers is not None:
+        found = found[layers]
+    return Prepared(**params.model_dump(), profile=found)
+
+
+def features(neurons: Array, params: Prepared) -> Array:
+    """Similarity (n,) in [0, 1], larger is nearer: the mean over layers of the profile's sum over a text's neurons.
+
+    Args:
+        neurons: (n, L, K) uint16.
+    """
+    layers = chosen(params.layers) or range(neurons.shape[1])
+    # A neuron beyond the profile's is in no example.
+    table = np.zeros((len(params.profile), max(int(neurons.max(initial=0)) + 1, params.profile.shape[1])))
+    table[:, : params.profile.shape[1]] = params.profile
+    total = np.zeros(len(neurons))
+    for row, layer in enumerate(layers):
+        total += table[row].take(neurons[:, layer]).sum(axis=1)
+    return total / len(params.profile)
 
 
 SPEC = Criterion(
     name="nag",
     summary="Similarity of a document to a target by the neurons both activate in a language model, in [0, 1].",
-    source="arXiv 2604.15706 (NAG)",
+    source="arXiv 2604.15706 (NAG): 20 neurons a layer, 120 tokens, the top 20% of tokens",
     params=Params,
     direction="higher",
     cost=500.0,
-    available="arrives with NAG scoring",
+    wants=wants,
+    prepare=prepare,
+    features=features,
 )

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from recipec.ir.passes import Dtype, Wanted
 from recipec.spec import Criterion
 
 
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: str = Field(default="smollm2-135m", description="the language model")
+    length: int = Field(default=120, ge=2, le=1_000_000, description="tokens of a document that are read")
+    dtype: Dtype = Field(default="fp32", description="fp32, bf16 or fp16")
+
+
+def wants(params: Params) -> Wanted:
+    return Wanted(kind="loss", model=params.model, dtype=params.dtype, length=params.length)
+
+
+def features(losses: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+    """Perplexity (n,), smaller is better, from the mean negative log-likelihood (n,) in nats."""
+    result: np.ndarray[Any, Any] = np.exp(losses)
+    return result
 
 
 SPEC = Criterion(
     name="perplexity",
-    summary="Perplexity of a document under a language model, above 1.",
+    summary="Perplexity of the first `length` tokens of a document under a language model, above 1; none for a single "
+    "token. With the same length as `nag` on the same model it costs no second pass.",
     source="Wenzek et al. 2019 (CCNet), arXiv 1911.00359, section 3",
     params=Params,
     direction="lower",
     cost=500.0,
-    available="arrives with NAG scoring",
+    wants=wants,
+    features=features,
 )

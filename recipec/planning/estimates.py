@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from recipec.ir import logical
 from recipec.ir.selection import Cell, Reason, Selection, Stats
+from recipec.models.scoring import wanted
 from recipec.planning.fingerprints import step_ids
 from recipec.planning.scheduler import source_of
 
@@ -14,15 +15,28 @@ if TYPE_CHECKING:
     from recipec.runtime import Run
 
 
+MODEL_DOCUMENTS = 96
+"""Documents that `plan` runs through a model for an estimate: some 15 seconds on two cores for 135M parameters."""
+
+
 def share(run: Run, limit: int) -> float | None:
-    """The share of documents to score for an estimate, or None when all scores are there or `limit` bytes cover them."""
+    """The share of documents to score for an estimate, or None when all scores are there or cheap enough to compute.
+
+    Where texts are within the limit, the scores by text are computed here: what models must see is then known.
+    """
     size = 0
     for position, op in enumerate(run.plan.ops):
-        if isinstance(op, logical.Score):
+        if isinstance(op, logical.Score) and wanted(op.call) is None:
             name = source_of(run.plan, position).source.name
             shards = [shard for shard in run.shards if shard.source == name]
             size = max(size, sum(shard.bytes for shard in run.store.missing(run.ids[position], shards)))
-    return None if size <= limit else limit / size
+    found = 1.0 if size <= limit else limit / size
+    if size <= limit:
+        run.score(models=False)
+    documents = run.model_documents() if run.scorer is not None else 0
+    if documents * found > MODEL_DOCUMENTS:
+        found = MODEL_DOCUMENTS / documents
+    return None if found == 1.0 else found
 
 
 def estimate(run: Run, fraction: float) -> tuple[Selection, str]:

@@ -13,6 +13,8 @@ from typing import Any
 from recipec import spec, storage
 from recipec.ir import logical
 from recipec.ir.execution import Shard
+from recipec.models import cache, features
+from recipec.models.scoring import wanted
 from recipec.source import resolve_path
 
 VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 1, "sample": 1, "write": 1}
@@ -77,13 +79,19 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
             return sorted((shard.source, shard.path, shard.sha256) for shard in shards)
         case logical.Score():
             extension = spec.find("criteria", op.call.function)
-            return [extension.version, _target_files(op, folder)]
+            return [extension.version, _target_files(op, folder), *_features(op, folder)]
         case logical.Read() if op.source.tokens.tokenizer:
             path = resolve_path(op.source.tokens.tokenizer, folder)
             files = sorted(path.glob("tokenizer.json")) if path.is_dir() else [path]
             return [storage.sha256_file(file) for file in files if file.is_file()]
         case _:
             return None
+
+
+def _features(op: logical.Score, folder: Path) -> list[str]:
+    """The identity of what a score reads of a model."""
+    one = wanted(op.call)
+    return [] if one is None else [features.key(one, cache.find(one.model, folder, op.call.origin.span).digest)]
 
 
 def _target_files(op: logical.Score, folder: Path) -> list[str]:

@@ -30,9 +30,6 @@ def score_call(context: Context, call: ast.Call, targets: dict[str, ast.Target])
     if target is not None and target.value not in targets:
         context.unknown("R0227", "target", str(target.value), target.span, targets)
         return None
-    if extension.available is not None:
-        context.error("R0226", f"`{word}` is not available yet", call.span, label=extension.available)
-        return None
     return model.ScoreCall(
         name=text(call), function=word, params=params, type=extension.type, origin=model.Origin.of(call.span)
     )
@@ -125,4 +122,4 @@ def _sentence(detail: Any) -> str:
         case kind if kind.startswith("string_"):
             return "expected a name or a string"
         case _:
-            return str(detail["msg"]).lower()
+            return str(detail["msg"]).removeprefix("Value error, ")

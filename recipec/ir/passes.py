@@ -1,0 +1,40 @@
+"""What a score needs of a language model's forward pass over a document."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from recipec.ir.expressions import Frozen
+
+CHARACTERS = 64
+"""Characters for each token of a wanted length: only so much of a text is tokenised. A token is about 4 characters long, so
+that no text but one of long runs of a single character ends early; and a text of 30 MB costs no more than another."""
+
+Dtype = Literal["fp32", "bf16", "fp16"]
+
+
+class Wanted(Frozen):
+    """One kind of values from a forward pass over the first `length` tokens of a text, without special tokens.
+
+    `neurons`: for each layer the indices of the `top_k` neurons of highest impact, the mean over tokens of |x_k| at the
+    output of the projection (NAG, arXiv 2604.15706): (depth, top_k) uint16, ascending in each layer.
+    `loss`: the mean negative log-likelihood (nats) of tokens 2 to n: float64, and n.
+
+    Attributes:
+        neurons: "up", "down", "q", "k", "v", "o", or a projection's own name; for `neurons`.
+        depth: how many layers, from the first; None for all.
+    """
+
+    kind: Literal["neurons", "loss"]
+    model: str
+    dtype: Dtype = "fp32"
+    length: int = Field(ge=1)
+    neurons: str = ""
+    top_k: int = 0
+    depth: int | None = None
+
+    @property
+    def characters(self) -> int:
+        return self.length * CHARACTERS

@@ -1,0 +1,1 @@
+"""Language models: where they are kept, what a forward pass leaves of a text, and where that is stored."""

@@ -1,0 +1,126 @@
+"""The models on this machine: those that were added to the cache, and folders that a recipe names.
+
+A model is a folder with `config.json`, `*.safetensors` and `tokenizer.json`; nothing pickled, no code. One in the cache
+has `recipec.json` too, written last: its name, where it came from and the digest of its files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipec import storage
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.source import Span, resolve_path
+
+NOTE = "recipec.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that can be loaded.
+
+    Attributes:
+        digest: sha256 over its files: its identity, wherever it lies.
+    """
+
+    name: str
+    folder: Path
+    digest: str
+    origin: str = ""
+    bytes: int = 0
+
+
+def root() -> Path:
+    """The folder of all models of this user: `$RECIPEC_CACHE/models`, else that of `$XDG_CACHE_HOME`, else `~/.cache`."""
+    own = os.environ.get("RECIPEC_CACHE")
+    base = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recipec"
+    return base / "models"
+
+
+def entries() -> tuple[Model, ...]:
+    """The models of the cache, by name."""
+    if not root().is_dir():
+        return ()
+    return tuple(model for path in sorted(root().iterdir()) if (model := _entry(path)) is not None)
+
+
+def _entry(folder: Path) -> Model | None:
+    try:
+        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        return Model(folder.name, folder, str(note["digest"]), str(note["origin"]), size)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def find(name: str, folder: Path, span: Span | None = None) -> Model:
+    """The model that a recipe in `folder` names: one of the cache, or a folder.
+
+    Raises:
+        Failure: there is none, or the folder is no model.
+    """
+    cached = _entry(root() / name) if NAME.fullmatch(name) else None
+    if cached is not None:
+        return cached
+    path = resolve_path(name, folder)
+    if path.is_dir():
+        lacking = missing(path)
+        if lacking:
+            needs = (f"a model is a folder with {', '.join(PARTS)}",)
+            raise Failure(Diagnostic("R1102", f"`{name}` is no model: it has no {lacking[0]}", span, helps=needs))
+        return Model(name, path, digest(path))
+    helps = (*did_you_mean(name, [model.name for model in entries()]), *_how_to_add(name, path))
+    raise Failure(Diagnostic("R1101", f"the model `{name}` is not on this machine", span, helps=helps))
+
+
+def _how_to_add(name: str, path: Path) -> tuple[str, ...]:
+    if path.suffix == ".gguf" or path.is_file():
+        return (f"recipec model add NAME --from {name}",)
+    return (f"recipec model add {name}",)
+
+
+PARTS = ("config.json", "*.safetensors", "tokenizer.json")
+
+
+def missing(folder: Path) -> list[str]:
+    """What a folder lacks to be a model."""
+    return [part for part in PARTS if not any(folder.glob(part))]
+
+
+def digest(folder: Path) -> str:
+    """sha256 over the names and contents of a model's files. Files that did not change since are not read again."""
+    note = root().parent / "digests.json"
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    found = {}
+    for path in sorted(path for part in PARTS for path in folder.glob(part)):
+        stat = path.stat()
+        key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+        found[path.name] = known.get(key) or storage.sha256_file(path)
+        known[key] = found[path.name]
+    storage.write_text(note, json.dumps(known))
+    return storage.sha256_text(storage.canonical_json(found))
+
+
+def remove(name: str) -> Model:
+    """Takes a model out of the cache.
+
+    Raises:
+        Failure: there is none of that name.
+    """
+    model = _entry(root() / name) if NAME.fullmatch(name) else None
+    if model is None:
+        helps = did_you_mean(name, [model.name for model in entries()])
+        raise Failure(Diagnostic("R1101", f"the model `{name}` is not in the cache", helps=helps))
+    # Without its note it is no model any more, whenever the rest goes.
+    (model.folder / NOTE).unlink()
+    shutil.rmtree(model.folder)
+    return model

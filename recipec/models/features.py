@@ -1,0 +1,61 @@
+"""What forward passes left of texts, in the state folder: `features/<key>/<part>.parquet`.
+
+A key stands for a model's files, what is wanted of it and the version of this code; a row for the beginning of a text,
+whatever documents, shards, sources or targets have it: `content VARCHAR` (md5 of what is tokenised), `value` (neurons: BLOB
+of (depth, top_k) uint16, little-endian, ascending in each layer; loss: DOUBLE; null for a text without tokens), `device`.
+A part is whole or absent, so that a pass that is killed goes on where its last part ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipec import storage
+from recipec.database.sql import literal
+from recipec.ir.passes import Wanted
+
+VERSION = 1
+"""Raised when the same model gives other features."""
+
+Array = np.ndarray[Any, Any]
+
+
+def key(wanted: Wanted, digest: str) -> str:
+    """The identity of features: of the model's files, not its name."""
+    value = {"wanted": wanted.model_dump(mode="json", exclude={"model"}), "model": digest, "version": VERSION}
+    return storage.sha256_text(storage.canonical_json(value))[:32]
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*.parquet"))
+
+
+def relation(folder: Path, wanted: Wanted) -> str:
+    """A table expression (content, value) of all stored features of a key."""
+    paths = files(folder)
+    if not paths:
+        kind = "BLOB" if wanted.kind == "neurons" else "DOUBLE"
+        return f"(SELECT NULL :: VARCHAR AS content, NULL :: {kind} AS value WHERE false)"
+    names = ", ".join(literal(str(path)) for path in paths)
+    return f"(SELECT content, value FROM read_parquet([{names}], hive_partitioning = false))"
+
+
+def content(text: str, wanted: Wanted) -> str:
+    """The key of a text: `content_sql` in Python."""
+    return hashlib.md5(text[: wanted.characters].encode("utf-8"), usedforsecurity=False).hexdigest()
+
+
+def content_sql(text: str, wanted: Wanted) -> str:
+    """SQL of the key of a text."""
+    return f"md5(substr({text}, 1, {wanted.characters}))"
+
+
+def stacked(values: Sequence[bytes], wanted: Wanted) -> Array:
+    """Stored neurons as one (n, depth, top_k) uint16 array."""
+    flat = np.frombuffer(b"".join(values), dtype="<u2")
+    return flat.reshape(len(values), -1, wanted.top_k)

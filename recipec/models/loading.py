@@ -1,0 +1,102 @@
+"""Loading a model's weights and its tokenizer: from a folder, without network, without code of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir.passes import Dtype
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "true",
+}
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A model on one device.
+
+    Attributes:
+        decoder: from token ids (B, T) int64 to hidden states, without the head.
+        head: from hidden states (…, H) to logits (…, V).
+        softcap: what logits are bent to be less than (Gemma 2), or None.
+        vocabulary: V.
+    """
+
+    decoder: nn.Module
+    head: nn.Module
+    softcap: float | None
+    vocabulary: int
+    device: str
+
+
+def load(folder: Path, dtype: Dtype, device: str) -> Loaded:
+    """The causal language model of a folder.
+
+    Raises:
+        Failure: it has no configuration that transformers knows, or its weights do not fit it.
+    """
+    os.environ.update(OFFLINE)
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model: Any
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=dtypes[dtype], local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+    except Exception as error:
+        # transformers raises whatever its parts raise for a folder that is no model.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise Failure(Diagnostic("R1102", f"the model cannot be loaded: {reason}", place=str(folder))) from None
+    model = model.to(device).eval().requires_grad_(False)
+    config = model.config
+    return Loaded(
+        decoder=model.base_model,
+        head=model.get_output_embeddings(),
+        softcap=getattr(config, "final_logit_softcapping", None),
+        vocabulary=int(config.vocab_size),
+        device=device,
+    )
+
+
+def tokenizer(folder: Path) -> Any:
+    """The fast tokenizer of a model.
+
+    Raises:
+        Failure: `tokenizer.json` cannot be read.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:
+        # The package raises bare exceptions for whatever is wrong with a file.
+        raise Failure(Diagnostic("R1102", f"the tokenizer cannot be read: {error}", place=str(folder))) from None
+
+
+def devices(asked: str) -> list[str]:
+    """The devices to run on: for "auto" every CUDA device, else the CPU.
+
+    Raises:
+        Failure: CUDA is asked for and not there.
+    """
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "cuda" and not count:
+        raise Failure(Diagnostic("R1106", "there is no CUDA device here"))
+    if asked == "cpu" or not count:
+        return ["cpu"]
+    return [f"cuda:{number}" for number in range(count)]
