@@ -101,12 +101,14 @@ def plan(
             run = runtime.Run(connection, recipe, ops, ids, shards, folder, store, progress, scorer=scorer)
             run.read()
             share = None if score else estimates.share(run, limit)
+            documents = {} if score else run.by_model()[0]
             if share is None:
                 run.score()
                 selection, sample = run.select(), ""
             else:
                 selection, sample = estimates.estimate(run, share)
             run.keep_rates()
+            steps = scheduler.timed(steps, documents, run.by_model()[1], store)
         _check_unreadable(recipe, selection)
         warnings = _warnings(recipe, selection)
         store.keep_note(reasons.NOTE, reasons.remembered(ops, ids, shards))

@@ -17,7 +17,7 @@ from recipec.ir.execution import Shard
 from recipec.ir.selection import Selection, Stats
 from recipec.models.scoring import Scorer, wanted
 from recipec.planning import domains, index
-from recipec.planning.scheduler import keep_rates, rate_key, source_of
+from recipec.planning.scheduler import Observed, keep_rates, rate_key, source_of
 from recipec.planning.store import Store
 from recipec.progress import Progress, silent
 
@@ -115,28 +115,32 @@ class Run:
             self.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
             self.work[rate_key(op)] += shard.bytes
 
-    def model_documents(self) -> int:
-        """How many documents models must still see, as far as it is known before the scores by text are there."""
-        total = 0
+    def by_model(self) -> tuple[dict[int, int], dict[int, Observed]]:
+        """For each score by a model the texts that it must still see, and what is known of its features so far."""
+        documents: dict[int, int] = {}
+        observed: dict[int, Observed] = {}
         for group in _groups(self.plan):
-            by_model = [p for p in group if self._by_model(p)]
-            before = any(self._todo([p]) for p in group if not self._by_model(p))
-            for shard, positions in self._todo(by_model):
+            positions = [p for p in group if self._by_model(p)]
+            for position, op in zip(positions, self._scores(positions), strict=True):
                 assert self.scorer is not None
-                here = self._scores(positions)
-                known = not before and not self._unscored_before(positions[0], shard)
-                total += self.scorer.missing(here, shard, self._survivors(positions[0], shard)) if known else shard.rows
-        return total
+                total, exact = 0, True
+                for shard, _ in self._todo([position]):
+                    survivors = self._survivors(positions[0], shard) if self._is_known(positions[0], shard) else None
+                    total += shard.rows if survivors is None else self.scorer.missing([op], shard, survivors)
+                    exact &= survivors is not None
+                size, device = self.scorer.observed(op)
+                documents[position], observed[position] = total, Observed(size, device, exact)
+        return documents, observed
 
-    def _unscored_before(self, position: int, shard: Shard) -> bool:
-        """Whether a score that a step's filters need is not there yet for a shard."""
+    def _is_known(self, position: int, shard: Shard) -> bool:
+        """Whether every score that stands before a step is there for a shard, so that its documents are known."""
         op = self.plan.ops[position]
         while not isinstance(op, logical.Read):
             assert isinstance(op, logical.Score | logical.Filter)
             position, op = op.input, self.plan.ops[op.input]
             if isinstance(op, logical.Score) and self.store.missing(self.ids[position], (shard,)):
-                return True
-        return False
+                return False
+        return True
 
     def _score_by_model(self, group: Sequence[int]) -> None:
         assert self.scorer is not None

@@ -145,6 +145,18 @@ class Scorer:
             result.append(_array(values, one) if values else np.empty(shape, dtype))
         return result
 
+    def observed(self, op: logical.Score) -> tuple[float, str]:
+        """Bytes of a document's stored features, and the device they were computed on, "" where there are none."""
+        one = self._wanted(op)
+        paths = features.files(self.store(one))[:1]
+        if not paths:
+            return 0.0, ""
+        size = "octet_length(value)" if one.kind == "neurons" else "8"
+        found = self.connection.execute(
+            f"SELECT coalesce(avg({size}), 0), any_value(device) FROM read_parquet({literal(str(paths[0]))})"
+        ).fetchall()
+        return float(found[0][0]), str(found[0][1])
+
     def _wanted(self, op: logical.Score) -> Wanted:
         one = wanted(op.call)
         assert one is not None

@@ -33,7 +33,7 @@ def share(run: Run, limit: int) -> float | None:
     found = 1.0 if size <= limit else limit / size
     if size <= limit:
         run.score(models=False)
-    documents = run.model_documents() if run.scorer is not None else 0
+    documents = max(run.by_model()[0].values(), default=0)
     if documents * found > MODEL_DOCUMENTS:
         found = MODEL_DOCUMENTS / documents
     return None if found == 1.0 else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from recipec import spec
@@ -15,8 +16,15 @@ from recipec.planning.store import Store
 RATES = "rates"
 """The note with seconds per unit of work measured in the last run, by kind of step."""
 
-ASSUMED: Mapping[str, float] = {"read": 2e-7, "gather": 4e-7, "rank": 1e-6, "sample": 1e-6, "write": 8e-9}
-"""Seconds a row (write: a byte), before anything was measured here."""
+ASSUMED: Mapping[str, float] = {
+    "model": 0.15,
+    "read": 2e-7,
+    "gather": 4e-7,
+    "rank": 1e-6,
+    "sample": 1e-6,
+    "write": 8e-9,
+}
+"""Seconds a row (write: a byte; model: a text), before anything was measured here."""
 
 Action = Literal["run", "partial", "reuse"]
 
@@ -95,6 +103,48 @@ def _cost(op: logical.Op, shards: Sequence[Shard], rates: Mapping[str, object]) 
         bytes=Estimate(value=size, basis="exact" if whole else "bytes of the shards"),
         seconds=Estimate(value=rate * work, basis=basis),
     )
+
+
+def timed(
+    steps: Sequence[Step], documents: Mapping[int, int], observed: Mapping[int, Observed], store: Store
+) -> tuple[Step, ...]:
+    """The steps with the cost of those that run models, from what a sample of documents took.
+
+    Args:
+        documents: by position, how many texts a model must still see.
+        observed: by position, what stored features tell.
+    """
+    rates = store.note(RATES)
+    result = list(steps)
+    for position, count in documents.items():
+        step, seen = steps[position], observed[position]
+        measured = rates.get(rate_key(step.op)) if isinstance(rates, dict) else None
+        rate, basis = ASSUMED["model"], "assumed rate"
+        if isinstance(measured, int | float):
+            rate, basis = float(measured), "measured on documents of this recipe"
+        cost = Cost(
+            rows=Estimate(value=count, basis="exact" if seen.exact else "rows of the shards"),
+            bytes=Estimate(value=count * seen.bytes, basis="bytes of stored features"),
+            seconds=Estimate(value=rate * count, basis=basis),
+            device="cpu" if seen.device in ("cpu", "") else "cuda",
+        )
+        result[position] = step.model_copy(update={"cost": cost})
+    return tuple(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the features of a score that are stored already tell.
+
+    Attributes:
+        bytes: of one document's.
+        device: where they were computed; "" where there are none yet.
+        exact: whether it is known which documents lack them.
+    """
+
+    bytes: float
+    device: str
+    exact: bool
 
 
 def rate_key(op: logical.Op) -> str:
