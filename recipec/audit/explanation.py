@@ -144,8 +144,15 @@ def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any]) -> It
         says = f"{row['merged']:.6g} (smaller is better; {recipe.quality.normalize} of each score × its weight)"
         yield Step(name="merged", says=says, origin=origin)
     if row["rank"] is not None:
-        where = "the pool's" if isinstance(recipe.sample, model.Top) else f"the tokens of {row['domain']}"
-        yield Step(name="rank", says=f"{row['rank']:.6f}: {row['rank']:.2%} of {where} are as good or better")
+        yield Step(name="rank", says=f"{row['rank']:.6f}: {_meaning(recipe, row)}")
+
+
+def _meaning(recipe: model.Recipe, row: dict[str, Any]) -> str:
+    if not isinstance(recipe.sample, model.Top):
+        return f"{row['rank']:.2%} of the tokens of {row['domain']} are as good or better"
+    parts = max(1, len(recipe.sample.criteria))
+    better = f"{row['rank'] / parts:.2%} of the pool's tokens are as good or better"
+    return better if parts == 1 else f"{better} by its best criterion, × {parts} that share"
 
 
 def _weight_blocks(recipe: model.Recipe, domain: str) -> list[model.Weights]:

@@ -103,7 +103,9 @@ class Rank(Frozen):
     seed: int
     criteria: tuple[tuple[str, Literal["higher", "lower"]], ...]
     quality: model.Quality
-    top: str | None = None  # the criterion of `sample top`: ranked over all domains instead, ties by document
+    # The criteria of `sample top`, () for the merged quality: ranked over all domains instead, ties by document. By M
+    # criteria a document's rank is M times its best one, so that each of them gets an M-th of a share.
+    top: tuple[str, ...] | None = None
 
 
 class Sample(Frozen):

@@ -152,12 +152,14 @@ class Quadmix(Frozen):
 
 
 class Top(Frozen):
-    """`sample top 20% by fit`: ascending in the criterion's worse direction, ties by document, until `share` of the
-    pool's tokens (over all domains)."""
+    """`sample top 20% by fit`: the best documents by a criterion, ties by document, until `share` of the pool's tokens
+    (over all domains). By several criteria each gets an equal part of the share, and a document that several reach is
+    taken once (NAG, arXiv 2604.15706, section 3). By none the merged quality ranks.
+    """
 
     kind: Literal["top"] = "top"
     share: Annotated[float, Field(gt=0, le=1)]
-    criterion: str
+    criteria: tuple[str, ...] = ()
     origin: Origin | None = None
 
 

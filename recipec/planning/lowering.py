@@ -123,7 +123,7 @@ def _rank(recipe: model.Recipe, position: int) -> logical.Rank:
         seed=recipe.seed,
         criteria=tuple((criterion.name, criterion.direction) for criterion in recipe.criteria),
         quality=recipe.quality,
-        top=recipe.sample.criterion if isinstance(recipe.sample, model.Top) else None,
+        top=recipe.sample.criteria if isinstance(recipe.sample, model.Top) else None,
     )
 
 

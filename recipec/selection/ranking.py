@@ -151,7 +151,7 @@ def weight(op: logical.Rank, criterion: str) -> str:
 
 def _check_weights(connection: DuckDBPyConnection, op: logical.Rank, table: str) -> None:
     """Where only some domains have weights, every other one must be named too."""
-    if not op.quality.weights or any(block.domain is None for block in op.quality.weights) or op.top is not None:
+    if not op.quality.weights or any(block.domain is None for block in op.quality.weights) or op.top:
         return
     known = ", ".join(literal(block.domain or "") for block in op.quality.weights)
     rows = connection.execute(
@@ -168,7 +168,7 @@ def _check_missing(connection: DuckDBPyConnection, op: logical.Rank, table: str)
     if op.quality.missing != "error":
         return
     for name, _ in op.criteria:
-        needed = "true" if op.top == name else f"{weight(op, name)} <> 0"
+        needed = "true" if name in (op.top or ()) else f"{weight(op, name)} <> 0"
         column = ident(score_column(name))
         rows = connection.execute(
             f"SELECT count(*), min(source), min_by(doc_id, (source, doc_id)) FROM {table} "
@@ -195,7 +195,7 @@ def _missing(op: logical.Rank) -> str:
     """SQL of why a document leaves the pool: it has no score that counts in its domain; null where it stays."""
     cases = ""
     for name, _ in op.criteria if op.quality.missing == "drop" else ():
-        needed = "true" if op.top == name else f"{weight(op, name)} <> 0"
+        needed = "true" if name in (op.top or ()) else f"{weight(op, name)} <> 0"
         cases += f" WHEN {ident(score_column(name))} IS NULL AND {needed} THEN {literal(f'missing {name}')}"
     return f"(CASE{cases} END)" if cases else "CAST(NULL AS VARCHAR)"
 
@@ -248,10 +248,14 @@ def _rank(op: logical.Rank, stats: dict[str, Stats], merged: bool, total: str) -
 
     Integers until the last division."""
     if op.top is not None:
-        direction = dict(op.criteria)[op.top]
-        value = _turned(_present(op.top, direction, stats[op.top]), direction)
-        window = f"ORDER BY {value}, source, doc_id ROWS UNBOUNDED PRECEDING"
-    elif merged:
+        directions = dict(op.criteria)
+        values = [_turned(_present(name, directions[name], stats[name]), directions[name]) for name in op.top]
+        sums = [
+            f"sum(tokens) OVER (ORDER BY {value}, source, doc_id ROWS UNBOUNDED PRECEDING)"
+            for value in values or ["merged"]
+        ]
+        return f"CAST({len(sums)} * least({', '.join(sums)}) AS DOUBLE) / {total}"
+    if merged:
         window = "PARTITION BY domain ORDER BY merged RANGE UNBOUNDED PRECEDING"
     else:
         return "CAST(NULL AS DOUBLE)"

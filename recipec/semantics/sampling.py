@@ -87,7 +87,7 @@ def sample(
         context.unavailable("`from` a search", "the QuaDMix search", node.origin.span)
     _check_parts(context, node, method)
     if method == "top":
-        return _top(context, node, criteria) or model.All()
+        return _top(context, node, criteria, quality) or model.All()
     if method == "all":
         return model.All(origin=origin)
     if method == "quadmix" and not criteria:
@@ -104,7 +104,7 @@ def _check_parts(context: Context, node: ast.Sample, method: str | None) -> None
     """Refuses what a way to sample has no use for."""
     parts = (
         ("share", node.share, "top"),
-        ("`by`", node.by, "top"),
+        ("`by`", node.by[0] if node.by else None, "top"),
         ("block", node.block, "quadmix"),
     )
     for what, part, owner in parts:
@@ -113,20 +113,29 @@ def _check_parts(context: Context, node: ast.Sample, method: str | None) -> None
             context.error("R0208", message, part.span, label=f"only `sample {owner}` has one")
 
 
-def _top(context: Context, node: ast.Sample, criteria: Sequence[model.Criterion]) -> model.Top | None:
+def _top(
+    context: Context, node: ast.Sample, criteria: Sequence[model.Criterion], quality: model.Quality
+) -> model.Top | None:
     share = quantities.share(context, node.share, above=True) if node.share is not None else None
     if node.share is None:
         helps = ("write for example `sample top 20%`",)
         context.error("R0203", "`sample top` does not say how much", node.span, helps=helps)
     names = [criterion.name for criterion in criteria]
-    by = node.by.text if node.by is not None else (names[0] if len(names) == 1 else None)
-    if by is None:
-        context.error("R0203", "`sample top` does not say by which criterion", node.span, helps=("add `by CRITERION`",))
-    elif by not in names:
-        context.unknown("R0220", "criterion", by, (node.by or node).span, names)
-    if share is None or by not in names:
+    merged = any(weights.domain is None for weights in quality.weights)
+    if not node.by and len(names) != 1 and not merged:
+        how = ("add `by CRITERION`", "or `quality { weights { … } }`, and the merged quality ranks")
+        context.error("R0203", "`sample top` does not say by which criterion", node.span, helps=how)
         return None
-    return model.Top(share=share, criterion=by or "", origin=model.Origin.of(node.span))
+    for number, by in enumerate(node.by):
+        if by.text not in names:
+            context.unknown("R0220", "criterion", by.text, by.span, names)
+        earlier = next((other for other in node.by[:number] if other.text == by.text), None)
+        if earlier is not None:
+            context.duplicate(f"criterion `{by.text}`", by.span, earlier.span)
+    chosen = tuple(by.text for by in node.by) or ((names[0],) if len(names) == 1 else ())
+    if share is None or not set(chosen) <= set(names):
+        return None
+    return model.Top(share=share, criteria=chosen, origin=model.Origin.of(node.span))
 
 
 def _quadmix(

@@ -216,14 +216,14 @@ class Quality(Node):
 
 @dataclass(frozen=True, slots=True)
 class Sample(Node):
-    """`sample quadmix { … }`, `sample quadmix from "s.json"`, `sample top 20% by fit_sci`, `sample all`.
+    """`sample quadmix { … }`, `sample quadmix from "s.json"`, `sample top 20% by fit_sci, fit_law`, `sample all`.
 
     `method` is the word after `sample`; `share` and `by` belong to `top`.
     """
 
     method: Name
     share: Expr | None
-    by: Name | None
+    by: tuple[Name, ...]
     origin: FromFile | None
     block: Block | None
 

@@ -94,7 +94,7 @@ class Builder:
         return ast.Sample(
             self._name(method),
             self._maybe(share),
-            self._name(by) if by is not None else None,
+            tuple(self._name(one) for one in by.children) if isinstance(by, Tree) else (),
             self._from_file(origin) if origin is not None else None,
             self._maybe_block(block),
             span=span,

@@ -156,7 +156,7 @@ def head(node: ast.Statement) -> str:
         case ast.Sample():
             words = [f"sample {name(node.method)}"]
             words += [text(node.share)] if node.share is not None else []
-            words += [f"by {name(node.by)}"] if node.by is not None else []
+            words += ["by " + ", ".join(name(one) for one in node.by)] if node.by else []
             words += [_from(node.origin)] if node.origin is not None else []
             return " ".join(words)
         case ast.Mixture():
