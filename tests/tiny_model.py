@@ -11,9 +11,9 @@ import numpy as np
 
 LAYERS, HIDDEN, NEURONS = 3, 32, 96
 
-WORDS = (
-    "the of law proof number theorem river code import return field wave energy court appeal judge cell gene protein"
-).split()
+WORDS = tuple(
+    "the of law proof number theorem river code import return field wave energy court appeal judge cell gene".split()  # noqa: SIM905
+)
 
 
 def text(seed: int, words: int) -> str:
@@ -72,7 +72,7 @@ def published_neurons(folder: Path, texts: Sequence[str], top_k: int, length: in
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         inputs: list[Any] = []
         handles = [
-            layer.mlp.register_forward_pre_hook(lambda _module, given: inputs.append(given[0]))
+            layer.mlp.register_forward_pre_hook(lambda _module, given, inputs=inputs: inputs.append(given[0]))
             for layer in model.model.layers
         ]
         with torch.no_grad():

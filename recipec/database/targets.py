@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import string
 from pathlib import Path
 
@@ -36,10 +38,15 @@ def texts(target: model.Target, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _read(target: model.Target, path: Path) -> list[tuple[str, bool]]:
-    columns = shards.schema(path)
-    shard = Shard(source="", path=str(path), sha256="", bytes=0, mtime_ns=0, rows=0, schema_=columns)
-    fields = _fields(target, [name for name, _ in columns])
-    scan = shards.scan(shard, Path(), sorted({name for _, name in fields if name}))
+    lines = _lines(path) if LINES.fullmatch(path.name) else None
+    if lines is not None:
+        fields = _fields(target, ["text"])
+        scan = "(SELECT unnest($1 :: VARCHAR[]) AS text)"
+    else:
+        columns = shards.schema(path)
+        shard = Shard(source="", path=str(path), sha256="", bytes=0, mtime_ns=0, rows=0, schema_=columns)
+        fields = _fields(target, [name for name, _ in columns])
+        scan = shards.scan(shard, Path(), sorted({name for _, name in fields if name}))
     pieces = " || ".join(
         literal(text) + (f" || CAST({ident(name)} AS VARCHAR)" if name else "") for text, name in fields
     )
@@ -48,10 +55,32 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, bool]]:
         with duckdb.connect() as connection:
             return connection.execute(
                 f"SELECT text, {held} < {int(target.holdout * 2**64)} :: UHUGEINT FROM (SELECT {pieces} AS text FROM {scan}) "
-                f"WHERE text IS NOT NULL"
+                f"WHERE text IS NOT NULL",
+                [] if lines is None else [lines],
             ).fetchall()
     except duckdb.Error as error:
         raise shards.unreadable(path, error) from None
+
+
+LINES = re.compile(r".*\.txt(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file that are not blank: an example each, in the field `text`."""
+    try:
+        if path.suffix.lower() == ".zst":
+            import zstandard
+
+            with zstandard.open(path, "rt", encoding="utf-8") as file:
+                text = file.read()
+        elif path.suffix.lower() == ".gz":
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                text = file.read()
+        else:
+            text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError, EOFError) as error:
+        raise Failure(Diagnostic("R0303", f"the examples cannot be read: {error}", place=str(path))) from None
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _fields(target: model.Target, known: list[str]) -> list[tuple[str, str | None]]:
