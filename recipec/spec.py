@@ -45,6 +45,7 @@ class Criterion:
         wants: from the parameters to what the value needs of a language model's forward pass over a text.
         features: with `wants`: from what it needs of many texts, (n, depth, top_k) uint16 or (n,) float64, and the
             parameters to (n,) values. `prepare` then gets the features of the examples in place of their texts.
+        parts: with `features`: what each neuron of one text gave, (depth, top_k) float64, which sums to its value.
         version: raise it when values change, so that stored ones are not reused.
     """
 
@@ -60,6 +61,7 @@ class Criterion:
     prepare: Callable[[Any, Any, Any], Any] | None = None
     wants: Callable[[Any], Wanted] | None = None
     features: Callable[[np.ndarray[Any, Any], Any], np.ndarray[Any, Any]] | None = None
+    parts: Callable[[np.ndarray[Any, Any], Any], np.ndarray[Any, Any]] | None = None
     version: int = 1
 
 

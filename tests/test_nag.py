@@ -312,3 +312,25 @@ def test_perplexity_of_a_recipe(pool: Path, model: Path, run: Run) -> None:
         with torch.no_grad():
             expected = float(plain(input_ids=ids, labels=ids).loss.exp()) if ids.shape[1] > 1 else None
         assert found[doc]["score_ppl"] == (expected and pytest.approx(expected, rel=1e-4))
+
+
+def test_explain_says_which_neurons(pool: Path, model: Path, run: Run) -> None:
+    assert run("apply", recipe(pool, "where length(text) > 0", "sample top 20% by law"), "--yes").code == 0
+    shown = run("explain", pool / "out/x", "d011")
+    assert "are among those of law; most of the score (layer/neuron): " in shown.out
+    [found] = json.loads(run("explain", pool / "out/x", "d011", "--json").out)
+    [cell, law] = found["neurons"]
+    assert (law["criterion"], cell["criterion"], law["of"]) == ("law", "cell", tiny_model.LAYERS * TOP_K)
+    assert sum(one["gave"] for one in law["neurons"]) == pytest.approx(found["row"]["score_law"], rel=1e-12)
+    [text] = [text for doc, text, _, _ in documents(pool) if doc == "d011"]
+    mine = tiny_model.published_neurons(model, [text], TOP_K, LENGTH)[0]
+    examples = tiny_model.published_neurons(model, [f"{q} {a}" for q, a in LAW], TOP_K, LENGTH)
+    shared = {
+        (layer, neuron)
+        for layer in range(tiny_model.LAYERS)
+        for neuron in mine[layer].tolist()
+        if any(neuron in example[layer].tolist() for example in examples)
+    }
+    assert {(one["layer"], one["neuron"]) for one in law["neurons"]} == shared
+    (pool / "data/1.parquet").unlink()
+    assert "score law" in run("explain", pool / "out/x", "d011").out

@@ -12,8 +12,12 @@ from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir import model
 from recipec.ir.execution import Manifest
-from recipec.ir.expressions import Frozen
+from recipec.ir.expressions import Frozen, Score
 from recipec.ir.selection import Cell
+from recipec.models import matching
+from recipec.models.matching import Match
+from recipec.models.scoring import wanted
+from recipec.planning.store import STATE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -32,6 +36,7 @@ class Explanation(Frozen):
 
     Attributes:
         row: the ledger's row, column by column.
+        neurons: for each score by a target's neurons those that the document has too.
         flips: changes of one thing each that would take the document in (or out), the smallest change first.
     """
 
@@ -42,6 +47,7 @@ class Explanation(Frozen):
     row: dict[str, Any]
     steps: tuple[Step, ...]
     flips: tuple[flips.Flip, ...]
+    neurons: tuple[Match, ...] = ()
 
 
 def explain(
@@ -58,7 +64,7 @@ def explain(
     rows = _rows(connection, f"SELECT * FROM {ledger} WHERE {condition} ORDER BY source, shard, row")
     if not rows:
         raise _unknown(connection, ledger, doc_id, source)
-    return tuple(_explanation(manifest, row) for row in rows)
+    return tuple(_explanation(manifest, row, _matches(connection, manifest, row)) for row in rows)
 
 
 def _ledger(dataset: Path, manifest: Manifest) -> str:
@@ -81,7 +87,25 @@ def _unknown(connection: DuckDBPyConnection, ledger: str, doc_id: str, source: s
     return Failure(Diagnostic("R0801", f"the dataset knows no document `{doc_id}`{where}", helps=helps))
 
 
-def _explanation(manifest: Manifest, row: dict[str, Any]) -> Explanation:
+def _matches(connection: DuckDBPyConnection, manifest: Manifest, row: dict[str, Any]) -> tuple[Match, ...]:
+    """The neurons behind the scores of a document, where shards and features are still there."""
+    recipe = manifest.recipe
+    number = next((n for n, source in enumerate(recipe.sources) if source.name == row["source"]), None)
+    shard = next((s for s in manifest.shards if (s.source, s.path) == (row["source"], row["shard"])), None)
+    calls = {call.name: call for call in recipe.scores if wanted(call) is not None}
+    if number is None or shard is None or not calls or row["rejected_by"] is not None or row["bad"] is not None:
+        return ()
+    folder = Path(recipe.folder)
+    text = matching.text(connection, recipe.sources[number], shard, folder, row["row"])
+    found = []
+    for criterion in recipe.criteria if text is not None else ():
+        value = criterion.values[number]
+        if isinstance(value, Score) and value.name in calls and text is not None:
+            found.append(matching.match(connection, recipe, folder / STATE, criterion.name, calls[value.name], text))
+    return tuple(match for match in found if match is not None)
+
+
+def _explanation(manifest: Manifest, row: dict[str, Any], matches: tuple[Match, ...]) -> Explanation:
     recipe = manifest.recipe
     cell = next(
         (c for c in manifest.selection.cells if (c.domain, c.nest) == (row["domain"], row.get("nest") or 0)), None
@@ -92,12 +116,15 @@ def _explanation(manifest: Manifest, row: dict[str, Any]) -> Explanation:
         copies=row["copies"],
         reason=row["reason"],
         row=row,
-        steps=tuple(_steps(recipe, manifest, row, cell)),
+        steps=tuple(_steps(recipe, manifest, row, cell, matches)),
+        neurons=matches,
         flips=flips.flips(recipe, row, cell),
     )
 
 
-def _steps(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], cell: Cell | None) -> Iterator[Step]:
+def _steps(
+    recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], cell: Cell | None, matches: tuple[Match, ...]
+) -> Iterator[Step]:
     source = next((s for s in recipe.sources if s.name == row["source"]), None)
     yield Step(name="read", says=f"row {row['row']} of {row['shard']}", origin=source.origin if source else None)
     if row["bad"] is not None:
@@ -107,7 +134,7 @@ def _steps(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], cell: 
     yield from _filters(recipe, row)
     if row["rejected_by"] is not None:
         return
-    yield from _scores(recipe, manifest, row)
+    yield from _scores(recipe, manifest, row, {match.criterion: match for match in matches})
     yield from _expectation(recipe, row)
     yield from _allocation(recipe, row, cell)
     yield from _draw(row)
@@ -126,7 +153,7 @@ def _filters(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
     )
 
 
-def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any]) -> Iterator[Step]:
+def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], matches: dict[str, Match]) -> Iterator[Step]:
     stats = {one.criterion: one for one in manifest.selection.stats}
     weights = weights_of(recipe, row["domain"])
     for criterion in recipe.criteria:
@@ -139,12 +166,26 @@ def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any]) -> It
         if weights:
             says += f", weight {weights.get(criterion.name, 0.0):g}"
         yield Step(name=f"score {criterion.name}", says=says, origin=criterion.origin)
+        if criterion.name in matches:
+            yield Step(name="neurons", says=_neurons(matches[criterion.name]))
     if row["merged"] is not None:
         origin = next((b.origin for b in _weight_blocks(recipe, row["domain"])), None)
         says = f"{row['merged']:.6g} (smaller is better; {recipe.quality.normalize} of each score × its weight)"
         yield Step(name="merged", says=says, origin=origin)
     if row["rank"] is not None:
         yield Step(name="rank", says=f"{row['rank']:.6f}: {_meaning(recipe, row)}")
+
+
+SHOWN = 4
+"""Neurons that are shown; --json has all."""
+
+
+def _neurons(match: Match) -> str:
+    """The neurons that gave most, and how many there are."""
+    total = sum(one.gave for one in match.neurons)
+    most = ", ".join(f"{one.layer}/{one.neuron} {one.gave / total:.1%}" for one in match.neurons[:SHOWN])
+    shared = f"{len(match.neurons)} of {match.of} are among those of {match.target}"
+    return f"{shared}; most of the score (layer/neuron): {most}" if match.neurons else shared
 
 
 def _meaning(recipe: model.Recipe, row: dict[str, Any]) -> str:

@@ -120,6 +120,16 @@ def features(neurons: Array, params: Prepared) -> Array:
     return total / len(params.profile)
 
 
+def parts(neurons: Array, params: Prepared) -> Array:
+    """What each neuron of one text gave: (L, K) float64, summing to its similarity, 0 in layers that do not count."""
+    layers = chosen(params.layers) or range(len(neurons))
+    given = np.zeros(neurons.shape)
+    for row, layer in enumerate(layers):
+        known = neurons[layer] < params.profile.shape[1]
+        given[layer, known] = params.profile[row, neurons[layer][known]]
+    return given / len(params.profile)
+
+
 SPEC = Criterion(
     name="nag",
     summary="Similarity of a document to a target by the neurons both activate in a language model, in [0, 1].",
@@ -130,4 +140,5 @@ SPEC = Criterion(
     wants=wants,
     prepare=prepare,
     features=features,
+    parts=parts,
 )
