@@ -85,7 +85,7 @@ def plan(
     folder = Path(recipe.folder)
     scoring.check(recipe.scores, folder)
     destination = output.locate(folder, recipe.output) if recipe.output else None
-    store = Store.beside(folder)
+    store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), storage.lock(store.root):
         shards = index.refresh(recipe.sources, folder, store.root, progress)
         ops = planning.optimise(planning.lower(recipe))
@@ -111,7 +111,7 @@ def plan(
             steps = scheduler.timed(steps, documents, run.by_model()[1], store)
         _check_unreadable(recipe, selection)
         warnings = _warnings(recipe, selection)
-        store.keep_note(reasons.NOTE, reasons.remembered(ops, ids, shards))
+        store.keep_note(store.last_plan, reasons.remembered(ops, ids, shards))
     planned = draft.model_copy(
         update={
             "steps": steps,

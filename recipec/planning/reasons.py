@@ -10,8 +10,6 @@ from recipec.ir.execution import Shard
 from recipec.planning.fingerprints import inputs
 from recipec.planning.store import Store
 
-NOTE = "last_plan"
-
 
 def remembered(plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard]) -> dict[str, Any]:
     """What the next plan needs to say why it must run something."""
@@ -41,7 +39,7 @@ def key(plan: logical.LogicalPlan, position: int) -> str:
 
 def reason(plan: logical.LogicalPlan, position: int, ids: Sequence[str], shards: Sequence[Shard], store: Store) -> str:
     """Why the step at `position` has no stored result."""
-    last = store.note(NOTE)
+    last = store.note(store.last_plan)
     steps = last.get("steps", {}) if isinstance(last, dict) else {}
     before = steps.get(key(plan, position))
     if before is None:

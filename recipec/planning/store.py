@@ -17,14 +17,24 @@ STATE = ".recipec"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The state folder of a recipe. Deleting it loses time, never correctness."""
+    """The state folder of the recipes of a folder. Deleting it loses time, never correctness.
+
+    Attributes:
+        recipe: the file name of the one that is planned, for what is remembered of its last plan.
+    """
 
     root: Path
+    recipe: str = ""
 
     @classmethod
-    def beside(cls, folder: Path) -> Store:
+    def beside(cls, folder: Path, recipe: str = "") -> Store:
         """The store of the recipes of a folder."""
-        return cls(folder / STATE)
+        return cls(folder / STATE, Path(recipe).name)
+
+    @property
+    def last_plan(self) -> str:
+        """The name of the note of a recipe's last plan."""
+        return f"last_plan-{storage.sha256_text(self.recipe)[:16]}"
 
     @property
     def temporary(self) -> Path:

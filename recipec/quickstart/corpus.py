@@ -51,10 +51,10 @@ def build(folder: Path, progress: Progress = silent) -> tuple[Path, ...]:
     for document in _documents(progress):
         if document.text.strip():
             by_domain.setdefault(document.domain, {}).setdefault(document.doc_id, document)
-    return tuple(_write(folder, domain, found.values()) for domain, found in sorted(by_domain.items()))
+    return tuple(write(folder, domain, found.values()) for domain, found in sorted(by_domain.items()))
 
 
-def _write(folder: Path, domain: str, documents: Iterable[Document]) -> Path:
+def write(folder: Path, domain: str, documents: Iterable[Document]) -> Path:
     path = folder / f"{domain}.parquet"
     ordered = sorted(documents, key=lambda document: document.doc_id)
     columns = [[getattr(document, name) for document in ordered] for name in ("doc_id", "domain", "origin", "text")]
@@ -71,11 +71,11 @@ def _write(folder: Path, domain: str, documents: Iterable[Document]) -> Path:
 def _documents(progress: Progress) -> Iterator[Document]:
     yield from _reference()
     yield from _distributions()
-    files = list(_python_files())
+    files = list(python_files())
     for number, (path, domain, origin, name) in enumerate(files):
         if number % 50 == 0:
             progress("read Python's own text", number, len(files), "files")
-        yield from _cut_source(path, domain, origin, name)
+        yield from cut_source(path, domain, origin, name)
     progress("read Python's own text", len(files), len(files), "files")
 
 
@@ -115,7 +115,7 @@ def _sections(text: str) -> Iterator[str]:
     yield "\n\n".join(piece)
 
 
-def _python_files() -> Iterator[tuple[Path, str, str, str]]:
+def python_files() -> Iterator[tuple[Path, str, str, str]]:
     """Source files up to `MOST_SOURCE` bytes: the standard library first, then its tests, then packages."""
     stdlib, packages = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))
     left = MOST_SOURCE
@@ -145,7 +145,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _cut_source(path: Path, domain: str, origin: str, name: str) -> Iterator[Document]:
+def cut_source(path: Path, domain: str, origin: str, name: str) -> Iterator[Document]:
     """The functions and classes of a module, and the docstrings of it and of what is in it."""
     text = _read(path)
     try:
