@@ -13,6 +13,9 @@ from recipec.spec import Criterion
 
 Array = np.ndarray[Any, Any]
 
+PIECE = 128
+"""Texts whose neurons are looked up at once."""
+
 LAYERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
 
@@ -110,14 +113,22 @@ def features(neurons: Array, params: Prepared) -> Array:
     Args:
         neurons: (n, L, K) uint16.
     """
-    layers = chosen(params.layers) or range(neurons.shape[1])
+    layers = chosen(params.layers)
+    if layers is not None:
+        neurons = neurons[:, layers]
+    count, depth, top_k = neurons.shape
     # A neuron beyond the profile's is in no example.
-    table = np.zeros((len(params.profile), max(int(neurons.max(initial=0)) + 1, params.profile.shape[1])))
+    width = max(int(neurons.max(initial=0)) + 1, params.profile.shape[1])
+    table = np.zeros((depth, width))
     table[:, : params.profile.shape[1]] = params.profile
-    total = np.zeros(len(neurons))
-    for row, layer in enumerate(layers):
-        total += table[row].take(neurons[:, layer]).sum(axis=1)
-    return total / len(params.profile)
+    offsets = np.repeat(np.arange(depth) * width, top_k)
+    result = np.empty(count)
+    # In pieces that stay in the cache; every place is within the table, so that nothing is clipped.
+    for start in range(0, count, PIECE):
+        places = neurons[start : start + PIECE].reshape(-1, depth * top_k) + offsets
+        result[start : start + PIECE] = table.take(places, mode="clip").sum(axis=1)
+    found: Array = result / depth
+    return found
 
 
 def parts(neurons: Array, params: Prepared) -> Array:

@@ -36,6 +36,9 @@ CHUNK = {"cpu": 512, "cuda": 8192}
 TOKENS = {"cpu": 2048, "cuda": 131_072}
 """Tokens of a batch on a device, before memory says otherwise."""
 
+ROWS = 8192
+"""Rows of a row group, so that a reader holds 10 MB at once."""
+
 PART_SECONDS = 20.0
 """How much work a kill may lose."""
 
@@ -117,7 +120,7 @@ class Worker:
             kind = "BLOB" if one.kind == "neurons" else "DOUBLE"
             query = (
                 f"COPY (SELECT unnest($1) AS content, unnest($2 :: {kind}[]) AS value, {literal(device)} AS device) "
-                f"TO '{{}}' (FORMAT parquet, COMPRESSION zstd)"
+                f"TO '{{}}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS})"
             )
             name = storage.sha256_text("\n".join(row[0] for row in kept))[:32]
             with storage.replacing(Path(job.folders[number]) / f"{name}.parquet") as temporary:
