@@ -223,5 +223,6 @@ CODES: dict[str, str] = {
     "R1105": "a model without the projection that is asked for",
     "R1106": "a forward pass that failed",
     "R1107": "a target that cannot be scored by its neurons",
+    "R1108": "nothing to probe: no criterion by a target's neurons",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipec import __version__, output, planning, runtime, semantics, storage, syntax
+from recipec import __version__, output, planning, probing, runtime, semantics, storage, syntax
 from recipec.database import environment
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
@@ -169,6 +169,40 @@ def apply(
                 manifest = output.write(connection, write, run.sampled(), selection, plan, destination, progress)
             run.keep_rates()
     return manifest
+
+
+def probe(
+    path: Path,
+    overrides: Mapping[str, str],
+    *,
+    documents: int,
+    deactivate: bool = False,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> probing.Probe:
+    """Probes the targets of a recipe against a keyed sample of so many documents of its pool.
+
+    Args:
+        deactivate: also zero each target's neurons, and see what that does to the loss on its examples.
+    """
+    recipe = compile_recipe(path, overrides).recipe
+    folder = Path(recipe.folder)
+    scoring.check(recipe.scores, folder)
+    store = Store.beside(folder, recipe.path)
+    with disk_errors(store.root), storage.lock(store.root):
+        shards = index.refresh(recipe.sources, folder, store.root, progress)
+        ops = planning.optimise(planning.lower(recipe))
+        ids = fingerprints.step_ids(ops, shards, folder)
+        limits = settings or _default_settings(path)
+        with (
+            connect(limits) as connection,
+            scoring.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
+        ):
+            run = runtime.Run(connection, recipe, ops, ids, shards, folder, store, progress, scorer=scorer)
+            run.read()
+            run.score(models=False)
+            return probing.probe(run, scorer, documents, deactivate)
 
 
 def stored_sample(plan: ExecutionPlan) -> Path | None:

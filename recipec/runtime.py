@@ -69,9 +69,9 @@ class Run:
             models: also those by models; without them it ends before the first.
         """
         for group in _groups(self.plan):
-            by_text = [p for p in group if not self._by_model(p)]
+            by_text = [p for p in group if not self.is_by_model(p)]
             self._score_group(by_text, self._score_shard)
-            by_model = [p for p in group if self._by_model(p)]
+            by_model = [p for p in group if self.is_by_model(p)]
             if by_model and not models:
                 return
             if by_model:
@@ -95,12 +95,16 @@ class Run:
         found = [(shard, [p for p in group if shard.path in missing[p]]) for shard in shards]
         return [(shard, positions) for shard, positions in found if positions]
 
-    def _by_model(self, position: int) -> bool:
+    def is_by_model(self, position: int) -> bool:
         op = self.plan.ops[position]
         return isinstance(op, logical.Score) and wanted(op.call) is not None
 
     def _scores(self, positions: Sequence[int]) -> list[logical.Score]:
         return [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
+
+    def before(self, position: int, shard: Shard) -> str:
+        """A table expression of the documents of a shard as they stand before the step at `position`."""
+        return self._relation(position, (shard,))
 
     def _survivors(self, position: int, shard: Shard) -> str:
         return f"(SELECT row FROM {self._relation(position, (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
@@ -120,7 +124,7 @@ class Run:
         documents: dict[int, int] = {}
         observed: dict[int, Observed] = {}
         for group in _groups(self.plan):
-            positions = [p for p in group if self._by_model(p)]
+            positions = [p for p in group if self.is_by_model(p)]
             for position, op in zip(positions, self._scores(positions), strict=True):
                 assert self.scorer is not None
                 total, exact = 0, True

@@ -25,7 +25,7 @@ LAYERS = [
     {"planning"},
     {"starter"},
     {"runtime"},
-    {"audit", "quickstart"},
+    {"audit", "probing", "quickstart"},
     {"pipeline"},
     {"cli"},
 ]

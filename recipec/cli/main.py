@@ -25,6 +25,7 @@ COMMANDS = {
     "show": "a recipe at any stage, a plan, or a dataset",
     "verify": "checksums, counts, conservation, and that the ledger re-derives the selection",
     "model": "add, list and remove the language models that score documents",
+    "probe": "whether a target's neurons tell its own documents from others",
     "quickstart": "the whole thing on text that every Python installation has",
 }
 

@@ -25,6 +25,7 @@ class Wanted(Frozen):
     Attributes:
         neurons: "up", "down", "q", "k", "v", "o", or a projection's own name; for `neurons`.
         depth: how many layers, from the first; None for all.
+        deactivated: for each layer neurons of the projection `neurons` whose output is 0 during the pass.
     """
 
     kind: Literal["neurons", "loss"]
@@ -34,6 +35,7 @@ class Wanted(Frozen):
     neurons: str = ""
     top_k: int = 0
     depth: int | None = None
+    deactivated: tuple[tuple[int, ...], ...] = ()
 
     @property
     def characters(self) -> int:

@@ -116,6 +116,12 @@ class Extractor:
     def _hooks(self, lengths: torch.Tensor, width: int, impacts: dict[int, list[torch.Tensor]]) -> _Hooks:
         """Hooks that gather the neurons of each kind; the last one ends the pass where no loss is wanted."""
         hooks = _Hooks()
+        first = self.wanted[0]
+        if first.deactivated:
+            for module, layer in zip(
+                projections.find(self.model.decoder, first.neurons), first.deactivated, strict=False
+            ):
+                hooks.add(module, _zeroer(layer))
         kinds = [(number, one) for number, one in enumerate(self.wanted) if one.kind == "neurons"]
         modules = {number: projections.find(self.model.decoder, one.neurons)[: one.depth] for number, one in kinds}
         only = all(one.kind == "neurons" for one in self.wanted)
@@ -137,7 +143,7 @@ class _Hooks:
     def __init__(self) -> None:
         self.handles: list[Any] = []
 
-    def add(self, module: nn.Module, hook: Callable[..., None]) -> None:
+    def add(self, module: nn.Module, hook: Callable[..., Any]) -> None:
         self.handles.append(module.register_forward_hook(hook))
 
     def end_after(self, modules: Sequence[nn.Module], count: int) -> None:
@@ -182,6 +188,17 @@ def _reducer(
         impacts.append(size.topk(one.top_k, dim=1, sorted=False).indices.sort(dim=1).values)
 
     return reduce
+
+
+def _zeroer(neurons: Sequence[int]) -> Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]:
+    """A hook that makes neurons of a projection 0."""
+
+    def zero(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        output = output.clone()
+        output[..., list(neurons)] = 0
+        return output
+
+    return zero
 
 
 def _losses(model: Loaded, hidden: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor, length: int) -> torch.Tensor:

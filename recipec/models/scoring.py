@@ -122,8 +122,10 @@ class Scorer:
     def examples(self, one: Wanted, *parts: Sequence[str]) -> list[Array]:
         """The features of texts that are not in the pool, such as a target's: an array for each part, in its order.
 
+        A text of one token has no loss: NaN.
+
         Raises:
-            ValueError: a text has no tokens.
+            ValueError: a text has no tokens, and so no neurons.
         """
         every = list(itertools.chain(*parts))
         self.connection.execute("CREATE OR REPLACE TEMP TABLE example_texts AS SELECT unnest($1) AS text", [every])
@@ -135,7 +137,8 @@ class Scorer:
                 f"WHERE content IN (SELECT {features.content_sql('text', one)} FROM example_texts)"
             ).fetchall()
         )
-        if empty := sum(found[key] is None for key in keys):
+        empty = sum(found[key] is None for key in keys) if one.kind == "neurons" else 0
+        if empty:
             raise ValueError(f"{empty:,} of its examples have no text")
         shape = (0, 0, one.top_k) if one.kind == "neurons" else (0,)
         dtype = np.uint16 if one.kind == "neurons" else np.float64
@@ -173,8 +176,9 @@ class Scorer:
 
     def _extract(self, wants: Sequence[Wanted], texts: str, done: Done) -> None:
         """Runs each model once over the texts that lack something of it."""
-        kinds = sorted(set(wants), key=lambda one: one.model_dump_json())
-        for (name, _), group in itertools.groupby(kinds, key=lambda one: (one.model, one.dtype)):
+        kinds = sorted(set(wants), key=lambda one: (_pass_key(one), one.model_dump_json()))
+        # What changes the pass itself cannot share one.
+        for (name, *_), group in itertools.groupby(kinds, key=_pass_key):
             self._pass(name, tuple(group), texts, done)
 
     def _pass(self, name: str, wants: tuple[Wanted, ...], texts: str, done: Done) -> None:
@@ -233,6 +237,10 @@ class Scorer:
 
 def _array(values: Sequence[Any], one: Wanted) -> Array:
     return features.stacked(values, one) if one.kind == "neurons" else np.array(values, np.float64)
+
+
+def _pass_key(one: Wanted) -> tuple[str, str, str, tuple[tuple[int, ...], ...]]:
+    return one.model, one.dtype, one.neurons if one.deactivated else "", one.deactivated
 
 
 def _longest(wants: Sequence[Wanted]) -> int:

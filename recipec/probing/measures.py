@@ -1,0 +1,87 @@
+"""Separation, overlap and minimal edits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recipec.ir.expressions import Frozen
+
+Array = np.ndarray[Any, Any]
+
+BOOTSTRAPS = 1000
+
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+NAME = re.compile(r"(?<=[a-z,;] )[A-Z][A-Za-z]+")
+"""A word that begins with a capital letter and no sentence."""
+
+
+class Separation(Frozen):
+    """How well scores tell two groups apart.
+
+    Attributes:
+        auc: the probability that one of the first group scores above one of the second, ties counting half; 0.5 is chance.
+        low, high: its 95% interval, by resampling both groups.
+        first, second: the sizes of the groups.
+    """
+
+    auc: float
+    low: float
+    high: float
+    first: int
+    second: int
+
+
+def separation(above: Array, below: Array) -> Separation | None:
+    """The separation of two groups of scores; None where one of them has fewer than two."""
+    if len(above) < 2 or len(below) < 2:
+        return None
+    wins = (above[:, None] > below[None, :]) + 0.5 * (above[:, None] == below[None, :])
+    generator = np.random.default_rng(0)
+    first = generator.multinomial(len(above), np.full(len(above), 1 / len(above)), BOOTSTRAPS) / len(above)
+    second = generator.multinomial(len(below), np.full(len(below), 1 / len(below)), BOOTSTRAPS) / len(below)
+    low, high = np.quantile(((first @ wins) * second).sum(axis=1), [0.025, 0.975])
+    return Separation(auc=float(wins.mean()), low=float(low), high=float(high), first=len(above), second=len(below))
+
+
+def overlap(one: Array, other: Array) -> float:
+    """How much two profiles (L, N) share, in [0, 1]: the mean over layers of the sum of the smaller frequencies."""
+    width = max(one.shape[1], other.shape[1])
+    padded = [np.pad(profile, ((0, 0), (0, width - profile.shape[1]))) for profile in (one, other)]
+    return float(np.minimum(*padded).sum(axis=1).mean())
+
+
+def shuffled(text: str) -> str:
+    """A text's words in another order, which its hash gives: the same words mean something else, or nothing."""
+    words = text.split()
+    generator = np.random.default_rng(_seed(text))
+    return " ".join(words[place] for place in generator.permutation(len(words))) or text
+
+
+def exchanged(texts: Sequence[str]) -> list[str]:
+    """Texts with their numbers and names replaced by those of the others: the form stays, the facts are wrong."""
+    result = list(texts)
+    for pattern in (NUMBER, NAME):
+        pool = sorted({found for text in texts for found in pattern.findall(text)})
+        if len(pool) < 2:
+            continue
+        result = [_replaced(text, pattern, pool) for text in result]
+    return result
+
+
+def _replaced(text: str, pattern: re.Pattern[str], pool: list[str]) -> str:
+    generator = np.random.default_rng(_seed(text))
+
+    def other(match: re.Match[str]) -> str:
+        place = pool.index(match.group()) if match.group() in pool else 0
+        return pool[(place + int(generator.integers(1, len(pool)))) % len(pool)]
+
+    return pattern.sub(other, text)
+
+
+def _seed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "little")
