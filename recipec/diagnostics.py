@@ -215,5 +215,13 @@ CODES: dict[str, str] = {
     "R0905": "a table that cannot be read",
     "R0906": "a table without a needed column",
     "R0907": "values that no run can have",
+    # R12xx: fitting laws, predictions, requirements of a budget
+    "R1201": "losses of several tokenizers in one table",
+    "R1202": "runs that cannot determine a law",
+    "R1203": "`--fix` of something that cannot be fixed so",
+    "R1204": "a method that the law does not have",
+    "R1205": "a `--column` that is not NAME=COLUMN",
+    "R1206": "an option of `fit` or `predict` that is missing, or does not go with another",
+    "R1207": "a fitted law that calls for care",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -24,6 +24,8 @@ COMMANDS = {
     "diff": "compare two recipes, plans or datasets, down to documents",
     "show": "a recipe at any stage, a plan, or a dataset",
     "verify": "checksums, counts, conservation, and that the ledger re-derives the selection",
+    "fit": "a law of predicted loss from a table of runs, or the runs to make next",
+    "predict": "the loss of a table of runs or of a recipe under a law",
     "quickstart": "the whole thing on text that every Python installation has",
 }
 

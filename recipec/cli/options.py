@@ -5,11 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipec.diagnostics import Diagnostic, Failure
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON value on stdout")
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--column",
+        metavar="NAME=COLUMN",
+        action="append",
+        default=[],
+        help="the table's column for params, tokens, unique, loss, recipe, seed or tokenizer",
+    )
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +61,60 @@ def overrides(parameters: list[str]) -> dict[str, str]:
             )
         result[name.strip()] = value.strip()
     return result
+
+
+COLUMN_NAMES = ("params", "tokens", "unique", "loss", "recipe", "seed", "tokenizer")
+
+
+def columns(pairs: list[str]) -> dict[str, str]:
+    """`["params=model_size"]` -> `{"params": "model_size"}`.
+
+    Raises:
+        Failure: with every pair of another form, or of a name that no table of runs has.
+    """
+    problems = []
+    result = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not equals or not column:
+            helps = ("write for example `--column params=model_size`",)
+            problems.append(Diagnostic("R1205", f"`--column {pair}` is not of the form NAME=COLUMN", helps=helps))
+        elif name not in COLUMN_NAMES:
+            helps = did_you_mean(name, COLUMN_NAMES)
+            problems.append(Diagnostic("R1205", f"`--column {pair}`: runs have no `{name}`", helps=helps))
+        result[name] = column
+    if problems:
+        raise Failure(*problems)
+    return result
+
+
+def fixes(pairs: list[str]) -> dict[str, float]:
+    """`["E=1.87"]` -> `{"E": 1.87}`."""
+    result = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            result[name] = float(value)
+        except ValueError:
+            message = f"`--fix {pair}` is not of the form NAME=NUMBER"
+            raise Failure(Diagnostic("R1203", message, helps=("write for example `--fix E=1.87`",))) from None
+    return result
+
+
+def write(path: Path, text: str, what: str) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        Failure: it cannot be written; `what` says what it is.
+    """
+    from recipec import storage
+
+    try:
+        storage.write_text(path, text)
+    except OSError as error:
+        raise Failure(
+            Diagnostic("R0706", f"the {what} cannot be written: {error.strerror}", place=str(path))
+        ) from None
 
 
 def is_plan_file(path: Path) -> bool:
