@@ -63,6 +63,30 @@ def overrides(parameters: list[str]) -> dict[str, str]:
     return result
 
 
+FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+
+def span(text: str) -> tuple[float, float]:
+    """An argparse type: `30B` -> (3e10, 3e10), `10B..100B` -> (1e10, 1e11)."""
+    low, dots, high = text.partition("..")
+    result = amount(low), amount(high if dots else low)
+    if result[0] > result[1]:
+        raise argparse.ArgumentTypeError(f"{text} ends before it begins")
+    return result
+
+
+def amount(text: str) -> float:
+    """An argparse type: a count above zero, as 250M, 1.7B or 3e9."""
+    factor = FACTORS.get(text[-1:].upper(), 1.0)
+    try:
+        value = float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is no count; write for example 30B") from None
+    if not 0 < value < 1e30:
+        raise argparse.ArgumentTypeError(f"`{text}` is not above zero")
+    return value
+
+
 COLUMN_NAMES = ("params", "tokens", "unique", "loss", "recipe", "seed", "tokenizer")
 
 
