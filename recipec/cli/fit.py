@@ -38,6 +38,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--starts", type=options.positive, default=48, metavar="N", help="local fits (default 48)")
     parser.add_argument("--fit-seed", type=int, default=0, metavar="N", help="seed of starts and bootstrap (default 0)")
     parser.add_argument("--plot", metavar="FILE.svg", type=Path, help="draw predicted and observed losses")
+    design = parser.add_argument_group("which runs to make next (--design)")
+    design.add_argument("--design", action="store_true", help="propose runs; RUNS are then those made already")
+    design.add_argument(
+        "--compute", type=options.amount, default=1e21, metavar="FLOP", help="for all runs together (default 1e21)"
+    )
+    design.add_argument(
+        "--params",
+        type=options.span,
+        default=(1e8, 1.2e9),
+        metavar="N..N",
+        help="sizes of models (default 100M..1.2B)",
+    )
+    design.add_argument("--most", type=options.positive, default=40, metavar="N", help="at most so many (default 40)")
+    design.add_argument("--assume", metavar="LAW", help="the law assumed to be true (default: a published one)")
+    design.add_argument(
+        "--noise", type=options.percent, default=0.15, metavar="PERCENT", help="noise of loss (default 0.15%%)"
+    )
+    design.add_argument(
+        "--simulations", type=options.positive, default=200, metavar="N", help="simulated fits (default 200)"
+    )
     options.add_json(parser)
 
 
@@ -48,6 +68,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.laws import lawfile, report, tables
 
     law = lawfile.find_law(arguments.law)
+    if arguments.design:
+        from recipec.cli import fit_design
+
+        return fit_design.run(law, arguments)
     if arguments.runs is None:
         helps = (f"write `recipec fit {law.name} runs.csv`",)
         raise Failure(Diagnostic("R1206", "`fit` needs a table of runs", helps=helps))

@@ -39,8 +39,7 @@ def show(fitted: Report, table: Table, arguments: argparse.Namespace) -> None:
     console.print()
     print(charts.sketch(chart(fitted, table)))
     warnings = [
-        Diagnostic("R1207", text, place=str(arguments.runs), severity=Severity.WARNING)
-        for text in fitted.file.warnings
+        Diagnostic("R1207", text, place=str(arguments.runs), severity=Severity.WARNING) for text in fitted.file.warnings
     ]
     views.show_diagnostics(warnings, json=False)
     if arguments.output is not None:

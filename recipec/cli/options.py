@@ -87,6 +87,17 @@ def amount(text: str) -> float:
     return value
 
 
+def percent(text: str) -> float:
+    """An argparse type: `0.15` or `0.15%` -> 0.15, above zero and at most 100."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is no percentage; write for example 0.15%") from None
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"`{text}` is not above 0% and at most 100%")
+    return value
+
+
 COLUMN_NAMES = ("params", "tokens", "unique", "loss", "recipe", "seed", "tokenizer")
 
 
@@ -136,9 +147,7 @@ def write(path: Path, text: str, what: str) -> None:
     try:
         storage.write_text(path, text)
     except OSError as error:
-        raise Failure(
-            Diagnostic("R0706", f"the {what} cannot be written: {error.strerror}", place=str(path))
-        ) from None
+        raise Failure(Diagnostic("R0706", f"the {what} cannot be written: {error.strerror}", place=str(path))) from None
 
 
 def is_plan_file(path: Path) -> bool:

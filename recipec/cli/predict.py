@@ -82,10 +82,11 @@ def run_table(arguments: argparse.Namespace) -> ExitCode:
         runs = prediction.resized(runs, params[0])
     predicted = prediction.predict(file, runs)
     swept = None
+    points = arguments.points
     if budget is not None and budget[0] < budget[1]:
-        swept = ranges.sweep(file, lambda value: prediction.scaled(runs, value), *budget, arguments.points)
+        swept = ranges.sweep(file, lambda value: prediction.scaled(runs, value), budget[0], budget[1], points)
     if params is not None and params[0] < params[1]:
-        swept = ranges.sweep(file, lambda value: prediction.resized(runs, value), *params, arguments.points)
+        swept = ranges.sweep(file, lambda value: prediction.resized(runs, value), params[0], params[1], points)
     over = "tokens" if budget is not None and budget[0] < budget[1] else "parameters"
     if arguments.plot is not None and swept is not None:
         options.write(arguments.plot, predict_view.plot(file, table, swept, over), "plot")

@@ -160,6 +160,4 @@ def caveats(file: LawFile, predicted: Prediction) -> list[str]:
         if one.split != "in-sample"
     )
     label = "" if file.fitted else "published constants, not fitted on your data; "
-    return [
-        f"{label}mean error of this law: {held_out or 'never measured on held-out runs'}; the intervals contain it"
-    ]
+    return [f"{label}mean error of this law: {held_out or 'never measured on held-out runs'}; the intervals contain it"]

@@ -33,7 +33,9 @@ def design_doubts(law: Law, table: Table) -> list[str]:
         found.append("one model size: the effect of size is not identified")
     if not sees_repetition(law):
         if runs.repetition.max() > 1 + 1e-6:
-            found.append(f"{law.name} is blind to repetition, and the runs repeat up to {runs.repetition.max():.3g} times")
+            found.append(
+                f"{law.name} is blind to repetition, and the runs repeat up to {runs.repetition.max():.3g} times"
+            )
         return found
     levels = np.unique(np.round(runs.repetition, 6))
     if len(levels) < 2:

@@ -136,9 +136,7 @@ def check(law: Law, table: Table, options: Options, fixed: Mapping[str, float]) 
         raise Failure(*problems)
 
 
-def solve(
-    law: Law, runs: Runs, options: Options, fixed: dict[str, float], starts: int, progress: Progress
-) -> Array:
+def solve(law: Law, runs: Runs, options: Options, fixed: dict[str, float], starts: int, progress: Progress) -> Array:
     """Theta by the chosen method."""
     if options.method == "paper":
         return paper.fit(runs, seed=options.seed, progress=progress)
