@@ -223,5 +223,10 @@ CODES: dict[str, str] = {
     "R1205": "a `--column` that is not NAME=COLUMN",
     "R1206": "an option of `fit` or `predict` that is missing, or does not go with another",
     "R1207": "a fitted law that calls for care",
+    "R1208": "a law file of another law than the recipe says",
+    "R1209": "`mixture infolaw` without a law that can decide it",
+    "R1210": "a requirement that the plan does not meet",
+    "R1211": "a requirement that the law cannot judge",
+    "R1212": "a law evaluated out of its fitted range",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -14,7 +14,7 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors, place
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
 from recipec.ir.selection import Selection
-from recipec.planning import domains, estimates, fingerprints, index, reasons, scheduler
+from recipec.planning import budgets, domains, estimates, fingerprints, index, reasons, scheduler
 from recipec.planning.store import STATE, Store
 from recipec.progress import Progress, silent
 
@@ -98,13 +98,18 @@ def plan(
             else:
                 selection, sample = estimates.estimate(run, share)
             run.keep_rates()
+            ledger = run.sampled() if share is None else estimates.sampled(run, share)
+            sample_op = next(op for op in ops.ops if isinstance(op, logical.Sample))
+            forecast = budgets.forecast(connection, recipe, sample_op, ledger, share=share or 1.0)
         _check_unreadable(recipe, selection)
-        warnings = _warnings(recipe, selection)
+        budgets.check(recipe, selection, forecast)
+        warnings = (*_warnings(recipe, selection), *budgets.warnings(recipe, forecast))
         store.keep_note(reasons.NOTE, reasons.remembered(ops, ids, shards))
     planned = draft.model_copy(
         update={
             "steps": steps,
             "selection": selection,
+            "forecast": forecast,
             "exact": not sample,
             "sample": sample,
             "warnings": tuple(warning.message for warning in warnings),

@@ -69,7 +69,7 @@ def side(path: Path) -> Side:
 def show(result: Difference, old: Side, new: Side) -> None:
     from recipec.cli.console import draw_table, stdout
     from recipec.cli.numbers import count, share
-    from recipec.cli.plan_view import Table
+    from recipec.cli.tables import Table
 
     console = stdout()
     if result.empty:

@@ -13,7 +13,7 @@ import numpy as np
 from recipec.cli import bars, options
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import count
-from recipec.cli.plan_view import Table as Drawn
+from recipec.cli.tables import Table as Drawn
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.laws import design, fitting, lawfile, tables
 from recipec.laws.form import Law

@@ -12,7 +12,7 @@ import numpy as np
 from recipec.cli import charts, views
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import count
-from recipec.cli.plan_view import Table as Drawn
+from recipec.cli.tables import Table as Drawn
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.laws.lawfile import LawFile
 from recipec.laws.report import Report
@@ -60,8 +60,8 @@ def sections(fitted: Report, table: Table) -> Iterator[Drawn]:
         ("tokens K", file.tokens, count),
         ("repetition K/M", file.repetition, lambda value: f"{value:.3g}"),
     )
-    rows = tuple((name, show(one.low), show(one.high)) for name, one, show in spans)
-    yield Drawn("Fitted range", ("", "low", "high"), rows, frozenset({1, 2}))
+    fitted_range = tuple((name, show(one.low), show(one.high)) for name, one, show in spans)
+    yield Drawn("Fitted range", ("", "low", "high"), fitted_range, frozenset({1, 2}))
 
 
 def interval(low: float, high: float, fixed: bool) -> str:

@@ -115,8 +115,8 @@ def columns(pairs: list[str]) -> dict[str, str]:
             helps = ("write for example `--column params=model_size`",)
             problems.append(Diagnostic("R1205", f"`--column {pair}` is not of the form NAME=COLUMN", helps=helps))
         elif name not in COLUMN_NAMES:
-            helps = did_you_mean(name, COLUMN_NAMES)
-            problems.append(Diagnostic("R1205", f"`--column {pair}`: runs have no `{name}`", helps=helps))
+            known = did_you_mean(name, COLUMN_NAMES)
+            problems.append(Diagnostic("R1205", f"`--column {pair}`: runs have no `{name}`", helps=known))
         result[name] = column
     if problems:
         raise Failure(*problems)

@@ -9,7 +9,7 @@ from typing import Any
 from recipec.cli import charts
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import count
-from recipec.cli.plan_view import Table as Drawn
+from recipec.cli.tables import Table as Drawn
 from recipec.laws.lawfile import LawFile
 from recipec.laws.prediction import Prediction, ranked
 from recipec.laws.ranges import LEAST_WORTH, Sweep

@@ -16,7 +16,7 @@ import numpy as np
 
 from recipec.laws import fitting
 from recipec.laws.form import Law
-from recipec.laws.report import LEVEL
+from recipec.laws.lawfile import LEVEL
 from recipec.laws.runs import BANDS, Array, Runs
 from recipec.progress import Progress, silent
 

@@ -60,7 +60,7 @@ def repetition_words(law: Law) -> str:
 
 def pools(runs: Runs) -> Array:
     """(n,) the pool's size as far as a run shows it: unique tokens per token of the run, two digits."""
-    return np.round(runs.unique.sum(axis=1) / runs.total, 2)
+    return np.asarray(np.round(runs.unique.sum(axis=1) / runs.total, 2))
 
 
 def same_recipe_repeats(table: Table) -> bool:

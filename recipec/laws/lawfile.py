@@ -20,6 +20,12 @@ from recipec.laws.runs import Array, Runs
 
 LAW_VERSION = 1
 
+LEVEL = (0.025, 0.975)
+"""Quantiles of an interval: 95 %."""
+
+MEAN_TO_DEVIATION = float(np.sqrt(np.pi / 2))
+"""A normal error of mean size m has the standard deviation m·√(π/2)."""
+
 
 class Parameter(Frozen):
     """One fitted number with its 95 % bootstrap interval; `low` and `high` equal `value` where nothing was fitted."""

@@ -64,9 +64,10 @@ def best(problem: Problem) -> Array:
         ValueError: the bounds leave no recipe of that many tokens.
     """
     most_domain = np.minimum(problem.most_domain, problem.most.sum(axis=1))
-    if problem.least_domain.sum() > problem.total or most_domain.sum() < problem.total:
+    slack = problem.total * 1e-9
+    if problem.least_domain.sum() > problem.total + slack or most_domain.sum() < problem.total - slack:
         raise ValueError("no recipe of this many tokens satisfies the bounds")
-    if np.any(problem.least_domain > most_domain):
+    if np.any(problem.least_domain > most_domain + slack):
         raise ValueError("a domain's least is above its most")
 
     def clipped(nu: Array) -> Array:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recipec.laws import lawfile
-from recipec.laws.lawfile import LawFile
-from recipec.laws.report import LEVEL, MEAN_TO_DEVIATION
+from recipec.laws.lawfile import LEVEL, MEAN_TO_DEVIATION, LawFile
 from recipec.laws.runs import Array, Runs
 
 NORMAL = 1.959964

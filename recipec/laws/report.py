@@ -12,21 +12,15 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.laws import evaluation, fitting, paper
 from recipec.laws.doubts import doubts
 from recipec.laws.form import Law
-from recipec.laws.lawfile import Errors, LawFile, Parameter, Range
+from recipec.laws.lawfile import LEVEL, MEAN_TO_DEVIATION, Errors, LawFile, Parameter, Range
 from recipec.laws.runs import Array, Runs
 from recipec.laws.tables import Table
 from recipec.progress import Progress, silent
 
 Method: TypeAlias = Literal["huber", "paper"]
 
-LEVEL = (0.025, 0.975)
-"""Quantiles of an interval: 95 %."""
-
 HELD_OUT_STARTS = 8
 """Local fits for each left-out part: fewer than for the fit itself, which has the last word."""
-
-MEAN_TO_DEVIATION = float(np.sqrt(np.pi / 2))
-"""A normal error of mean size m has the standard deviation m·√(π/2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +116,8 @@ def check(law: Law, table: Table, options: Options, fixed: Mapping[str, float]) 
     for name, value in options.fixed.items():
         form = next((one for one in law.parameters if one.name == name), None)
         if form is None:
-            helps = did_you_mean(name, law.names)
-            problems.append(Diagnostic("R1203", f"{law.name} has no parameter `{name}` to fix", helps=helps))
+            known = did_you_mean(name, law.names)
+            problems.append(Diagnostic("R1203", f"{law.name} has no parameter `{name}` to fix", helps=known))
         elif not form.low <= value <= form.high:
             message = f"`--fix {name}={value:g}` is out of range: expected {form.low:g} to {form.high:g}"
             problems.append(Diagnostic("R1203", message))

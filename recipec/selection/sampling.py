@@ -11,7 +11,7 @@ from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
 from recipec.ir.selection import Cell, Reason, Selection, Stats
-from recipec.selection import drawing, ranking
+from recipec.selection import drawing, mixing, ranking
 from recipec.selection.allocation import Allocation, Pool, allocate, mask
 from recipec.selection.digest import digest
 
@@ -29,6 +29,7 @@ def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, des
         Failure: the bounds cannot all hold, or a domain with a weight gets no document.
     """
     table = f"read_parquet({literal(str(ranked))})"
+    op = mixing.decided(connection, op, table, limit(op))
     pools = _pools(connection, op, table)
     allocation = allocate(op, pools)
     numbers = {pool.key: number for number, pool in enumerate(pools)}

@@ -1,0 +1,124 @@
+"""A law on cells (domain × quality band) of a planned dataset: loss, waste, marginal values, the best mixture.
+
+Each function takes `unique`, `drawn` and `fresh` (m, q) as `selection.bands` sums them: tokens of the pool, tokens drawn
+with repeats, distinct tokens among those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recipec.laws import optimum
+from recipec.laws.form import Law
+from recipec.laws.information import absorption
+from recipec.laws.lawfile import LawFile
+from recipec.laws.runs import Array, Runs
+
+BILLION = 1e9
+
+CAPS = 24
+"""Repetition limits that are tried for a law in which repetition does harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a mixture must keep: tokens of a domain (m,) and of a cell (m, q)."""
+
+    least: Array
+    most: Array
+    cells: Array
+
+
+def runs(params: float, drawn: Array, fresh: Array) -> Runs:
+    """The cells as one run with a column a cell."""
+    bands = tuple(band for _ in range(drawn.shape[0]) for band in range(drawn.shape[1]))
+    return Runs(np.array([params]), drawn.reshape(1, -1), fresh.reshape(1, -1), np.array([np.nan]), bands)
+
+
+def loss(file: LawFile, params: float, drawn: Array, fresh: Array) -> float:
+    with np.errstate(all="ignore"):
+        return float(file.form.loss(file.theta, runs(params, drawn, fresh))[0])
+
+
+def information(file: LawFile, params: float, drawn: Array, fresh: Array) -> Array | None:
+    """(m,) by domain, in 10⁹ token-nats; None for laws without it."""
+    if file.form.info is None:
+        return None
+    return np.asarray(file.form.info(file.theta, runs(params, drawn, fresh)).reshape(drawn.shape).sum(axis=1))
+
+
+def sees_repetition(law: Law) -> bool:
+    return law.info is not None or "R_D" in law.names
+
+
+def wasted(file: LawFile, params: float, drawn: Array, fresh: Array) -> float | None:
+    """The share of what the tokens would teach if all were distinct that repetition costs.
+
+    For laws with information 1 − info/info(all distinct); for Muennighoff's 1 − D'/D, D' the effective data.
+    """
+    info, could = information(file, params, drawn, fresh), information(file, params, drawn, drawn)
+    if info is not None and could is not None:
+        return float(1 - info.sum() / could.sum())
+    if not sees_repetition(file.form):
+        return None
+    constant = file.parameters["R_D"].value
+    unique, total = fresh.sum(), drawn.sum()
+    effective = unique + unique * constant * -np.expm1(-(total / unique - 1) / constant)
+    return float(1 - effective / total)
+
+
+def more_read(file: LawFile, params: float, unique: Array, drawn: Array, fresh: Array) -> Array:
+    """(m,) change of loss by one more billion tokens of a domain, drawn as now: new ones where its pool has them."""
+    now = loss(file, params, drawn, fresh)
+    totals, result = drawn.sum(axis=1), np.zeros(len(drawn))
+    for index in np.flatnonzero(totals > 0):
+        factor = 1 + BILLION / totals[index]
+        more, new = drawn.copy(), fresh.copy()
+        more[index] *= factor
+        new[index] = np.minimum(np.maximum(unique[index], fresh[index]), fresh[index] * factor)
+        result[index] = loss(file, params, more, new) - now
+    return result
+
+
+def more_found(file: LawFile, params: float, unique: Array, drawn: Array, fresh: Array) -> Array:
+    """(m,) change of loss by one more billion unique tokens in a domain's pool, at the same size of the dataset: what
+    was read again is read from them instead."""
+    now = loss(file, params, drawn, fresh)
+    pools, result = unique.sum(axis=1), np.zeros(len(drawn))
+    for index in np.flatnonzero((pools > 0) & (drawn.sum(axis=1) > 0)):
+        new = fresh.copy()
+        new[index] = np.minimum(drawn[index], fresh[index] * (1 + BILLION / pools[index]))
+        result[index] = loss(file, params, drawn, new) - now
+    return result
+
+
+def best(file: LawFile, params: float, unique: Array, drawn: Array, bounds: Bounds) -> Array | None:
+    """The tokens (m, q) of the best mixture of as many tokens as are drawn; None where the law tells no cells apart.
+
+    For infolaw it is exact. infolaw+ adds harm by repetition, which is not convex: there the best information is found
+    under each of some repetition limits, and the one of the lowest loss is taken.
+    """
+    if file.form.info is None:
+        return None
+    total = float(drawn.sum())
+    # What is drawn keeps the bounds but for less than a document a domain; that much they are widened by.
+    cells = np.maximum(bounds.cells, drawn)
+    least = np.minimum(bounds.least, drawn.sum(axis=1))
+    most = np.minimum(np.maximum(bounds.most, drawn.sum(axis=1)), total)
+    quality = np.exp(-file.theta[0] * np.arange(drawn.shape[1]))[None] * np.ones_like(drawn)
+    absorbed = float(absorption(file.theta, np.array([params]))[0])
+    pool = np.maximum(unique, np.minimum(drawn, unique))
+    harmful = file.law == "infolaw+"
+    epochs = float(np.max(np.divide(cells, pool, out=np.ones_like(cells), where=pool > 0), initial=1.0))
+    caps = np.geomspace(1.0, min(max(epochs, 1.0), 1e4), CAPS) if harmful else np.array([np.inf])
+    found = [drawn] if harmful else []
+    for cap in caps:
+        limited = np.where(pool > 0, np.minimum(np.minimum(cells, total), pool * cap), 0.0)
+        problem = optimum.Problem(quality, pool, limited, least, most, total, absorbed)
+        try:
+            found.append(optimum.best(problem))
+        except ValueError:
+            continue
+    return min(found, key=lambda tokens: loss(file, params, tokens, np.minimum(tokens, pool)), default=drawn)
