@@ -13,7 +13,9 @@ from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors, place
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
+from recipec.ir.forecast import Forecast
 from recipec.ir.selection import Selection
+from recipec.laws.lawfile import LawFile
 from recipec.planning import budgets, domains, estimates, fingerprints, index, reasons, scheduler
 from recipec.planning.store import STATE, Store
 from recipec.progress import Progress, silent
@@ -67,6 +69,7 @@ def plan(
     *,
     score: bool = False,
     limit: int = TEXT_LIMIT,
+    judge: bool = True,
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> Planned:
@@ -75,6 +78,7 @@ def plan(
     Args:
         score: compute every score now, so that the plan is exact whatever it takes.
         limit: bytes of shards up to which scores are computed anyway.
+        judge: whether a requirement that is not met stops the plan.
     """
     compiled = compile_recipe(path, overrides)
     recipe = compiled.recipe
@@ -100,9 +104,10 @@ def plan(
             run.keep_rates()
             ledger = run.sampled() if share is None else estimates.sampled(run, share)
             sample_op = next(op for op in ops.ops if isinstance(op, logical.Sample))
+            _check_unreadable(recipe, selection)
             forecast = budgets.forecast(connection, recipe, sample_op, ledger, share=share or 1.0)
-        _check_unreadable(recipe, selection)
-        budgets.check(recipe, selection, forecast)
+            if judge:
+                budgets.check(connection, recipe, ledger, selection, forecast)
         warnings = (*_warnings(recipe, selection), *budgets.warnings(recipe, forecast))
         store.keep_note(reasons.NOTE, reasons.remembered(ops, ids, shards))
     planned = draft.model_copy(
@@ -153,6 +158,42 @@ def apply(plan: ExecutionPlan, *, settings: Settings | None = None, progress: Pr
                 manifest = output.write(connection, write, run.sampled(), selection, plan, destination, progress)
             run.keep_rates()
     return manifest
+
+
+def forecasts(
+    plan: ExecutionPlan,
+    file: LawFile,
+    path: str,
+    *,
+    params: Sequence[float],
+    tokens: Sequence[float],
+    settings: Settings | None = None,
+) -> list[Forecast | Failure]:
+    """What a law says of an exact plan, at several sizes of model or several budgets.
+
+    Args:
+        path: of the law, as shown.
+        params: the sizes; of one where `tokens` has several.
+        tokens: the budgets, or () for the plan's own.
+
+    Raises:
+        Failure: the plan is an estimate, or its stored ledger is gone.
+    """
+    ledger = stored_sample(plan)
+    if ledger is None:
+        message = "the plan is an estimate, and a prediction at other sizes or budgets needs an exact one"
+        raise Failure(Diagnostic("R1206", message, helps=("run `recipec plan RECIPE --score` first",)))
+    store = Store.beside(Path(plan.folder))
+    op = next(step.op for step in plan.steps if isinstance(step.op, logical.Sample))
+    ranked = store.result(next(step.id for step in plan.steps if step.op.kind == "rank"))
+    with disk_errors(store.root), storage.lock(store.root), connect(settings or Settings(temp=store.temporary)) as at:
+        if tokens:
+            scratch = ledger.with_name("predicted.parquet")
+            return budgets.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens)
+        found = budgets.measured(at, op, ledger, budgets.band_count(file))
+        results = [budgets.evaluate(file, path, found, op, size) for size in params]
+        nothing = Failure(Diagnostic("R1211", "the plan draws nothing, so no law can judge it"))
+        return [result or nothing for result in results]
 
 
 def stored_sample(plan: ExecutionPlan) -> Path | None:

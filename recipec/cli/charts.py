@@ -32,11 +32,12 @@ class Chart:
     series: tuple[Series, ...]
     log_x: bool = False
 
-    def limits(self) -> tuple[float, float, float, float]:
-        """(x low, x high, y low, y high) of all points and bands, never empty."""
+    def limits(self, *, bands: bool) -> tuple[float, float, float, float]:
+        """(x low, x high, y low, y high) of all points, and of the bands where they are drawn; never empty."""
         xs = [self.scaled(x) for series in self.series for x, _ in series.points]
         ys = [y for series in self.series for _, y in series.points]
-        ys += [y for series in self.series for pair in series.band for y in pair]
+        if bands:
+            ys += [y for series in self.series for pair in series.band for y in pair]
         x_low, x_high, y_low, y_high = min(xs), max(xs), min(ys), max(ys)
         x_pad = (x_high - x_low) * 0.03 or 0.5
         y_pad = (y_high - y_low) * 0.05 or abs(y_high) * 0.05 or 0.5
@@ -48,7 +49,7 @@ class Chart:
 
 def svg(chart: Chart) -> str:
     """The chart as one SVG file that needs nothing else."""
-    x_low, x_high, y_low, y_high = chart.limits()
+    x_low, x_high, y_low, y_high = chart.limits(bands=True)
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = (chart.scaled(x) - x_low) / (x_high - x_low)
@@ -108,7 +109,7 @@ def number(value: float) -> str:
 
 def sketch(chart: Chart, *, width: int = 64, height: int = 14) -> str:
     """The chart in characters: a letter a series, later ones over earlier ones."""
-    x_low, x_high, y_low, y_high = chart.limits()
+    x_low, x_high, y_low, y_high = chart.limits(bands=False)
     grid = [[" "] * width for _ in range(height)]
     for index, series in enumerate(chart.series):
         mark = "abcdefghij"[index % 10] if len(chart.series) > 1 else "•"

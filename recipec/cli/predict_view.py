@@ -39,7 +39,7 @@ def show(
         print()
         for line in conclusions(file, table, swept, over):
             print(line)
-    for line in caveats(file, predicted):
+    for line in caveats(file):
         print(line, file=sys.stderr)
 
 
@@ -152,7 +152,7 @@ def conclusions(file: LawFile, table: Table, swept: Sweep, over: str) -> list[st
     return lines
 
 
-def caveats(file: LawFile, predicted: Prediction) -> list[str]:
+def caveats(file: LawFile) -> list[str]:
     """How far such a prediction can be trusted, always said."""
     held_out = "; ".join(
         f"{one.mean:.1%} on {one.split}" if not file.fitted else f"{one.mean:.1%} held out by {one.split}"

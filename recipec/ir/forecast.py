@@ -31,6 +31,22 @@ class DomainForecast(Frozen):
     best: float | None
 
 
+class BandForecast(Frozen):
+    """One quality band over all domains.
+
+    Attributes:
+        low, high: the ranks it covers.
+        share, best: its share of the drawn tokens, and of the best mixture (None where the law tells no bands apart).
+    """
+
+    low: float
+    high: float
+    tokens: float
+    unique: float
+    share: float
+    best: float | None
+
+
 class Forecast(Frozen):
     """A prediction for a plan, losses in nats per token (smaller is better).
 
@@ -42,6 +58,7 @@ class Forecast(Frozen):
             law is blind to repetition.
         repetition: tokens per unique token of the domain that repeats most.
         best_loss, regret: of the best mixture under the same quotas and limits, and loss − best_loss.
+        fresh_loss: if the same tokens were all distinct.
         outside: in words, what lies outside the law's fitted range.
     """
 
@@ -59,6 +76,8 @@ class Forecast(Frozen):
     repetition: float
     best_loss: float | None
     regret: float | None
+    fresh_loss: float
     domains: tuple[DomainForecast, ...]
+    bands: tuple[BandForecast, ...]
     outside: tuple[str, ...]
     warnings: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,14 @@ import numpy as np
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, Label, Severity
 from recipec.ir import logical, model
-from recipec.ir.forecast import DomainForecast, Forecast
+from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
 from recipec.ir.selection import Selection
 from recipec.laws import forecasting, lawfile, prediction
 from recipec.laws.lawfile import LawFile
 from recipec.laws.runs import Array
 from recipec.selection import mixing
-from recipec.selection.bands import Bands, bands
+from recipec.selection.bands import Bands, bands, edges
+from recipec.selection.sampling import sample
 from recipec.source import Span
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def measured(
     """
     table = f"read_parquet({literal(str(ledger))})"
     whole = isinstance(op.sample, model.Top)
-    found = bands(
-        connection, table, limit="coalesce(cap, 'inf' :: DOUBLE)", copies="copies", count=count, whole=whole
-    )
+    found = bands(connection, table, limit="coalesce(cap, 'inf' :: DOUBLE)", copies="copies", count=count, whole=whole)
     return Bands(found.domains, *(np.asarray(x / share) for x in (found.unique, found.most, found.drawn, found.fresh)))
 
 
@@ -85,7 +84,9 @@ def evaluate(file: LawFile, path: str, found: Bands, op: logical.Sample, params:
         repetition=max(domain.repetition for domain in domains),
         best_loss=best_loss,
         regret=None if best_loss is None else max(0.0, loss - best_loss),
+        fresh_loss=forecasting.loss(file, params, drawn, drawn),
         domains=domains,
+        bands=tuple(_bands(found, best)),
         outside=tuple(lawfile.out_of_range(file, run)[0]),
         warnings=predicted.warnings[0],
     )
@@ -113,21 +114,77 @@ def _domains(file: LawFile, found: Bands, params: float, best: Array | None) -> 
         )
 
 
-def check(recipe: model.Recipe, selection: Selection, found: Forecast | None) -> None:
+def _bands(found: Bands, best: Array | None) -> Iterator[BandForecast]:
+    upper = edges(found.drawn.shape[1])
+    for band, (low, high) in enumerate(zip((0.0, *upper[:-1]), upper, strict=True)):
+        tokens = float(found.drawn[:, band].sum())
+        yield BandForecast(
+            low=low,
+            high=high,
+            tokens=tokens,
+            unique=float(found.fresh[:, band].sum()),
+            share=tokens / float(found.drawn.sum()),
+            best=None if best is None else float(best[:, band].sum() / best.sum()),
+        )
+
+
+def over_budgets(
+    connection: DuckDBPyConnection,
+    op: logical.Sample,
+    ranked: Path,
+    scratch: Path,
+    file: LawFile,
+    path: str,
+    params: float,
+    budgets: Sequence[float],
+) -> list[Forecast | Failure]:
+    """The forecast of a recipe at several budgets, by drawing each from the stored ranking; where the quotas and limits
+    leave no way, why.
+
+    Args:
+        ranked: the stored result of `Rank`.
+        scratch: a path for the drawn ledgers, which are removed.
+    """
+    result: list[Forecast | Failure] = []
+    for budget in budgets:
+        at = op.model_copy(update={"tokens": max(1, round(budget)), "allow_vanishing": True})
+        try:
+            sample(connection, at, ranked, scratch)
+            found = evaluate(file, path, measured(connection, at, scratch, band_count(file)), at, params)
+            result.append(found or Failure(Diagnostic("R1211", f"a budget of {budget:,.0f} tokens draws nothing")))
+        except Failure as failure:
+            result.append(failure)
+        finally:
+            scratch.unlink(missing_ok=True)
+    return result
+
+
+def check(
+    connection: DuckDBPyConnection,
+    recipe: model.Recipe,
+    ledger: Path,
+    selection: Selection,
+    found: Forecast | None,
+) -> None:
     """Stops a plan that does not meet its requirements, naming what binds.
+
+    Args:
+        ledger: the stored result of `Sample`.
 
     Raises:
         Failure: a requirement is not met (exit code `INFEASIBLE`), or the law cannot judge it.
     """
     if recipe.budget is None or not recipe.budget.require:
         return
+    repeated = most_repeated(connection, ledger)
     unjudged, broken = [], []
     for requirement in recipe.budget.require:
-        value = _value(requirement, selection, found)
+        value = _value(requirement, repeated[1], found)
         if isinstance(value, Diagnostic):
             unjudged.append(value)
         elif value > requirement.most:
-            broken.append(_broken(recipe, selection, found, requirement, value))
+            domain = _culprit(selection, found, requirement, repeated[0])
+            broken.append(_broken(recipe, selection, found, requirement, value, domain))
     if unjudged or broken:
         code = ExitCode.INFEASIBLE if broken else ExitCode.ERROR
         raise Failure(*unjudged, *broken, exit_code=code)
@@ -144,13 +201,11 @@ def warnings(recipe: model.Recipe, found: Forecast | None) -> tuple[Diagnostic, 
     )
 
 
-def _value(
-    requirement: model.Requirement, selection: Selection, found: Forecast | None
-) -> float | Diagnostic:
+def _value(requirement: model.Requirement, repetition: float, found: Forecast | None) -> float | Diagnostic:
     """What a requirement is about, or why it cannot be said."""
     span = requirement.origin.span
     if requirement.quantity == "repetition":
-        return most_repeated(selection)[1]
+        return repetition
     if found is None:
         return Diagnostic("R1211", "nothing is drawn, so no law can judge the plan", span)
     if found.outside:
@@ -166,18 +221,16 @@ def _value(
     return value
 
 
-def most_repeated(selection: Selection) -> tuple[str, float]:
-    """The domain with most tokens per unique token among what is drawn, and how many.
-
-    From the counts of copies, so that it is there without a law: copies per document.
-    """
-    copies: dict[str, int] = {}
-    documents: dict[str, int] = {}
-    for cell in selection.cells:
-        copies[cell.domain] = copies.get(cell.domain, 0) + cell.drawn_copies
-        documents[cell.domain] = documents.get(cell.domain, 0) + cell.drawn_documents
-    found = {domain: copies[domain] / documents[domain] for domain in copies if documents[domain]}
-    return max(found.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0.0))
+def most_repeated(connection: DuckDBPyConnection, ledger: Path) -> tuple[str, float]:
+    """The domain with most tokens per unique token among what is drawn, and how many; ("", 0) where nothing is."""
+    row = connection.execute(
+        f"""
+        SELECT domain, CAST(sum(tokens * CAST(copies AS HUGEINT)) AS DOUBLE) / sum(tokens) AS repetition
+        FROM read_parquet({literal(str(ledger))}) WHERE copies > 0 AND tokens > 0
+        GROUP BY domain ORDER BY repetition DESC, domain LIMIT 1
+        """
+    ).fetchone()
+    return (str(row[0]), float(row[1])) if row else ("", 0.0)
 
 
 def _broken(
@@ -186,8 +239,8 @@ def _broken(
     found: Forecast | None,
     requirement: model.Requirement,
     value: float,
+    domain: str,
 ) -> Diagnostic:
-    domain = _culprit(selection, found, requirement)
     place, words = _binding(recipe, selection, domain)
     asked, has = _shown(requirement, requirement.most), _shown(requirement, value)
     message = f"the plan has a {NAMES[requirement.quantity]} of {has}, above the required {asked}"
@@ -217,11 +270,11 @@ def _shown(requirement: model.Requirement, value: float) -> str:
     return f"{value:.3g} times" if requirement.quantity == "repetition" else f"{value:.4f}"
 
 
-def _culprit(selection: Selection, found: Forecast | None, requirement: model.Requirement) -> str:
+def _culprit(selection: Selection, found: Forecast | None, requirement: model.Requirement, most_repeated: str) -> str:
     """The domain that costs most: of repetition the most repeated, of waste the one that loses most, else the one
     whose share is farthest from the best."""
     if requirement.quantity == "repetition" or found is None:
-        return most_repeated(selection)[0]
+        return most_repeated
     if requirement.quantity == "wasted" and any(domain.lost is not None for domain in found.domains):
         return max(found.domains, key=lambda one: (one.lost or 0.0, one.domain)).domain
     if requirement.quantity == "wasted" or found.best_loss is None:
@@ -267,6 +320,4 @@ def _helps(found: Forecast | None, requirement: model.Requirement, domain: str) 
         yield f"the best mixture under the same quotas and limits has a loss of {found.best_loss:.4f}: {shares}"
     needed = min(found.domains, key=lambda one: (one.more_found, one.domain))
     if needed.more_found < 0:
-        yield (
-            f"one more billion unique tokens of `{needed.domain}` would change the loss by {needed.more_found:+.4f}"
-        )
+        yield (f"one more billion unique tokens of `{needed.domain}` would change the loss by {needed.more_found:+.4f}")

@@ -49,9 +49,7 @@ def edges(bands: int) -> tuple[float, ...]:
     return (*upper[:-1], 1.0)
 
 
-def bands(
-    connection: DuckDBPyConnection, table: str, *, limit: str, copies: str, count: int, whole: bool
-) -> Bands:
+def bands(connection: DuckDBPyConnection, table: str, *, limit: str, copies: str, count: int, whole: bool) -> Bands:
     """The sums of a ranked table or a ledger.
 
     Args:

@@ -59,9 +59,7 @@ def domain_bounds(found: Bands, quotas: Sequence[model.Quota], total: float) -> 
     return least, most
 
 
-def problem(
-    found: Bands, least: Array, most: Array, theta: float, absorption: float, total: float
-) -> optimum.Problem:
+def problem(found: Bands, least: Array, most: Array, theta: float, absorption: float, total: float) -> optimum.Problem:
     """The water-filling problem of a pool."""
     quality = np.exp(-theta * np.arange(found.unique.shape[1]))[None] * np.ones_like(found.unique)
     # Limits below one copy make fewer tokens reachable than there are.

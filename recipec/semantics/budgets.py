@@ -34,9 +34,7 @@ def budget(context: Context, node: ast.Budget | None) -> model.Budget | None:
     require = _requirements(context, found, law_stated="law" in stated)
     if tokens is None:
         return None
-    return model.Budget(
-        tokens=tokens, model=parameters, law=law, require=require, origin=model.Origin.of(node.span)
-    )
+    return model.Budget(tokens=tokens, model=parameters, law=law, require=require, origin=model.Origin.of(node.span))
 
 
 def _law(context: Context, setting: ast.Setting, parameters: int | None, *, model_stated: bool) -> model.Law | None:
@@ -113,9 +111,7 @@ def _requirement(context: Context, setting: ast.Setting) -> model.Requirement | 
     most = _most(context, quantity, value.right, relative=relative)
     if most is None:
         return None
-    return model.Requirement(
-        quantity=quantity, most=most, relative=relative, origin=model.Origin.of(setting.span)
-    )
+    return model.Requirement(quantity=quantity, most=most, relative=relative, origin=model.Origin.of(setting.span))
 
 
 def _most(context: Context, quantity: Quantity, expr: ast.Expr, *, relative: bool) -> float | None:
@@ -141,7 +137,10 @@ def mixture(
     if budget is not None and budget.law is not None:
         message = f"`mixture infolaw` needs a law with quality bands, and {budget.law.name} has none"
         context.error(
-            "R1209", message, mixture.origin.span, also=((budget.law.origin.span, "the law"),),
+            "R1209",
+            message,
+            mixture.origin.span,
+            also=((budget.law.origin.span, "the law"),),
             helps=("use infolaw or infolaw+",),
         )
     elif node is None or node.block is None or not any(one.name.text == "law" for one in node.block.settings):

@@ -12,6 +12,7 @@ from recipec.ir import model
 from recipec.ir.expressions import Type
 from recipec.source import Span
 
+
 @dataclass(frozen=True, slots=True)
 class LawOf:
     """A law's word, the digest of its file, and what decides mixtures (None for laws without quality bands)."""
