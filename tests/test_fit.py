@@ -16,9 +16,10 @@ from tests.benchmarks.simulated_runs import TRUE, simulated
 from tests.conftest import REPOSITORY, Run
 
 SHARED = REPOSITORY.parent / "shared/data/datablations"
-FIT_SET = next(
-    (path for path in (SHARED, Path("/work/shared/data/datablations")) if path.is_dir()), SHARED
-) / "datablations_c4_182_fit_set.csv"
+FIT_SET = (
+    next((path for path in (SHARED, Path("/work/shared/data/datablations")) if path.is_dir()), SHARED)
+    / "datablations_c4_182_fit_set.csv"
+)
 
 needs_datablations = pytest.mark.skipif(not FIT_SET.is_file(), reason="../shared/data is not there")
 
@@ -145,9 +146,7 @@ def test_repeated_seeds_tell_the_noise(tmp_path: Path) -> None:
     twice = Runs(*(np.concatenate([x, x]) for x in (runs.params, runs.tokens, runs.unique, runs.loss)))
     noisy = Runs(twice.params, twice.tokens, twice.unique, twice.loss * np.repeat([0.99, 1.01], 12))
     table = tables.read(write_runs(tmp_path / "a.csv", noisy), {}, need_loss=True)
-    fitted = report.fit_law(
-        lawfile.find_law("infolaw"), table, report.Options(samples=5, starts=2), source="test"
-    )
+    fitted = report.fit_law(lawfile.find_law("infolaw"), table, report.Options(samples=5, starts=2), source="test")
     assert fitted.file.seed_noise == pytest.approx(0.01 * np.sqrt(2), rel=1e-3)
 
 
@@ -176,7 +175,12 @@ def test_warnings_of_a_fit(law: str, change: dict[str, object], words: str, tmp_
 def small(loss: str = "3.0", **columns: str) -> str:
     """A table of eight runs in which one cell is something else."""
     rows = [
-        {"params": f"{1e8 * (1 + i % 3)}", "tokens": f"{2e9 * (1 + i)}", "unique_tokens": "1e9", "loss": f"{3.5 - i / 9}"}
+        {
+            "params": f"{1e8 * (1 + i % 3)}",
+            "tokens": f"{2e9 * (1 + i)}",
+            "unique_tokens": "1e9",
+            "loss": f"{3.5 - i / 9}",
+        }
         for i in range(8)
     ]
     rows[2] |= {"loss": loss, **columns}
