@@ -241,6 +241,38 @@ def test_harm_by_repetition_lowers_the_repetition_of_the_best(pool: Path) -> Non
     assert (found.bands[0].best or 0.0) < (pure.bands[0].best or 0.0)
 
 
+def test_the_best_mixture_has_an_interval(pool: Path, run: Run) -> None:
+    """A law whose samples disagree about θ disagrees about the best bands and domains."""
+    content = json.loads(lawfile.text(lawfile.read("std.law.infolaw_2026", Path())))
+    content["samples"] = [[theta, *TRUE[1:]] for theta in (0.3, 0.6, 0.922, 1.2, 2.0)]
+    (pool / "ours.json").write_text(json.dumps(content))
+    path = recipe(pool, MIX + "repeat sci at most 1 times\n", LAW.replace("std.law.infolaw_2026", 'infolaw("ours.json")'))
+    found = forecast(path)
+    for one in found.domains:
+        assert one.best_low is not None
+        assert one.best_high is not None
+        assert one.best_low <= one.best_high
+    sci = next(one for one in found.domains if one.domain == "sci")
+    assert sci.best_high - sci.best_low > 0.001  # type: ignore[operator]  # numbers, as seen above
+    assert " to " in run("plan", path).out.partition("Domains under the law")[2]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_forecast_does_not_depend_on_files_or_threads(threads: int, pool: Path, tmp_path: Path) -> None:
+    expected = forecast(recipe(pool, MIX))
+    other = tmp_path / "other"
+    with duckdb.connect() as connection:
+        (other / "data").mkdir(parents=True)
+        for number in range(3):
+            connection.execute(
+                f"COPY (SELECT * FROM '{pool}/data/*.parquet' WHERE hash(id) % 3 = {number} ORDER BY hash(id, 1)) "
+                f"TO '{other}/data/{number}.parquet' (FORMAT parquet)"
+            )
+    path = recipe(other, MIX)
+    found = pipeline.plan(path, {}, settings=pipeline.settings(path, threads=threads)).plan.forecast
+    assert found == expected
+
+
 def test_predict_of_a_recipe(pool: Path, run: Run) -> None:
     path = recipe(pool, MIX, f"{LAW}  require loss <= 1\n")
     result = run("predict", path, "--json")

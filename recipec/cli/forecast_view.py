@@ -38,6 +38,14 @@ def tables(forecast: Forecast) -> Iterator[Table]:
         )
 
 
+def best_share(domain: DomainForecast) -> str:
+    if domain.best is None:
+        return "—"
+    if domain.best_low is None or domain.best_high is None:
+        return share(domain.best)
+    return f"{share(domain.best)} ({share(domain.best_low)} to {share(domain.best_high)})"
+
+
 def band_row(band: BandForecast) -> tuple[str, ...]:
     return (
         f"{share(band.low)} to {share(band.high)}",
@@ -56,7 +64,7 @@ def row(domain: DomainForecast) -> tuple[str, ...]:
         "—" if domain.info is None else f"{domain.info:.4g}",
         "—" if domain.lost is None else f"{domain.lost:.4g}",
         share(domain.share),
-        "—" if domain.best is None else share(domain.best),
+        best_share(domain),
         f"{domain.more_read:+.4g}",
         f"{domain.more_found:+.4g}",
     )

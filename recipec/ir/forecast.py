@@ -17,6 +17,7 @@ class DomainForecast(Frozen):
         more_found: change of loss if its pool had one more billion unique tokens of the same qualities, and the
             dataset the same size.
         share, best: its share of the drawn tokens, and of the best mixture (None where the law tells no domains apart).
+        best_low, best_high: 95 % interval of `best` over the law's bootstrap samples; None without samples.
     """
 
     domain: str
@@ -29,6 +30,8 @@ class DomainForecast(Frozen):
     more_found: float
     share: float
     best: float | None
+    best_low: float | None
+    best_high: float | None
 
 
 class BandForecast(Frozen):

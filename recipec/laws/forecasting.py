@@ -13,10 +13,13 @@ import numpy as np
 from recipec.laws import optimum
 from recipec.laws.form import Law
 from recipec.laws.information import absorption
-from recipec.laws.lawfile import LawFile
+from recipec.laws.lawfile import LEVEL, LawFile
 from recipec.laws.runs import Array, Runs
 
 BILLION = 1e9
+
+SAMPLES = 40
+"""Bootstrap samples of a law for which the best mixture is found again, for its interval."""
 
 CAPS = 24
 """Repetition limits that are tried for a law in which repetition does harm."""
@@ -94,21 +97,27 @@ def more_found(file: LawFile, params: float, unique: Array, drawn: Array, fresh:
     return result
 
 
-def best(file: LawFile, params: float, unique: Array, drawn: Array, bounds: Bounds) -> Array | None:
+def best(
+    file: LawFile, params: float, unique: Array, drawn: Array, bounds: Bounds, *, theta: Array | None = None
+) -> Array | None:
     """The tokens (m, q) of the best mixture of as many tokens as are drawn; None where the law tells no cells apart.
 
     For infolaw it is exact. infolaw+ adds harm by repetition, which is not convex: there the best information is found
     under each of some repetition limits, and the one of the lowest loss is taken.
+
+    Args:
+        theta: the law's parameters; None for those of the file.
     """
     if file.form.info is None:
         return None
+    theta = file.theta if theta is None else theta
     total = float(drawn.sum())
     # What is drawn keeps the bounds but for less than a document a domain; that much they are widened by.
     cells = np.maximum(bounds.cells, drawn)
     least = np.minimum(bounds.least, drawn.sum(axis=1))
     most = np.minimum(np.maximum(bounds.most, drawn.sum(axis=1)), total)
-    quality = np.exp(-file.theta[0] * np.arange(drawn.shape[1]))[None] * np.ones_like(drawn)
-    absorbed = float(absorption(file.theta, np.array([params]))[0])
+    quality = np.exp(-theta[0] * np.arange(drawn.shape[1]))[None] * np.ones_like(drawn)
+    absorbed = float(absorption(theta, np.array([params]))[0])
     pool = np.maximum(unique, np.minimum(drawn, unique))
     harmful = file.law == "infolaw+"
     epochs = float(np.max(np.divide(cells, pool, out=np.ones_like(cells), where=pool > 0), initial=1.0))
@@ -121,4 +130,27 @@ def best(file: LawFile, params: float, unique: Array, drawn: Array, bounds: Boun
             found.append(optimum.best(problem))
         except ValueError:
             continue
-    return min(found, key=lambda tokens: loss(file, params, tokens, np.minimum(tokens, pool)), default=drawn)
+    if len(found) == 1:
+        return found[0]
+
+    def loss_of(tokens: Array) -> float:
+        run = runs(params, tokens, np.minimum(tokens, pool))
+        with np.errstate(all="ignore"):
+            return float(file.form.loss(theta, run)[0])
+
+    return min(found, key=loss_of, default=drawn)
+
+
+def best_interval(
+    file: LawFile, params: float, unique: Array, drawn: Array, bounds: Bounds
+) -> tuple[Array, Array] | None:
+    """(m,) 95 % interval of each domain's share of the best mixture, over bootstrap samples of the law; None without."""
+    step = max(1, len(file.samples) // SAMPLES)
+    found = [
+        best(file, params, unique, drawn, bounds, theta=np.array(sample)) for sample in file.samples[::step][:SAMPLES]
+    ]
+    shares = [tokens.sum(axis=1) / tokens.sum() for tokens in found if tokens is not None]
+    if not shares:
+        return None
+    low, high = np.quantile(np.stack(shares), LEVEL, axis=0)
+    return np.asarray(low), np.asarray(high)

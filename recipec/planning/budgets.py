@@ -66,9 +66,11 @@ def evaluate(file: LawFile, path: str, found: Bands, op: logical.Sample, params:
     predicted = prediction.predict(file, run)
     loss = float(predicted.loss[0])
     least, most = mixing.domain_bounds(found, op.quotas, float(op.tokens or drawn.sum()))
-    best = forecasting.best(file, params, found.unique, drawn, forecasting.Bounds(least, most, found.most))
+    bounds = forecasting.Bounds(least, most, found.most)
+    best = forecasting.best(file, params, found.unique, drawn, bounds)
+    spread = forecasting.best_interval(file, params, found.unique, drawn, bounds)
     best_loss = None if best is None else forecasting.loss(file, params, best, np.minimum(best, found.unique))
-    domains = tuple(_domains(file, found, params, best))
+    domains = tuple(_domains(file, found, params, best, spread))
     return Forecast(
         law=file.law,
         path=path,
@@ -92,7 +94,9 @@ def evaluate(file: LawFile, path: str, found: Bands, op: logical.Sample, params:
     )
 
 
-def _domains(file: LawFile, found: Bands, params: float, best: Array | None) -> Iterator[DomainForecast]:
+def _domains(
+    file: LawFile, found: Bands, params: float, best: Array | None, spread: tuple[Array, Array] | None
+) -> Iterator[DomainForecast]:
     drawn, fresh, total = found.drawn, found.fresh, found.drawn.sum()
     info = forecasting.information(file, params, drawn, fresh)
     could = forecasting.information(file, params, drawn, drawn)
@@ -111,6 +115,8 @@ def _domains(file: LawFile, found: Bands, params: float, best: Array | None) -> 
             more_found=float(more[index]),
             share=float(tokens / total),
             best=None if best is None else float(best[index].sum() / best.sum()),
+            best_low=None if spread is None else float(spread[0][index]),
+            best_high=None if spread is None else float(spread[1][index]),
         )
 
 

@@ -7,6 +7,8 @@ the tokens of a domain lie in all bands alike.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ MANY = 1_000_000_000
 """A limit of repetition beyond any that matters, so that sums stay within 128 bits."""
 
 FINE = 1 << 20
-"""Fixed point of sums of parts of documents, which must not depend on the order of rows."""
+"""Fixed point of limits that are no whole numbers, so that sums do not depend on the order of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,48 +61,50 @@ def bands(connection: DuckDBPyConnection, table: str, *, limit: str, copies: str
         count: how many bands.
         whole: whether ranks are shares of the whole pool (`sample top`) instead of the domain.
     """
-    rows = connection.execute(_query(table, limit, copies, count, whole)).fetchall()
+    upper = edges(count)
+    lower = (0.0, *upper[:-1])
+    rows = connection.execute(_query(table, limit, copies, lower)).fetchall()
     domains = tuple(sorted({row[0] for row in rows}))
+    masses: dict[str, int] = {}
+    for domain, _, _, _, mass, *_ in rows:
+        masses[domain] = masses.get(domain, 0) + int(mass)
+    whole_mass = sum(masses.values())
     values = np.zeros((4, len(domains), count))
-    for domain, band, *sums in rows:
-        values[:, domains.index(domain), band] = [float(value) for value in sums]
+    for domain, band, rank, first, mass, usable, unlimited, most, drawn, fresh in rows:
+        sums = np.array([float(usable), math.inf if unlimited else float(most) / FINE, float(drawn), float(fresh)])
+        parts = np.zeros(count)
+        if first and mass:
+            stop = 1.0 if rank is None else float(rank)
+            start = 0.0 if rank is None else stop - int(mass) / (whole_mass if whole else masses[domain])
+            parts[:] = overlap(max(start, 0.0), stop, lower, upper)
+        else:
+            parts[band] = 1.0
+        reached = parts > 0
+        values[:, domains.index(domain), reached] += sums[:, None] * parts[reached]
     return Bands(domains, *(np.asarray(part) for part in values))
 
 
-def _query(table: str, limit: str, copies: str, count: int, whole: bool) -> str:
-    upper = edges(count)
-    ranges = ", ".join(
-        f"({band}, {literal(float(low))}, {literal(float(high))})"
-        for band, (low, high) in enumerate(zip((0.0, *upper[:-1]), upper, strict=True))
-    )
-    total = f"sum(mass) OVER ({'' if whole else 'PARTITION BY domain'})"
+def overlap(start: float, stop: float, lower: Sequence[float], upper: Sequence[float]) -> Array:
+    """(q,) the part of a range of ranks that lies in each band; they sum to 1."""
+    inside = np.maximum(np.minimum(stop, upper) - np.maximum(start, lower), 0.0)
+    return np.asarray(inside / inside.sum())
 
-    def part(value: str) -> str:
-        return f"CAST(sum(CAST(round({value} * share * {FINE}) AS HUGEINT)) AS DOUBLE) / {FINE}"
 
+def _query(table: str, limit: str, copies: str, lower: Sequence[float]) -> str:
+    """Integer sums by domain and band, those with the band's first rank apart: they alone may reach into lower bands."""
+    band = " + ".join(f"(rank > {literal(float(edge))}) :: INTEGER" for edge in lower[1:]) or "0"
     return f"""
         WITH pool AS (
-            SELECT domain, rank, CAST(tokens AS BIGINT) AS tokens, {limit} AS r, {copies} AS copies FROM {table}
-            WHERE bad IS NULL AND rejected_by IS NULL
-        ), ranks AS (
-            SELECT domain, rank, CAST(sum(tokens) AS DOUBLE) AS mass,
-                CAST(coalesce(sum(tokens) FILTER (r >= 1), 0) AS DOUBLE) AS usable,
-                count(*) FILTER (isinf(r) AND tokens > 0) > 0 AS unlimited,
-                CAST(sum(CAST(round(tokens * CASE WHEN isinf(r) THEN 0 ELSE least(r, {MANY}) END * {FINE}) AS HUGEINT))
-                    AS DOUBLE) / {FINE} AS most,
-                CAST(sum(tokens * CAST(copies AS HUGEINT)) AS DOUBLE) AS drawn,
-                CAST(coalesce(sum(tokens) FILTER (copies > 0), 0) AS DOUBLE) AS fresh
-            FROM pool GROUP BY domain, rank
-        ), placed AS (
-            SELECT *, CASE WHEN rank IS NULL THEN 0 ELSE greatest(rank - mass / {total}, 0) END AS start,
-                coalesce(rank, 1) AS stop
-            FROM ranks
-        ), spread AS (
-            SELECT placed.*, band, (least(stop, high) - greatest(start, low)) / (stop - start) AS share
-            FROM placed JOIN (VALUES {ranges}) AS ranges(band, low, high) ON start < high AND stop > low
-            WHERE stop > start
+            SELECT domain, rank, CASE WHEN rank IS NULL THEN 0 ELSE {band} END AS band, CAST(tokens AS BIGINT) AS tokens,
+                {limit} AS r, {copies} AS copies
+            FROM {table} WHERE bad IS NULL AND rejected_by IS NULL
+        ), firsts AS (
+            SELECT domain, band, min(rank) AS first FROM pool GROUP BY domain, band
         )
-        SELECT domain, band, {part("usable")}, CASE WHEN bool_or(unlimited) THEN 'inf' :: DOUBLE ELSE {part("most")} END,
-            {part("drawn")}, {part("fresh")}
-        FROM spread GROUP BY domain, band ORDER BY domain, band
+        SELECT pool.domain, pool.band, any_value(first), rank IS NOT DISTINCT FROM first AS at_first,
+            sum(tokens), coalesce(sum(tokens) FILTER (r >= 1), 0), count(*) FILTER (isinf(r) AND tokens > 0) > 0,
+            sum(CAST(round(tokens * CASE WHEN isinf(r) THEN 0 ELSE least(r, {MANY}) END * {FINE}) AS HUGEINT)),
+            sum(tokens * CAST(copies AS HUGEINT)), coalesce(sum(tokens) FILTER (copies > 0), 0)
+        FROM pool JOIN firsts ON pool.domain = firsts.domain AND pool.band = firsts.band
+        GROUP BY pool.domain, pool.band, at_first ORDER BY pool.domain, pool.band, at_first
     """
