@@ -228,5 +228,6 @@ CODES: dict[str, str] = {
     "R1210": "a requirement that the plan does not meet",
     "R1211": "a requirement that the law cannot judge",
     "R1212": "a law evaluated out of its fitted range",
+    "R1213": "a requirement on loss that the prediction meets and its interval does not",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -102,12 +102,8 @@ def plan(
             else:
                 selection, sample = estimates.estimate(run, share)
             run.keep_rates()
-            ledger = run.sampled() if share is None else estimates.sampled(run, share)
-            sample_op = next(op for op in ops.ops if isinstance(op, logical.Sample))
             _check_unreadable(recipe, selection)
-            forecast = budgets.forecast(connection, recipe, sample_op, ledger, share=share or 1.0)
-            if judge:
-                budgets.check(connection, recipe, ledger, selection, forecast)
+            forecast = _forecast(run, share, selection, judge=judge)
         warnings = (*_warnings(recipe, selection), *budgets.warnings(recipe, forecast))
         store.keep_note(reasons.NOTE, reasons.remembered(ops, ids, shards))
     planned = draft.model_copy(
@@ -221,6 +217,16 @@ def _draft(
         selection=None,
         exact=False,
     )
+
+
+def _forecast(run: runtime.Run, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
+    """What the budget's law says of a run's selection; stops where it does not meet the requirements."""
+    ledger = run.sampled() if share is None else estimates.sampled(run, share)
+    op = next(op for op in run.plan.ops if isinstance(op, logical.Sample))
+    forecast = budgets.forecast(run.connection, run.recipe, op, ledger, share=share or 1.0)
+    if judge:
+        budgets.check(run.connection, run.recipe, ledger, selection, forecast)
+    return forecast
 
 
 def _check_unreadable(recipe: model.Recipe, selection: Selection) -> None:

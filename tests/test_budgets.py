@@ -187,6 +187,22 @@ def test_requirements_stop_the_plan(require: str, code: int, words: str, pool: P
         assert "quota sci at least 30%" in shown
 
 
+def test_a_requirement_met_by_less_than_the_interval_is_a_warning(pool: Path, run: Run) -> None:
+    result = run("plan", recipe(pool, MIX, f"{LAW}  require loss <= 3.3\n"))
+    assert result.code == 0
+    assert "warning[R1213]: the predicted loss of 3." in result.err
+
+
+def test_diff_of_plans_has_the_predicted_losses(pool: Path, run: Run) -> None:
+    for name, tokens in (("a.plan", "40B"), ("b.plan", "60B")):
+        assert run("plan", recipe(pool, MIX, tokens=tokens), "-o", pool / name).code == 0
+    result = run("diff", pool / "a.plan", pool / "b.plan")
+    found = re.search(r"predicted loss (\S+) -> (\S+) \((\S+)\)", result.out)
+    assert found is not None
+    assert float(found[2]) < float(found[1])
+    assert float(found[3]) < 0
+
+
 def test_the_limit_of_repetition_is_shown_where_it_binds(pool: Path, run: Run) -> None:
     mixture = MIX.replace("code 30%", "code 10%").replace("sci 20%", "sci 40%")
     path = recipe(pool, mixture + "repeat sci at most 2 times\n", f"{LAW}  require repetition <= 1.5 times\n")
@@ -246,7 +262,9 @@ def test_the_best_mixture_has_an_interval(pool: Path, run: Run) -> None:
     content = json.loads(lawfile.text(lawfile.read("std.law.infolaw_2026", Path())))
     content["samples"] = [[theta, *TRUE[1:]] for theta in (0.3, 0.6, 0.922, 1.2, 2.0)]
     (pool / "ours.json").write_text(json.dumps(content))
-    path = recipe(pool, MIX + "repeat sci at most 1 times\n", LAW.replace("std.law.infolaw_2026", 'infolaw("ours.json")'))
+    path = recipe(
+        pool, MIX + "repeat sci at most 1 times\n", LAW.replace("std.law.infolaw_2026", 'infolaw("ours.json")')
+    )
     found = forecast(path)
     for one in found.domains:
         assert one.best_low is not None

@@ -13,7 +13,7 @@ def tables(forecast: Forecast) -> Iterator[Table]:
     """The prediction with its interval, and what each domain gives and costs."""
     rows = [
         ("predicted loss", f"{forecast.loss:.4f}", f"95% in {forecast.low:.3f} to {forecast.high:.3f}"),
-        ("error of the law", f"{forecast.error:.1%}", "one standard deviation, measured on runs it was not fitted on"),
+        ("error of the law", f"{forecast.error:.1%}", "one standard deviation, part of the interval"),
     ]
     if forecast.info is not None:
         rows.append(("information", f"{forecast.info:.4g}", "10⁹ token-nats"))

@@ -201,10 +201,18 @@ def warnings(recipe: model.Recipe, found: Forecast | None) -> tuple[Diagnostic, 
     if found is None or recipe.budget is None or recipe.budget.law is None:
         return ()
     span = recipe.budget.law.origin.span
-    return tuple(
+    result = [
         Diagnostic("R1212" if text in found.outside else "R1207", text, span, severity=Severity.WARNING)
         for text in found.warnings
-    )
+    ]
+    for requirement in recipe.budget.require:
+        if requirement.quantity == "loss" and found.loss <= requirement.most < found.high:
+            message = (
+                f"the predicted loss of {found.loss:.4f} meets the requirement, "
+                f"its 95% interval to {found.high:.3f} does not"
+            )
+            result.append(Diagnostic("R1213", message, requirement.origin.span, severity=Severity.WARNING))
+    return tuple(result)
 
 
 def _value(requirement: model.Requirement, repetition: float, found: Forecast | None) -> float | Diagnostic:
