@@ -186,8 +186,7 @@ def forecasts(
         if tokens:
             scratch = ledger.with_name("predicted.parquet")
             return budgets.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens)
-        found = budgets.measured(at, op, ledger, budgets.band_count(file))
-        results = [budgets.evaluate(file, path, found, op, size) for size in params]
+        results = budgets.judged(at, op, ledger, file, path, params)
         nothing = Failure(Diagnostic("R1211", "the plan draws nothing, so no law can judge it"))
         return [result or nothing for result in results]
 

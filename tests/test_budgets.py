@@ -29,7 +29,7 @@ def pool(tmp_path: Path) -> Path:
         write_parquet(
             tmp_path / f"data/{number}.parquet",
             f"""
-            SELECT 'doc-' || i AS id, 't' AS text, 80000000 + (i * 7919) % 90000000 AS n,
+            SELECT 'doc-' || i AS id, 't' AS text, 80000000 + (i * 7919 * 1009) % 90000000 AS n,
                 CASE WHEN i % 10 < 2 THEN 'code' WHEN i % 10 = 2 THEN 'sci' ELSE 'web' END AS topic,
                 hash(i) :: DOUBLE AS edu
             FROM range({number * 450}, {number * 450 + 450}) AS r(i)
@@ -133,6 +133,16 @@ def test_no_random_mixture_beats_the_best(pool: Path) -> None:
             tried += 1
             assert forecasting.loss(file, 1e9, tokens, np.minimum(tokens, unique)) >= found.best_loss - 1e-12
     assert tried > 3
+
+
+def test_quotas_inside_domains_bind_the_best(pool: Path) -> None:
+    free = forecast(recipe(pool, MIX))
+    held = forecast(recipe(pool, MIX + "quota web where n > 100_000_000 at most 5%\nquota sci at most 20%\n"))
+    assert free.best_loss is not None
+    assert held.best_loss is not None
+    assert held.best_loss > free.best_loss + 1e-4
+    assert held.best_loss <= held.loss
+    assert sum(one.best or 0.0 for one in held.domains) == pytest.approx(1)
 
 
 def test_mixture_infolaw_is_the_optimum(pool: Path) -> None:

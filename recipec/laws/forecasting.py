@@ -6,7 +6,7 @@ with repeats, distinct tokens among those.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,12 +26,21 @@ CAPS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a mixture must keep: tokens of a domain (m,) and of a cell (m, q)."""
+class Pool:
+    """What a mixture is made of and what it must keep; a row is a domain, or a part of one that a quota tells apart.
 
-    least: Array
+    Attributes:
+        unique, drawn: (m, q) as above.
+        most: (m, q) tokens of a cell that the repetition limits allow.
+        groups: the quotas.
+        domains: (m,) the number of the domain of each row.
+    """
+
+    unique: Array
+    drawn: Array
     most: Array
-    cells: Array
+    groups: tuple[optimum.Group, ...]
+    domains: tuple[int, ...]
 
 
 def runs(params: float, drawn: Array, fresh: Array) -> Runs:
@@ -97,10 +106,9 @@ def more_found(file: LawFile, params: float, unique: Array, drawn: Array, fresh:
     return result
 
 
-def best(
-    file: LawFile, params: float, unique: Array, drawn: Array, bounds: Bounds, *, theta: Array | None = None
-) -> Array | None:
-    """The tokens (m, q) of the best mixture of as many tokens as are drawn; None where the law tells no cells apart.
+def best(file: LawFile, params: float, pool: Pool, *, theta: Array | None = None) -> Array | None:
+    """The tokens (domains, q) of the best mixture of as many tokens as are drawn; None where the law tells no cells
+    apart.
 
     For infolaw it is exact. infolaw+ adds harm by repetition, which is not convex: there the best information is found
     under each of some repetition limits, and the one of the lowest loss is taken.
@@ -111,44 +119,54 @@ def best(
     if file.form.info is None:
         return None
     theta = file.theta if theta is None else theta
-    total = float(drawn.sum())
-    # What is drawn keeps the bounds but for less than a document a domain; that much they are widened by.
-    cells = np.maximum(bounds.cells, drawn)
-    least = np.minimum(bounds.least, drawn.sum(axis=1))
-    most = np.minimum(np.maximum(bounds.most, drawn.sum(axis=1)), total)
-    quality = np.exp(-theta[0] * np.arange(drawn.shape[1]))[None] * np.ones_like(drawn)
-    absorbed = float(absorption(theta, np.array([params]))[0])
-    pool = np.maximum(unique, np.minimum(drawn, unique))
+    given = problem(pool, theta, float(absorption(theta, np.array([params]))[0]))
     harmful = file.law == "infolaw+"
-    epochs = float(np.max(np.divide(cells, pool, out=np.ones_like(cells), where=pool > 0), initial=1.0))
-    caps = np.geomspace(1.0, min(max(epochs, 1.0), 1e4), CAPS) if harmful else np.array([np.inf])
-    found = [drawn] if harmful else []
+    ratio = np.divide(given.most, given.unique, out=np.ones_like(given.most), where=given.unique > 0)
+    caps = np.geomspace(1.0, min(max(float(ratio.max()), 1.0), 1e4), CAPS) if harmful else [np.inf]
+    found = [merged(pool, pool.drawn)] if harmful else []
     for cap in caps:
-        limited = np.where(pool > 0, np.minimum(np.minimum(cells, total), pool * cap), 0.0)
-        problem = optimum.Problem(quality, pool, limited, least, most, total, absorbed)
+        limited = np.where(given.unique > 0, np.minimum(given.most, given.unique * cap), 0.0)
         try:
-            found.append(optimum.best(problem))
+            found.append(merged(pool, optimum.best(replace(given, most=limited))))
         except ValueError:
             continue
-    if len(found) == 1:
-        return found[0]
+    unique = merged(pool, pool.unique)
 
     def loss_of(tokens: Array) -> float:
-        run = runs(params, tokens, np.minimum(tokens, pool))
         with np.errstate(all="ignore"):
-            return float(file.form.loss(theta, run)[0])
+            return float(file.form.loss(theta, runs(params, tokens, np.minimum(tokens, unique)))[0])
 
-    return min(found, key=loss_of, default=drawn)
+    return min(found, key=loss_of, default=merged(pool, pool.drawn))
 
 
-def best_interval(
-    file: LawFile, params: float, unique: Array, drawn: Array, bounds: Bounds
-) -> tuple[Array, Array] | None:
-    """(m,) 95 % interval of each domain's share of the best mixture, over bootstrap samples of the law; None without."""
+def problem(pool: Pool, theta: Array, absorbed: float) -> optimum.Problem:
+    """The water-filling problem of a pool.
+
+    What is drawn keeps the bounds but for less than a document a domain; that much they are widened by."""
+    drawn, total = pool.drawn, float(pool.drawn.sum())
+    rows = len(drawn)
+    groups = []
+    for group in pool.groups:
+        has = float(drawn[sorted(group.rows)].sum())
+        groups.append(optimum.Group(group.rows, min(group.least, has), max(group.most, has)))
+    quality = np.exp(-theta[0] * np.arange(drawn.shape[1]))[None] * np.ones_like(drawn)
+    most = np.where(pool.unique > 0, np.minimum(np.maximum(pool.most, drawn), total), 0.0)
+    return optimum.Problem(
+        quality, pool.unique, most, np.zeros(rows), np.full(rows, np.inf), total, absorbed, tuple(groups)
+    )
+
+
+def merged(pool: Pool, values: Array) -> Array:
+    """The rows of a pool (m, q) summed by domain."""
+    result = np.zeros((max(pool.domains) + 1, values.shape[1]))
+    np.add.at(result, np.array(pool.domains), values)
+    return result
+
+
+def best_interval(file: LawFile, params: float, pool: Pool) -> tuple[Array, Array] | None:
+    """95 % interval of each domain's share of the best mixture, over bootstrap samples of the law; None without."""
     step = max(1, len(file.samples) // SAMPLES)
-    found = [
-        best(file, params, unique, drawn, bounds, theta=np.array(sample)) for sample in file.samples[::step][:SAMPLES]
-    ]
+    found = [best(file, params, pool, theta=np.array(sample)) for sample in file.samples[::step][:SAMPLES]]
     shares = [tokens.sum(axis=1) / tokens.sum() for tokens in found if tokens is not None]
     if not shares:
         return None

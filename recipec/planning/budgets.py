@@ -18,7 +18,7 @@ from recipec.laws.lawfile import LawFile
 from recipec.laws.runs import Array
 from recipec.selection import mixing
 from recipec.selection.bands import Bands, bands, edges
-from recipec.selection.sampling import sample
+from recipec.selection.sampling import nest_of, sample
 from recipec.source import Span
 
 if TYPE_CHECKING:
@@ -28,17 +28,52 @@ JUDGED_BY_LAW = ("loss", "wasted", "regret")
 
 
 def measured(
-    connection: DuckDBPyConnection, op: logical.Sample, ledger: Path, count: int, *, share: float = 1.0
+    connection: DuckDBPyConnection,
+    op: logical.Sample,
+    ledger: Path,
+    count: int,
+    *,
+    share: float = 1.0,
+    nested: bool = False,
 ) -> Bands:
     """What a stored ledger draws by domain and band.
 
     Args:
         share: the share of the documents that the ledger is of; sums are divided by it.
+        nested: whether parts of domains that nested quotas tell apart have rows of their own.
     """
     table = f"read_parquet({literal(str(ledger))})"
     whole = isinstance(op.sample, model.Top)
-    found = bands(connection, table, limit="coalesce(cap, 'inf' :: DOUBLE)", copies="copies", count=count, whole=whole)
-    return Bands(found.domains, *(np.asarray(x / share) for x in (found.unique, found.most, found.drawn, found.fresh)))
+    limit, nest = "coalesce(cap, 'inf' :: DOUBLE)", nest_of(op) if nested else "0"
+    found = bands(connection, table, limit=limit, copies="copies", count=count, whole=whole, nest=nest)
+    sums = (np.asarray(x / share) for x in (found.unique, found.most, found.drawn, found.fresh))
+    return Bands(found.domains, found.nests, *sums)
+
+
+def pool_of(found: Bands, op: logical.Sample) -> forecasting.Pool:
+    """The pool that the best mixture is made of, and the quotas it keeps."""
+    names = sorted(set(found.domains))
+    groups = mixing.groups(found, op.quotas, float(op.tokens or found.drawn.sum()))
+    numbers = tuple(names.index(domain) for domain in found.domains)
+    return forecasting.Pool(found.unique, found.drawn, found.most, groups, numbers)
+
+
+def judged(
+    connection: DuckDBPyConnection,
+    op: logical.Sample,
+    ledger: Path,
+    file: LawFile,
+    path: str,
+    params: Sequence[float],
+    *,
+    share: float = 1.0,
+) -> list[Forecast | None]:
+    """A law on what a ledger draws, for models of several sizes."""
+    count = band_count(file)
+    found = measured(connection, op, ledger, count, share=share)
+    apart = any(quota.conditions for quota in op.quotas)
+    parts = measured(connection, op, ledger, count, share=share, nested=True) if apart else found
+    return [evaluate(file, path, found, pool_of(parts, op), size) for size in params]
 
 
 def band_count(file: LawFile) -> int:
@@ -53,11 +88,11 @@ def forecast(
     if budget is None or budget.law is None or budget.model is None:
         return None
     file = lawfile.read(budget.law.path, Path(recipe.folder))
-    found = measured(connection, op, ledger, band_count(file), share=share)
-    return evaluate(file, budget.law.path, found, op, float(budget.model))
+    sizes = [float(budget.model)]
+    return judged(connection, op, ledger, file, budget.law.path, sizes, share=share)[0]
 
 
-def evaluate(file: LawFile, path: str, found: Bands, op: logical.Sample, params: float) -> Forecast | None:
+def evaluate(file: LawFile, path: str, found: Bands, pool: forecasting.Pool, params: float) -> Forecast | None:
     """A law on what is drawn; None where nothing is."""
     drawn, fresh = found.drawn, found.fresh
     if not drawn.sum() > 0:
@@ -65,10 +100,8 @@ def evaluate(file: LawFile, path: str, found: Bands, op: logical.Sample, params:
     run = forecasting.runs(params, drawn, fresh)
     predicted = prediction.predict(file, run)
     loss = float(predicted.loss[0])
-    least, most = mixing.domain_bounds(found, op.quotas, float(op.tokens or drawn.sum()))
-    bounds = forecasting.Bounds(least, most, found.most)
-    best = forecasting.best(file, params, found.unique, drawn, bounds)
-    spread = forecasting.best_interval(file, params, found.unique, drawn, bounds)
+    best = forecasting.best(file, params, pool)
+    spread = forecasting.best_interval(file, params, pool)
     best_loss = None if best is None else forecasting.loss(file, params, best, np.minimum(best, found.unique))
     domains = tuple(_domains(file, found, params, best, spread))
     return Forecast(
@@ -156,7 +189,7 @@ def over_budgets(
         at = op.model_copy(update={"tokens": max(1, round(budget)), "allow_vanishing": True})
         try:
             sample(connection, at, ranked, scratch)
-            found = evaluate(file, path, measured(connection, at, scratch, band_count(file)), at, params)
+            found = judged(connection, at, scratch, file, path, [params])[0]
             result.append(found or Failure(Diagnostic("R1211", f"a budget of {budget:,.0f} tokens draws nothing")))
         except Failure as failure:
             result.append(failure)

@@ -8,6 +8,7 @@ the tokens of a domain lie in all bands alike.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,15 +30,17 @@ FINE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """m domains × q bands, in tokens (m, q).
+    """m domains × q bands, in tokens (m, q). With nested quotas asked for, a domain has a row for each combination.
 
     Attributes:
+        nests: (m,) the bits of the nested quotas of each row; 0 where they were not asked for.
         unique: of the pool's documents that may be drawn at all.
         most: that the repetition limits let be drawn; inf without limits.
         drawn, fresh: drawn with repeats, and distinct among them; 0 before the draw.
     """
 
     domains: tuple[str, ...]
+    nests: tuple[int, ...]
     unique: Array
     most: Array
     drawn: Array
@@ -51,7 +54,9 @@ def edges(bands: int) -> tuple[float, ...]:
     return (*upper[:-1], 1.0)
 
 
-def bands(connection: DuckDBPyConnection, table: str, *, limit: str, copies: str, count: int, whole: bool) -> Bands:
+def bands(
+    connection: DuckDBPyConnection, table: str, *, limit: str, copies: str, count: int, whole: bool, nest: str = "0"
+) -> Bands:
     """The sums of a ranked table or a ledger.
 
     Args:
@@ -60,28 +65,31 @@ def bands(connection: DuckDBPyConnection, table: str, *, limit: str, copies: str
         copies: SQL of the copies drawn.
         count: how many bands.
         whole: whether ranks are shares of the whole pool (`sample top`) instead of the domain.
+        nest: SQL of the bits of nested quotas by which rows are kept apart.
     """
     upper = edges(count)
     lower = (0.0, *upper[:-1])
-    rows = connection.execute(_query(table, limit, copies, lower)).fetchall()
-    domains = tuple(sorted({row[0] for row in rows}))
-    masses: dict[str, int] = {}
-    for domain, _, _, _, mass, *_ in rows:
-        masses[domain] = masses.get(domain, 0) + int(mass)
+    rows = connection.execute(_query(table, limit, copies, lower, nest)).fetchall()
+    keys = tuple(sorted({(row[0], row[1]) for row in rows}))
+    masses: dict[str, int] = defaultdict(int)
+    tied: dict[tuple[str, int], int] = defaultdict(int)  # tokens of the first rank of a band, over all nests
+    for domain, _, band, _, first, mass, *_ in rows:
+        masses[domain] += int(mass)
+        tied[domain, band] += int(mass) if first else 0
     whole_mass = sum(masses.values())
-    values = np.zeros((4, len(domains), count))
-    for domain, band, rank, first, mass, usable, unlimited, most, drawn, fresh in rows:
+    values = np.zeros((4, len(keys), count))
+    for domain, bits, band, rank, first, mass, usable, unlimited, most, drawn, fresh in rows:
         sums = np.array([float(usable), math.inf if unlimited else float(most) / FINE, float(drawn), float(fresh)])
         parts = np.zeros(count)
         if first and mass:
             stop = 1.0 if rank is None else float(rank)
-            start = 0.0 if rank is None else stop - int(mass) / (whole_mass if whole else masses[domain])
+            start = 0.0 if rank is None else stop - tied[domain, band] / (whole_mass if whole else masses[domain])
             parts[:] = overlap(max(start, 0.0), stop, lower, upper)
         else:
             parts[band] = 1.0
         reached = parts > 0
-        values[:, domains.index(domain), reached] += sums[:, None] * parts[reached]
-    return Bands(domains, *(np.asarray(part) for part in values))
+        values[:, keys.index((domain, bits)), reached] += sums[:, None] * parts[reached]
+    return Bands(tuple(key[0] for key in keys), tuple(key[1] for key in keys), *(np.asarray(part) for part in values))
 
 
 def overlap(start: float, stop: float, lower: Sequence[float], upper: Sequence[float]) -> Array:
@@ -90,21 +98,22 @@ def overlap(start: float, stop: float, lower: Sequence[float], upper: Sequence[f
     return np.asarray(inside / inside.sum())
 
 
-def _query(table: str, limit: str, copies: str, lower: Sequence[float]) -> str:
+def _query(table: str, limit: str, copies: str, lower: Sequence[float], nest: str) -> str:
     """Integer sums by domain and band, those with the band's first rank apart: they alone may reach into lower bands."""
     band = " + ".join(f"(rank > {literal(float(edge))}) :: INTEGER" for edge in lower[1:]) or "0"
     return f"""
         WITH pool AS (
-            SELECT domain, rank, CASE WHEN rank IS NULL THEN 0 ELSE {band} END AS band, CAST(tokens AS BIGINT) AS tokens,
+            SELECT domain, CAST({nest} AS BIGINT) AS nest, rank,
+                CASE WHEN rank IS NULL THEN 0 ELSE {band} END AS band, CAST(tokens AS BIGINT) AS tokens,
                 {limit} AS r, {copies} AS copies
             FROM {table} WHERE bad IS NULL AND rejected_by IS NULL
         ), firsts AS (
             SELECT domain, band, min(rank) AS first FROM pool GROUP BY domain, band
         )
-        SELECT pool.domain, pool.band, any_value(first), rank IS NOT DISTINCT FROM first AS at_first,
+        SELECT pool.domain, pool.nest, pool.band, any_value(first), rank IS NOT DISTINCT FROM first AS at_first,
             sum(tokens), coalesce(sum(tokens) FILTER (r >= 1), 0), count(*) FILTER (isinf(r) AND tokens > 0) > 0,
             sum(CAST(round(tokens * CASE WHEN isinf(r) THEN 0 ELSE least(r, {MANY}) END * {FINE}) AS HUGEINT)),
             sum(tokens * CAST(copies AS HUGEINT)), coalesce(sum(tokens) FILTER (copies > 0), 0)
         FROM pool JOIN firsts ON pool.domain = firsts.domain AND pool.band = firsts.band
-        GROUP BY pool.domain, pool.band, at_first ORDER BY pool.domain, pool.band, at_first
+        GROUP BY pool.domain, pool.nest, pool.band, at_first ORDER BY pool.domain, pool.nest, pool.band, at_first
     """
