@@ -108,6 +108,19 @@ def test_the_plan_evaluates_what_is_drawn(pool: Path) -> None:
     assert sum(band.share for band in found.bands) == pytest.approx(1)
 
 
+def test_an_estimated_plan_has_an_estimated_forecast(pool: Path) -> None:
+    body = "criterion words = word_count() higher is better\nsample quadmix {\n  curve {\n    omega 0.5\n  }\n}\n"
+    path = recipe(pool, body)
+    planned = pipeline.plan(path, {}, limit=sum(file.stat().st_size for file in pool.glob("data/*")) // 2).plan
+    assert not planned.exact
+    assert planned.forecast is not None
+    assert sum(one.tokens for one in planned.forecast.domains) == pytest.approx(60e9, rel=0.1)
+    exact = pipeline.plan(path, {}, score=True).plan
+    assert exact.exact
+    assert exact.forecast is not None
+    assert planned.forecast.loss == pytest.approx(exact.forecast.loss, rel=0.02)
+
+
 def test_ties_and_missing_ranks_lie_in_all_bands_alike(pool: Path) -> None:
     for body in ("sample all\n", MIX.replace("column(edu)", "column(n * 0)")):
         path = recipe(pool, body)
