@@ -11,6 +11,8 @@ import duckdb
 import numpy as np
 import pytest
 
+from recipec.cli import options
+from recipec.diagnostics import Failure
 from recipec.laws import design, doubts, fitting, lawfile, paper, report, tables
 from recipec.laws.runs import Runs
 from tests.benchmarks.simulated_runs import TRUE, simulated
@@ -89,6 +91,18 @@ def test_the_kind_of_file_and_names_of_columns_do_not_matter(tmp_path: Path) -> 
         assert np.array_equal(found.runs.params, expected.runs.params)
         assert np.array_equal(found.runs.tokens, expected.runs.tokens)
         assert np.array_equal(found.runs.loss, expected.runs.loss)
+
+
+def test_columns_of_bands_are_mapped(table: Path, tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT * RENAME (tokens_0 AS best, unique_0 AS best_once) FROM '{table}') TO '{tmp_path}/a.csv'"
+        )
+    mapping = options.columns(["tokens_0=best", "unique_0=best_once"])
+    found = tables.read(tmp_path / "a.csv", mapping, need_loss=True)
+    assert np.array_equal(found.runs.tokens, tables.read(table, {}, need_loss=True).runs.tokens)
+    with pytest.raises(Failure):
+        tables.read(tmp_path / "a.csv", {}, need_loss=True)
 
 
 @needs_datablations

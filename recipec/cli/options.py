@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
@@ -18,7 +19,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=COLUMN",
         action="append",
         default=[],
-        help="the table's column for params, tokens, unique, loss, recipe, seed or tokenizer",
+        help="the table's column for params, tokens, unique (or tokens_0, unique_0, …), loss, recipe, seed, tokenizer",
     )
 
 
@@ -114,7 +115,7 @@ def columns(pairs: list[str]) -> dict[str, str]:
         if not equals or not column:
             helps = ("write for example `--column params=model_size`",)
             problems.append(Diagnostic("R1205", f"`--column {pair}` is not of the form NAME=COLUMN", helps=helps))
-        elif name not in COLUMN_NAMES:
+        elif name not in COLUMN_NAMES and not re.fullmatch(r"(tokens|unique)_\d{1,3}", name):
             known = did_you_mean(name, COLUMN_NAMES)
             problems.append(Diagnostic("R1205", f"`--column {pair}`: runs have no `{name}`", helps=known))
         result[name] = column
