@@ -16,7 +16,7 @@ from recipec.ir.execution import ExecutionPlan, Manifest, Shard
 from recipec.ir.forecast import Forecast
 from recipec.ir.selection import Selection
 from recipec.laws.lawfile import LawFile
-from recipec.planning import budgets, domains, estimates, fingerprints, index, reasons, scheduler
+from recipec.planning import budgets, domains, estimates, fingerprints, index, reasons, requirements, scheduler
 from recipec.planning.store import STATE, Store
 from recipec.progress import Progress, silent
 
@@ -104,7 +104,7 @@ def plan(
             run.keep_rates()
             _check_unreadable(recipe, selection)
             forecast = _forecast(run, share, selection, judge=judge)
-        warnings = (*_warnings(recipe, selection), *budgets.warnings(recipe, forecast))
+        warnings = (*_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
         store.keep_note(reasons.NOTE, reasons.remembered(ops, ids, shards))
     planned = draft.model_copy(
         update={
@@ -224,7 +224,7 @@ def _forecast(run: runtime.Run, share: float | None, selection: Selection, *, ju
     op = next(op for op in run.plan.ops if isinstance(op, logical.Sample))
     forecast = budgets.forecast(run.connection, run.recipe, op, ledger, share=share or 1.0)
     if judge:
-        budgets.check(run.connection, run.recipe, ledger, selection, forecast)
+        requirements.check(run.connection, run.recipe, ledger, selection, forecast)
     return forecast
 
 

@@ -131,9 +131,7 @@ def test_the_index_keeps_totals_by_domain(mix: Path) -> None:
     state = mix.parent / ".recipec"
     step = next(step for step in plan.steps if step.op.kind == "read")
     results = [state / "steps" / step.id / f"{shard.sha256[:32]}.parquet" for shard in plan.shards]
-    expected = {
-        row[0]: row[1:] for row in rows(f"SELECT topic, count(*), sum(n) FROM '{mix.parent}/data/*.parquet' GROUP BY 1")
-    }
+    expected = {row[0]: row[1:] for row in rows(f"SELECT topic, count(*), sum(n) FROM '{mix.parent}/data/*.parquet' GROUP BY 1")}
     assert index.domains(state, step.id, plan.shards, results) == expected
     # A catalog that is lost, or damaged, is made again.
     (state / "index.duckdb").write_bytes(b"damaged")

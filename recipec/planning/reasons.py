@@ -103,13 +103,7 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
 
 
 def _word(name: str) -> str:
-    words = {
-        "lambda_": "lambda",
-        "tokens": "budget",
-        "most": "limit",
-        "conditions": "condition",
-        "predicates": "where clause",
-    }
+    words = {"lambda_": "lambda", "tokens": "budget", "most": "limit", "conditions": "condition", "predicates": "where clause"}
     return words.get(name, name)
 
 
