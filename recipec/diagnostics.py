@@ -224,5 +224,19 @@ CODES: dict[str, str] = {
     "R1106": "a forward pass that failed",
     "R1107": "a target that cannot be scored by its neurons",
     "R1108": "nothing to probe: no criterion by a target's neurons",
+    # R12xx: fitting laws, predictions, requirements of a budget
+    "R1201": "losses of several tokenizers in one table",
+    "R1202": "runs that cannot determine a law",
+    "R1203": "`--fix` of something that cannot be fixed so",
+    "R1204": "a method that the law does not have",
+    "R1205": "a `--column` that is not NAME=COLUMN",
+    "R1206": "an option of `fit` or `predict` that is missing, or does not go with another",
+    "R1207": "a fitted law that calls for care",
+    "R1208": "a law file of another law than the recipe says",
+    "R1209": "`mixture infolaw` without a law that can decide it",
+    "R1210": "a requirement that the plan does not meet",
+    "R1211": "a requirement that the law cannot judge",
+    "R1212": "a law evaluated out of its fitted range",
+    "R1213": "a requirement on loss that the prediction meets and its interval does not",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

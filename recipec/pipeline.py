@@ -13,10 +13,12 @@ from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors, place
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
+from recipec.ir.forecast import Forecast
 from recipec.ir.selection import Selection
+from recipec.laws.lawfile import LawFile
 from recipec.models import scoring
 from recipec.models.job import Device
-from recipec.planning import domains, estimates, fingerprints, index, reasons, scheduler
+from recipec.planning import budgets, domains, estimates, fingerprints, index, reasons, requirements, scheduler
 from recipec.planning.store import STATE, Store
 from recipec.progress import Progress, silent
 
@@ -69,6 +71,7 @@ def plan(
     *,
     score: bool = False,
     limit: int = TEXT_LIMIT,
+    judge: bool = True,
     settings: Settings | None = None,
     device: Device = "auto",
     progress: Progress = silent,
@@ -79,6 +82,7 @@ def plan(
         score: compute every score now, so that the plan is exact whatever it takes.
         limit: bytes of shards up to which scores are computed anyway.
         device: where models run.
+        judge: whether a requirement that is not met stops the plan.
     """
     compiled = compile_recipe(path, overrides)
     recipe = compiled.recipe
@@ -109,13 +113,15 @@ def plan(
                 selection, sample = estimates.estimate(run, share)
             run.keep_rates()
             steps = scheduler.timed(steps, documents, run.by_model()[1], store)
-        _check_unreadable(recipe, selection)
-        warnings = _warnings(recipe, selection)
+            _check_unreadable(recipe, selection)
+            forecast = _forecast(run, share, selection, judge=judge)
+        warnings = (*_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
         store.keep_note(store.last_plan, reasons.remembered(ops, ids, shards))
     planned = draft.model_copy(
         update={
             "steps": steps,
             "selection": selection,
+            "forecast": forecast,
             "exact": not sample,
             "sample": sample,
             "warnings": tuple(warning.message for warning in warnings),
@@ -205,6 +211,41 @@ def probe(
             return probing.probe(run, scorer, documents, deactivate)
 
 
+def forecasts(
+    plan: ExecutionPlan,
+    file: LawFile,
+    path: str,
+    *,
+    params: Sequence[float],
+    tokens: Sequence[float],
+    settings: Settings | None = None,
+) -> list[Forecast | Failure]:
+    """What a law says of an exact plan, at several sizes of model or several budgets.
+
+    Args:
+        path: of the law, as shown.
+        params: the sizes; of one where `tokens` has several.
+        tokens: the budgets, or () for the plan's own.
+
+    Raises:
+        Failure: the plan is an estimate, or its stored ledger is gone.
+    """
+    ledger = stored_sample(plan)
+    if ledger is None:
+        message = "the plan is an estimate, and a prediction at other sizes or budgets needs an exact one"
+        raise Failure(Diagnostic("R1206", message, helps=("run `recipec plan RECIPE --score` first",)))
+    store = Store.beside(Path(plan.folder))
+    op = next(step.op for step in plan.steps if isinstance(step.op, logical.Sample))
+    ranked = store.result(next(step.id for step in plan.steps if step.op.kind == "rank"))
+    with disk_errors(store.root), storage.lock(store.root), connect(settings or Settings(temp=store.temporary)) as at:
+        if tokens:
+            scratch = ledger.with_name("predicted.parquet")
+            return budgets.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens)
+        results = budgets.judged(at, op, ledger, file, path, params)
+        nothing = Failure(Diagnostic("R1211", "the plan draws nothing, so no law can judge it"))
+        return [result or nothing for result in results]
+
+
 def stored_sample(plan: ExecutionPlan) -> Path | None:
     """The stored ledger of an exact plan, if it is still there."""
     store = Store.beside(Path(plan.folder))
@@ -230,6 +271,16 @@ def _draft(
         selection=None,
         exact=False,
     )
+
+
+def _forecast(run: runtime.Run, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
+    """What the budget's law says of a run's selection; stops where it does not meet the requirements."""
+    ledger = run.sampled() if share is None else estimates.sampled(run, share)
+    op = next(op for op in run.plan.ops if isinstance(op, logical.Sample))
+    forecast = budgets.forecast(run.connection, run.recipe, op, ledger, share=share or 1.0)
+    if judge:
+        requirements.check(run.connection, run.recipe, ledger, selection, forecast)
+    return forecast
 
 
 def _check_unreadable(recipe: model.Recipe, selection: Selection) -> None:

@@ -114,6 +114,50 @@ def test_no_random_recipe_beats_the_optimum(seed: int) -> None:
         assert optimum.gain(problem, tokens) <= found * (1 + 1e-12)
 
 
+def nested_problem(seed: int) -> optimum.Problem:
+    """Six rows in two domains of three parts, bounds on a domain, on a part, and on two parts together."""
+    rng = np.random.default_rng(seed)
+    unique = rng.lognormal(22, 1, (6, 1)) * np.array([BANDS])
+    total = float(unique.sum()) * 0.7
+    quality = np.exp(-0.9 * np.arange(6))[None] * np.ones((6, 1))
+    share = unique.sum(axis=1) / unique.sum()
+    groups = (
+        optimum.Group(frozenset({0, 1, 2}), 0.0, total * float(share[:3].sum()) * rng.uniform(0.8, 1.1)),
+        optimum.Group(frozenset({0, 1}), total * float(share[:2].sum()) * rng.uniform(0.5, 0.8), np.inf),
+        optimum.Group(frozenset({0}), 0.0, total * float(share[0]) * rng.uniform(0.6, 0.9)),
+        optimum.Group(frozenset({4}), total * float(share[4]) * rng.uniform(0.9, 1.2), np.inf),
+    )
+    return optimum.Problem(quality, unique, unique * 3, np.zeros(6), np.full(6, np.inf), total, 2.9, groups=groups)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bounds_inside_bounds_hold_and_no_exchange_between_cells_helps(seed: int) -> None:
+    """A concave problem is solved when no small exchange of tokens that keeps the bounds gains anything."""
+    problem = nested_problem(seed)
+    best = optimum.best(problem)
+    assert best.sum() == pytest.approx(problem.total, rel=1e-9)
+    slack = problem.total * 1e-9
+
+    def kept(tokens: Array) -> bool:
+        sums = [tokens[sorted(group.rows)].sum() for group in problem.groups]
+        held = [g.least - slack <= has <= g.most + slack for g, has in zip(problem.groups, sums, strict=True)]
+        return all(held) and bool(np.all((tokens >= -1e-6) & (tokens <= problem.most + slack)))
+
+    assert kept(best)
+    found = optimum.gain(problem, best)
+    step = problem.total * 1e-5
+    tried = 0
+    for giver in np.ndindex(best.shape):
+        for taker in np.ndindex(best.shape):
+            moved = best.copy()
+            moved[giver] -= step
+            moved[taker] += step
+            if giver != taker and kept(moved):
+                tried += 1
+                assert optimum.gain(problem, moved) <= found * (1 + 1e-12)
+    assert tried > 50
+
+
 def test_a_fit_recovers_what_made_the_runs() -> None:
     """Exact losses of two pool sizes and several recipes determine all five parameters."""
     rng = np.random.default_rng(5)

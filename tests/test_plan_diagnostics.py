@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from recipec import pipeline
+from recipec import pipeline, resources
 from recipec.cli import views
 from recipec.diagnostics import ExitCode, Failure
 from tests.conftest import REPOSITORY, write_parquet
 
 CASES = sorted((REPOSITORY / "tests/plans").glob("*.txt"))
 
-INFEASIBLE = {"R0505", "R0506", "R0507"}
+INFEASIBLE = {"R0505", "R0506", "R0507", "R1210"}
 
 
 @pytest.fixture
@@ -25,6 +26,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "i / 60.0 AS edu, CASE WHEN i > 3 THEN 1.0 END AS gap FROM range(60) AS r(i)",
     )
     (tmp_path / "qa.jsonl").write_text('{"q": "too short"}\n')
+    wide = json.loads(resources.law("std.law.chinchilla"))
+    wide |= {name: {"low": 1, "high": 1e15} for name in ("params", "tokens", "repetition")}
+    (tmp_path / "wide.json").write_text(json.dumps(wide))
     (tmp_path / "empty.jsonl").write_text('{"q": null}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -45,6 +45,7 @@ class Side:
     selection: Selection | None = None
     exact: bool = True
     ledger: str | None = None  # SQL of a relation with the ledger's columns
+    loss: float | None = None  # as predicted by the budget's law
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Difference:
     domains: tuple[DomainChange, ...]
     documents: tuple[DocumentGroup, ...] | None
     examples: tuple[DocumentChange, ...] | None
+    loss: tuple[float, float] | None = None  # predicted for both sides; None where a side has no law
 
     @property
     def empty(self) -> bool:
@@ -111,6 +113,7 @@ def compare(connection: DuckDBPyConnection, old: Side, new: Side, *, examples: i
         domains=domain_changes(old.selection, new.selection) if old.selection and new.selection else (),
         documents=documents,
         examples=named,
+        loss=(old.loss, new.loss) if old.loss is not None and new.loss is not None else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from recipec.cli.plan_view import Table
+    from recipec.cli.tables import Table
 
 PLAIN_WIDTH = 160
 """Columns of output that does not go to a terminal: nothing is cropped for a log or a pipe."""

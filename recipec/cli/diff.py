@@ -62,14 +62,15 @@ def side(path: Path) -> Side:
         plan = planfile.read(path)
         stored = pipeline.stored_sample(plan)
         ledger = ledger_relation([stored]) if stored is not None else None
-        return Side(label, plan.recipe, plan.shards, plan.selection, plan.exact, ledger)
+        loss = plan.forecast.loss if plan.forecast is not None else None
+        return Side(label, plan.recipe, plan.shards, plan.selection, plan.exact, ledger, loss)
     return Side(label, pipeline.compile_recipe(path, {}).recipe)
 
 
 def show(result: Difference, old: Side, new: Side) -> None:
     from recipec.cli.console import draw_table, stdout
     from recipec.cli.numbers import count, share
-    from recipec.cli.plan_view import Table
+    from recipec.cli.tables import Table
 
     console = stdout()
     if result.empty:
@@ -84,6 +85,9 @@ def show(result: Difference, old: Side, new: Side) -> None:
         )
         header = ("domain", "tokens in A", "in B", "planned in A", "in B")
         draw_table(console, Table("Domains", header, rows, frozenset({1, 2, 3, 4})))
+    if result.loss is not None:
+        before, after = result.loss
+        console.print(f"predicted loss {before:.4f} -> {after:.4f} ({after - before:+.4f})", markup=False)
     if result.documents is None:
         if old.selection and new.selection:
             console.print("documents: not compared, since a side has no stored selection; apply it first")

@@ -90,7 +90,7 @@ def show_summary(summary: Summary) -> None:
 def _reasons(console: Console, summary: Summary) -> None:
     """Documents by domain and reason, a domain a line."""
     from recipec.cli.console import draw_table
-    from recipec.cli.plan_view import Table
+    from recipec.cli.tables import Table
 
     words = sorted({reason.reason for reason in summary.reasons})
     counts: dict[str, dict[str, int]] = {}
@@ -107,7 +107,7 @@ def _reasons(console: Console, summary: Summary) -> None:
 def _clauses(console: Console, summary: Summary) -> None:
     from recipec.cli.console import draw_table
     from recipec.cli.numbers import count
-    from recipec.cli.plan_view import Table
+    from recipec.cli.tables import Table
 
     rows = tuple((c.text, str(c.origin or ""), f"{c.documents:,}", count(c.tokens)) for c in summary.clauses)
     if rows:
@@ -118,7 +118,7 @@ def _clauses(console: Console, summary: Summary) -> None:
 def _bounds(console: Console, summary: Summary) -> None:
     from recipec.cli.console import draw_table
     from recipec.cli.numbers import count, share
-    from recipec.cli.plan_view import Table
+    from recipec.cli.tables import Table
 
     rows = tuple(
         (
@@ -142,7 +142,7 @@ def _bounds(console: Console, summary: Summary) -> None:
 def _decided(console: Console, summary: Summary) -> None:
     from recipec.cli.console import draw_table
     from recipec.cli.numbers import count
-    from recipec.cli.plan_view import Table
+    from recipec.cli.tables import Table
 
     rows = tuple(
         (d.criterion, f"{d.selected:,}", count(d.selected_tokens), f"{d.kept_out:,}", count(d.kept_out_tokens))

@@ -26,6 +26,8 @@ COMMANDS = {
     "verify": "checksums, counts, conservation, and that the ledger re-derives the selection",
     "model": "add, list and remove the language models that score documents",
     "probe": "whether a target's neurons tell its own documents from others",
+    "fit": "a law of predicted loss from a table of runs, or the runs to make next",
+    "predict": "the loss of a table of runs or of a recipe under a law",
     "quickstart": "the whole thing on text that every Python installation has",
 }
 

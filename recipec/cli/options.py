@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from recipec.diagnostics import Diagnostic, Failure
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON value on stdout")
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--column",
+        metavar="NAME=COLUMN",
+        action="append",
+        default=[],
+        help="the table's column for params, tokens, unique (or tokens_0, unique_0, …), loss, recipe, seed, tokenizer",
+    )
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +68,93 @@ def overrides(parameters: list[str]) -> dict[str, str]:
             )
         result[name.strip()] = value.strip()
     return result
+
+
+FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+
+def span(text: str) -> tuple[float, float]:
+    """An argparse type: `30B` -> (3e10, 3e10), `10B..100B` -> (1e10, 1e11)."""
+    low, dots, high = text.partition("..")
+    result = amount(low), amount(high if dots else low)
+    if result[0] > result[1]:
+        raise argparse.ArgumentTypeError(f"{text} ends before it begins")
+    return result
+
+
+def amount(text: str) -> float:
+    """An argparse type: a count above zero, as 250M, 1.7B or 3e9."""
+    factor = FACTORS.get(text[-1:].upper(), 1.0)
+    try:
+        value = float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is no count; write for example 30B") from None
+    if not 0 < value < 1e30:
+        raise argparse.ArgumentTypeError(f"`{text}` is not above zero")
+    return value
+
+
+def percent(text: str) -> float:
+    """An argparse type: `0.15` or `0.15%` -> 0.15, above zero and at most 100."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is no percentage; write for example 0.15%") from None
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"`{text}` is not above 0% and at most 100%")
+    return value
+
+
+COLUMN_NAMES = ("params", "tokens", "unique", "loss", "recipe", "seed", "tokenizer")
+
+
+def columns(pairs: list[str]) -> dict[str, str]:
+    """`["params=model_size"]` -> `{"params": "model_size"}`.
+
+    Raises:
+        Failure: with every pair of another form, or of a name that no table of runs has.
+    """
+    problems = []
+    result = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not equals or not column:
+            helps = ("write for example `--column params=model_size`",)
+            problems.append(Diagnostic("R1205", f"`--column {pair}` is not of the form NAME=COLUMN", helps=helps))
+        elif name not in COLUMN_NAMES and not re.fullmatch(r"(tokens|unique)_\d{1,3}", name):
+            known = did_you_mean(name, COLUMN_NAMES)
+            problems.append(Diagnostic("R1205", f"`--column {pair}`: runs have no `{name}`", helps=known))
+        result[name] = column
+    if problems:
+        raise Failure(*problems)
+    return result
+
+
+def fixes(pairs: list[str]) -> dict[str, float]:
+    """`["E=1.87"]` -> `{"E": 1.87}`."""
+    result = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            result[name] = float(value)
+        except ValueError:
+            message = f"`--fix {pair}` is not of the form NAME=NUMBER"
+            raise Failure(Diagnostic("R1203", message, helps=("write for example `--fix E=1.87`",))) from None
+    return result
+
+
+def write(path: Path, text: str, what: str) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        Failure: it cannot be written; `what` says what it is.
+    """
+    from recipec import storage
+
+    try:
+        storage.write_text(path, text)
+    except OSError as error:
+        raise Failure(Diagnostic("R0706", f"the {what} cannot be written: {error.strerror}", place=str(path))) from None
 
 
 def is_plan_file(path: Path) -> bool:

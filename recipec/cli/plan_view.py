@@ -7,24 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from recipec.cli import forecast_view
 from recipec.cli.numbers import count, seconds, share, size
+from recipec.cli.tables import Table
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, Step
 from recipec.ir.expressions import describe
 from recipec.ir.model import TokenCount
 from recipec.ir.selection import Cell, Selection
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text under a title; `numeric` names the columns that are aligned to the right."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[int] = frozenset()
 
 
 def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
@@ -35,6 +26,8 @@ def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
         if plan.selection.stats:
             yield criteria(plan, plan.selection)
         yield domains(plan.selection, nested=full)
+    if plan.forecast is not None:
+        yield from forecast_view.tables(plan.forecast)
     yield steps(plan, full=full)
 
 

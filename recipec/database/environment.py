@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from recipec.database import shards
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import model
 from recipec.ir.expressions import Type
+from recipec.laws import lawfile
+from recipec.laws.information import absorption
+from recipec.semantics import LawOf
 from recipec.source import Span
 
 LARGEST_TEXT = 16_000_000
@@ -33,6 +39,21 @@ class Files:
         except Failure as failure:
             first = failure.diagnostics[0]
             raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
+
+    def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
+        try:
+            file = lawfile.read(path, folder)
+        except Failure as failure:
+            found = (Diagnostic(one.code, one.message, span, helps=one.helps) for one in failure.diagnostics)
+            raise Failure(*found) from None
+        digest = hashlib.sha256(lawfile.text(file).encode()).hexdigest()
+        if file.form.info is None:
+            return LawOf(file.law, digest, None)
+        absorbed = float(absorption(file.theta, np.array([float(params)]))[0])
+        facts = model.LawFacts(
+            digest=digest, theta=float(file.theta[0]), absorption=absorbed, bands=file.bands or file.form.bands
+        )
+        return LawOf(file.law, digest, facts)
 
     def pattern_error(self, pattern: str) -> str | None:
         return _pattern_error(pattern)

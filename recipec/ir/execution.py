@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from recipec.ir.expressions import Frozen, Type
+from recipec.ir.forecast import Forecast
 from recipec.ir.logical import Op
 from recipec.ir.model import Recipe
 from recipec.ir.selection import Selection
@@ -75,6 +76,7 @@ class ExecutionPlan(Frozen):
     steps: tuple[Step, ...]
     selection: Selection | None
     exact: bool
+    forecast: Forecast | None = None  # what the budget's law says of the selection
     sample: str = ""  # "4 096 of 1 200 000 documents, keyed" when not exact
     warnings: tuple[str, ...] = ()
 

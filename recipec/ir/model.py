@@ -171,11 +171,29 @@ class All(Frozen):
 Sampling = Annotated[Quadmix | Top | All, Field(discriminator="kind")]
 
 
+class LawFacts(Frozen):
+    """What of a law file decides a mixture of greatest information, at the budget's model size.
+
+    Attributes:
+        digest: sha256 of the law file.
+        theta: a band d has the quality exp(−theta·d).
+        absorption: λ(N).
+        bands: quality bands that the law knows.
+    """
+
+    digest: str
+    theta: float
+    absorption: float
+    bands: PositiveInt
+
+
 class Mixture(Frozen):
     """Domain weights before the quotas. "natural": what the curves give; "proportional": the pool's unique tokens;
-    "explicit": as written or read from `path` (whose sha256 is `digest`); they sum to 1, an unlisted domain has 0."""
+    "explicit": as written or read from `path` (whose sha256 is `digest`); they sum to 1, an unlisted domain has 0.
+    "infolaw": those of the greatest information under `law` (recipec.selection.mixing)."""
 
-    kind: Literal["natural", "proportional", "explicit"] = "natural"
+    kind: Literal["natural", "proportional", "explicit", "infolaw"] = "natural"
+    law: LawFacts | None = None
     weights: tuple[tuple[str, NonNegativeFloat], ...] = ()
     path: str = ""
     digest: str = ""
@@ -215,14 +233,28 @@ class Repeat(Frozen):
 
 
 class Law(Frozen):
+    """`law infolaw("laws/ours.json")` or `law std.law.infolaw_2026`.
+
+    `facts` is None for a law without quality bands. `name` is the law's word, `path` as written.
+    """
+
     name: str
     path: str
+    digest: str
+    facts: LawFacts | None = None
     origin: Origin
 
 
 class Requirement(Frozen):
+    """`require loss <= 2.45`: what a plan must meet.
+
+    `most` is in nats per token for `loss`, a share for `wasted`, tokens per unique token for `repetition`; for `regret`
+    nats per token, or a share of the best loss where `relative`.
+    """
+
     quantity: Literal["loss", "wasted", "repetition", "regret"]
     most: float
+    relative: bool = False
     origin: Origin
 
 

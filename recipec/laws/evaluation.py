@@ -6,16 +6,16 @@ on the most repeated. by recipe: each recipe (or fold of recipes) left out once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
 
-from recipec.laws import fitting
 from recipec.laws.form import Law
 from recipec.laws.lawfile import Errors
 from recipec.laws.runs import Array, Runs
 from recipec.laws.tables import Table
+from recipec.progress import Progress, silent
 
 FOLDS = 5
 HELD_OUT = 0.25
@@ -25,9 +25,16 @@ Index: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 Split: TypeAlias = tuple[Index, Index]
 
 
-def errors_of(law: Law, table: Table, best: fitting.Fit) -> tuple[Errors, ...]:
-    """In-sample errors, then held-out ones of every split that the runs allow."""
-    result = [summary("in-sample", table.runs, law.loss(best.theta, table.runs))]
+Refit: TypeAlias = Callable[[Runs], Array]
+"""From the runs of a training part to a theta: the method that the law itself is fitted by."""
+
+
+def errors_of(law: Law, table: Table, theta: Array, refit: Refit, progress: Progress = silent) -> tuple[Errors, ...]:
+    """In-sample errors of `theta`, then held-out ones of every split that the runs allow.
+
+    A split whose training part has no more runs than the law has parameters is left out.
+    """
+    result = [summary("in-sample", table.runs, law.loss(theta, table.runs))]
     for name, splits in (
         ("size", list(above(table.runs.params))),
         ("repetition", list(above(table.runs.repetition))),
@@ -35,17 +42,14 @@ def errors_of(law: Law, table: Table, best: fitting.Fit) -> tuple[Errors, ...]:
     ):
         usable = [(train, test) for train, test in splits if len(train) > len(law.parameters)]
         if usable:
-            predicted = [held_out(law, table.runs, train, test) for train, test in usable]
+            predicted = []
+            for done, (train, test) in enumerate(usable):
+                progress(f"held out by {name}", done, len(usable), "fits")
+                predicted.append(law.loss(refit(table.runs.take(train)), table.runs.take(test)))
+            progress(f"held out by {name}", len(usable), len(usable), "fits")
             tests = np.concatenate([test for _, test in usable])
             result.append(summary(name, table.runs.take(tests), np.concatenate(predicted)))
     return tuple(result)
-
-
-def held_out(law: Law, runs: Runs, train: Index, test: Index) -> Array:
-    """Predictions for the runs `test` by a fit on `train` alone."""
-    # A start from the fit on all runs would leak what is left out wherever the valley has more than one floor.
-    found = fitting.fit(law, runs.take(train), starts=8, seed=1)
-    return law.loss(found.theta, runs.take(test))
 
 
 def above(values: Array) -> Iterator[Split]:
@@ -62,7 +66,7 @@ def above(values: Array) -> Iterator[Split]:
 
 
 def by_group(names: tuple[str, ...]) -> Iterator[Split]:
-    """Recipes in folds, each left out once."""
+    """Recipes in five folds (fewer where there are fewer recipes), each left out once."""
     _, label = np.unique(names, return_inverse=True)
     count = label.max() + 1
     if count < 2:
@@ -73,6 +77,7 @@ def by_group(names: tuple[str, ...]) -> Iterator[Split]:
 
 
 def summary(split: str, runs: Runs, predicted: Array) -> Errors:
+    """Relative errors |L̂/L − 1| of predictions (n,)."""
     relative = predicted / runs.loss - 1
     return Errors(
         split=split,

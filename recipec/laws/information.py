@@ -27,7 +27,7 @@ def absorption(theta: Array, params: Array) -> Array:
 
 def information(theta: Array, runs: Runs) -> Array:
     """Per band (n, q), in 10⁹ token-nats. Bands beyond the sixth go on as exp(−θ·d)."""
-    quality = np.exp(-theta[0] * np.arange(runs.tokens.shape[1]))
+    quality = np.exp(-theta[0] * runs.band)
     log_total = np.log(runs.total)[:, None]
     repetition = np.divide(runs.tokens, runs.unique, out=np.zeros_like(runs.tokens), where=runs.unique > 0)
     learnt = -np.expm1(-absorption(theta, runs.params)[:, None] * repetition / log_total)

@@ -20,6 +20,12 @@ from recipec.laws.runs import Array, Runs
 
 LAW_VERSION = 1
 
+LEVEL = (0.025, 0.975)
+"""Quantiles of an interval: 95 %."""
+
+MEAN_TO_DEVIATION = float(np.sqrt(np.pi / 2))
+"""A normal error of mean size m has the standard deviation m·√(π/2)."""
+
 
 class Parameter(Frozen):
     """One fitted number with its 95 % bootstrap interval; `low` and `high` equal `value` where nothing was fitted."""
@@ -55,8 +61,12 @@ class LawFile(Frozen):
         fitted: whether on the user's runs; else `source` says where the constants were published.
         params, tokens, repetition: the fitted ranges of N, K and K/M.
         samples: bootstrap parameter vectors in the order of the law, for intervals; empty when published.
-        error: relative error of a prediction that intervals are widened by, one standard deviation.
+        error: relative error of a prediction inside the fitted range, one standard deviation, that intervals are
+            widened by.
         runs: sha256 of the table that was fitted, "" when published.
+        count, bands: runs that were fitted, and their quality bands; 0 when published.
+        method, seed, starts: what made the fit; the same ones on the same table give the same file.
+        fixed: parameters that were given and not fitted.
     """
 
     version: Literal[1] = 1
@@ -72,6 +82,12 @@ class LawFile(Frozen):
     errors: tuple[Errors, ...] = ()
     seed_noise: FiniteFloat | None = None
     runs: str = ""
+    count: int = 0
+    bands: int = 0
+    method: Literal["huber", "paper", "published"] = "published"
+    seed: int = 0
+    starts: int = 0
+    fixed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -113,14 +129,14 @@ def read(path: str, folder: Path) -> LawFile:
         Failure: missing, corrupt, of a newer version, or of an unknown law.
     """
     if path.startswith("std."):
-        text = standard(path)
+        content = standard(path)
     else:
         try:
-            text = (folder / path).read_text(encoding="utf-8")
+            content = (folder / path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise Failure(Diagnostic("R0902", f"the law file `{path}` cannot be read: {reason}")) from None
-    return parse(text, path)
+    return parse(content, path)
 
 
 def standard(name: str) -> str:
@@ -130,18 +146,18 @@ def standard(name: str) -> str:
     return resources.law(name)
 
 
-def parse(text: str, path: str) -> LawFile:
+def parse(content: str, path: str) -> LawFile:
     """A law file from its text."""
     try:
-        content = json.loads(text)
-    except ValueError as error:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise Failure(Diagnostic("R0903", f"the law file `{path}` is not JSON: {error}")) from None
-    version = content.get("version") if isinstance(content, dict) else None
+    version = value.get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version > LAW_VERSION:
         message = f"the law file `{path}` has version {version}, and this recipec reads up to {LAW_VERSION}"
         raise Failure(Diagnostic("R0904", message, helps=("upgrade recipec, or fit the law again",)))
     try:
-        file = LawFile.model_validate_json(text)
+        file = LawFile.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -155,8 +171,18 @@ def parse(text: str, path: str) -> LawFile:
     return file
 
 
+def text(file: LawFile) -> str:
+    """The text of a law file, the bootstrap samples one a line."""
+    plain = file.model_dump(mode="json")
+    samples = plain["samples"]
+    plain["samples"] = []
+    lines = ",\n".join(f"    {json.dumps(sample)}" for sample in samples)
+    whole = json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+    return whole.replace('"samples": []', f'"samples": [\n{lines}\n  ]') if samples else whole
+
+
 def write(file: LawFile, path: Path) -> None:
-    storage.write_text(path, file.model_dump_json(indent=2) + "\n")
+    storage.write_text(path, text(file))
 
 
 def out_of_range(file: LawFile, runs: Runs) -> list[list[str]]:

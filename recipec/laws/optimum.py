@@ -3,8 +3,9 @@
 Effective information is a sum over cells (domain × band) of a concave function of the cell's tokens K: linear with
 slope f·λ·(1 − e^(−x))/x up to its unique tokens U (x = λ/log K_total), then saturating with slope f·λ·e^(−x·K/U). So the
 optimum has one multiplier ν: a cell is empty, read once, or repeated until its slope falls to ν; a domain held by a
-quota has its own ν. Everything is monotone in ν, and bisection brackets it to the last bits; where the bracket ends on
-a linear piece, the tokens between its two sides are interpolated, which is exact there.
+quota has its own ν, and so has a part of a domain that is held by a quota inside it. Everything is monotone in ν, and
+bisection brackets it to the last bits; where the bracket ends on a linear piece, the tokens between its two sides are
+interpolated, which is exact there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Some rows whose tokens together have bounds. Two groups are disjoint, or one lies in the other."""
+
+    rows: frozenset[int]
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What may be read.
 
@@ -28,6 +38,7 @@ class Problem:
         unique: (m, q) U, distinct tokens available, raw counts.
         most: (m, q) most tokens of the cell under the repetition limits (R_max · U).
         least_domain, most_domain: (m,) bounds on a domain's tokens.
+        groups: further bounds, where rows are parts of domains.
         total: tokens of the run, K; must be feasible.
         absorption: λ(N).
     """
@@ -39,6 +50,7 @@ class Problem:
     most_domain: Array
     total: float
     absorption: float
+    groups: tuple[Group, ...] = ()
 
 
 def gain(problem: Problem, tokens: Array) -> float:
@@ -63,24 +75,71 @@ def best(problem: Problem) -> Array:
     Raises:
         ValueError: the bounds leave no recipe of that many tokens.
     """
-    most_domain = np.minimum(problem.most_domain, problem.most.sum(axis=1))
-    if problem.least_domain.sum() > problem.total or most_domain.sum() < problem.total:
-        raise ValueError("no recipe of this many tokens satisfies the bounds")
-    if np.any(problem.least_domain > most_domain):
+    most = np.minimum(problem.most_domain, problem.most.sum(axis=1))
+    slack = problem.total * 1e-9
+    if np.any(problem.least_domain > most + slack):
         raise ValueError("a domain's least is above its most")
-
-    def clipped(nu: Array) -> Array:
-        totals: Array = np.clip(demand(problem, nu).sum(axis=1), problem.least_domain, most_domain)
-        return totals
-
-    dear, cheap = bracket(problem, lambda nu: clipped(nu).sum() >= problem.total, 1)
-    wanted = interpolate(clipped(dear), clipped(cheap), problem.total)
+    root = Tree.of(problem, most, slack)
+    if root.least > problem.total + slack or root.most < problem.total - slack:
+        raise ValueError("no recipe of this many tokens satisfies the bounds")
+    wanted = np.zeros(len(most))
+    root.share_out(problem, min(max(problem.total, root.least), root.most), wanted)
     # Each domain then spends its tokens over its bands with a multiplier of its own, the common one unless held.
     dear, cheap = bracket(problem, lambda nu: demand(problem, nu).sum(axis=1) >= wanted, len(wanted))
     low, high = demand(problem, dear), demand(problem, cheap)
     span = (high - low).sum(axis=1)
     part = np.divide(wanted - low.sum(axis=1), span, out=np.zeros_like(span), where=span > 0)
     return np.asarray(low + part[:, None] * (high - low))
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Rows and groups of them by inclusion, each with the bounds that its parts leave of its own.
+
+    `row` is that of a leaf, −1 of a group.
+    """
+
+    row: int
+    least: float
+    most: float
+    parts: tuple[Tree, ...]
+
+    @classmethod
+    def of(cls, problem: Problem, most: Array, slack: float) -> Tree:
+        """The tree of a problem; the root holds everything and has no bounds of its own."""
+        nodes = {
+            frozenset({row}): cls(row, float(problem.least_domain[row]), float(most[row]), ())
+            for row in range(len(most))
+        }
+        for group in sorted(problem.groups, key=lambda group: len(group.rows)):
+            inside = [rows for rows in nodes if rows <= group.rows]
+            parts = tuple(nodes.pop(rows) for rows in inside)
+            least = max(group.least, sum(part.least for part in parts))
+            highest = min(group.most, sum(part.most for part in parts))
+            if least > highest + slack:
+                raise ValueError("a group's least is above its most")
+            nodes[group.rows] = cls(-1, least, highest, parts)
+        parts = tuple(nodes.values())
+        return cls(-1, sum(part.least for part in parts), sum(part.most for part in parts), parts)
+
+    def total(self, demanded: Array) -> float:
+        """The tokens at the multiplier at which the rows demand (m,)."""
+        inner = float(demanded[self.row]) if self.row >= 0 else sum(part.total(demanded) for part in self.parts)
+        return min(max(inner, self.least), self.most)
+
+    def share_out(self, problem: Problem, tokens: float, wanted: Array) -> None:
+        """Writes the best tokens of each row into `wanted` (m,), `tokens` in all."""
+        if self.row >= 0:
+            wanted[self.row] = tokens
+            return
+
+        def totals(nu: Array) -> Array:
+            demanded = demand(problem, nu).sum(axis=1)
+            return np.array([part.total(demanded) for part in self.parts])
+
+        dear, cheap = bracket(problem, lambda nu: totals(nu).sum() >= tokens, 1)
+        for part, share in zip(self.parts, interpolate(totals(dear), totals(cheap), tokens), strict=True):
+            part.share_out(problem, float(share), wanted)
 
 
 def demand(problem: Problem, nu: Array) -> Array:

@@ -22,18 +22,26 @@ class Runs:
         tokens: (n, q) tokens trained on per band, raw counts, repeats included.
         unique: (n, q) distinct tokens among them, raw counts; 0 only where `tokens` is 0.
         loss: (n,) final loss in nats per token, or NaN where it is not known. Smaller is better.
+        bands: the quality band of each of the q columns, or () where column d is band d. A planned dataset has a
+            column for each domain and band.
     """
 
     params: Array
     tokens: Array
     unique: Array
     loss: Array
+    bands: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.params)
 
     def take(self, index: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> Runs:
-        return Runs(self.params[index], self.tokens[index], self.unique[index], self.loss[index])
+        return Runs(self.params[index], self.tokens[index], self.unique[index], self.loss[index], self.bands)
+
+    @property
+    def band(self) -> Array:
+        """(q,) the quality band of each column, 0 the best."""
+        return np.asarray(self.bands or range(self.tokens.shape[1]), dtype=np.float64)
 
     @property
     def total(self) -> Array:

@@ -122,11 +122,11 @@ def match_columns(
         found = next((synonym for synonym in synonyms if synonym in raw), None)
         if name not in columns and found is not None:
             columns[name] = found
-    bands = sorted(int(name[7:]) for name in raw if re.fullmatch(r"tokens_\d+", name))
+    bands = {int(name[7:]) for name in (*raw, *mapping) if re.fullmatch(r"tokens_\d+", name)}
     if bands and "tokens" not in mapping:
         columns = {name: column for name, column in columns.items() if name not in {"tokens", "unique"}}
-        for band in range(len(bands)):
-            columns |= {f"tokens_{band}": f"tokens_{band}", f"unique_{band}": f"unique_{band}"}
+        for name in (f"{kind}_{band}" for band in range(len(bands)) for kind in ("tokens", "unique")):
+            columns[name] = mapping.get(name, name)
     needed = {"params", *(("loss",) if need_loss else ())} | (set() if bands else {"tokens"})
     wanted = {name: columns.get(name) for name in needed} | columns
     for name, column in sorted(wanted.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.ir import logical
@@ -48,6 +49,12 @@ def estimate(run: Run, fraction: float) -> tuple[Selection, str]:
     total = sum(shard.rows for shard in run.shards)
     words = f"{selection.candidates:,} of {total:,} documents, by keyed hash"
     return blown_up(selection, total, fraction), words
+
+
+def sampled(run: Run, fraction: float) -> Path:
+    """The ledger of the sample that an estimate was made from."""
+    ids = step_ids(run.plan, run.shards, run.folder, sample=repr(fraction))
+    return replace(run, ids=ids).sampled()
 
 
 def blown_up(selection: Selection, total: int, fraction: float) -> Selection:

@@ -96,7 +96,7 @@ def _check_known(op: logical.Sample, weights: Mapping[str, float], known: Mappin
         raise Failure(Diagnostic("R0503", message, span, helps=("`allow vanishing` if that is meant",)))
 
 
-def _bounds(quota: model.Quota, total: float) -> tuple[float, float]:
+def bounds(quota: model.Quota, total: float) -> tuple[float, float]:
     """A quota in tokens of a dataset of `total` tokens."""
 
     def tokens(amount: model.Amount | None, missing: float) -> float:
@@ -128,7 +128,7 @@ def _forest(
         cells = [pool for pool in pools if pool.domain == domain]
         quotas = [(bit, quota) for bit, quota in enumerate(nested(op)) if quota.domain == domain]
         children = _tree(cells, quotas, asked, total)
-        low, high = _bounds(own[domain], total) if domain in own else (0.0, math.inf)
+        low, high = bounds(own[domain], total) if domain in own else (0.0, math.inf)
         result.append(Node(low=low, high=max(high, 0.0), children=children))
     return tuple(result)
 
@@ -150,7 +150,7 @@ def _tree(
         covered |= members[bit]
         inside = [pool for pool in cells if pool.key in members[bit]]
         inner = [(b, q) for b, q in quotas if b != bit and members[b] <= members[bit]]
-        low, high = _bounds(quota, total)
+        low, high = bounds(quota, total)
         nodes.append(Node(low=low, high=high, children=_tree(inside, inner, asked, total)))
     for pool in cells:
         if pool.key not in covered:
@@ -208,7 +208,7 @@ def _unreachable(op: logical.Sample, pools: Sequence[Pool], total: float) -> Ite
     """Quotas that ask for more than their documents can give."""
     bits = {id(quota): bit for bit, quota in enumerate(nested(op))}
     for quota in op.quotas:
-        low, high = _bounds(quota, total)
+        low, high = bounds(quota, total)
         bit = bits.get(id(quota))
         members = [p for p in pools if p.domain == quota.domain and (bit is None or p.nest >> bit & 1)]
         reach = math.fsum(pool.reachable for pool in members)
@@ -232,10 +232,10 @@ def _conflict(quota: model.Quota, words: str, helps: Iterable[str]) -> Diagnosti
 
 def _too_much(op: logical.Sample, total: float, excess: float) -> Diagnostic:
     """The lower bounds together exceed the budget."""
-    asking = [quota for quota in op.quotas if _bounds(quota, total)[0] > 0]
+    asking = [quota for quota in op.quotas if bounds(quota, total)[0] > 0]
     helps = []
     for quota in asking:
-        low = _bounds(quota, total)[0]
+        low = bounds(quota, total)[0]
         if low >= excess:
             helps.append(f"`{quota.domain}` at least {_amount(quota.least, low - excess, total)} would do")
     first, *rest = asking
@@ -251,11 +251,11 @@ def _too_much(op: logical.Sample, total: float, excess: float) -> Diagnostic:
 def _too_little(op: logical.Sample, pools: Sequence[Pool], total: float, most: float) -> Diagnostic:
     """The upper bounds leave too little room: quotas, or what the pool has under the repetition limits."""
     gap = total - most
-    capping = [quota for quota in op.quotas if _bounds(quota, total)[1] < math.inf]
+    capping = [quota for quota in op.quotas if bounds(quota, total)[1] < math.inf]
     helps = []
     for quota in capping:
         reach = math.fsum(pool.reachable for pool in pools if pool.domain == quota.domain)
-        high = _bounds(quota, total)[1]
+        high = bounds(quota, total)[1]
         if high + gap <= reach and not quota.conditions:
             helps.append(f"`{quota.domain}` at most {_amount(quota.most, high + gap, total, up=True)} would do")
     unique = sum(pool.tokens for pool in pools)
@@ -304,7 +304,7 @@ def _binds(op: logical.Sample, pools: Sequence[Pool], targets: Mapping[Key, floa
                 inside = (t for (d, n), t in targets.items() if d == pool.domain and n >> bit & 1)
                 groups.append((quota, math.fsum(inside)))
         for quota, amount in groups:
-            low, high = _bounds(quota, total)
+            low, high = bounds(quota, total)
             if low and amount <= low + slack:
                 held.append("at least")
             elif amount >= high - slack:

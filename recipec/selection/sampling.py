@@ -11,7 +11,7 @@ from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
 from recipec.ir.selection import Cell, Reason, Selection, Stats
-from recipec.selection import drawing, ranking
+from recipec.selection import drawing, mixing, ranking
 from recipec.selection.allocation import Allocation, Pool, allocate, mask
 from recipec.selection.digest import digest
 
@@ -29,6 +29,7 @@ def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, des
         Failure: the bounds cannot all hold, or a domain with a weight gets no document.
     """
     table = f"read_parquet({literal(str(ranked))})"
+    op = mixing.decided(connection, op, table, limit(op), nest_of(op))
     pools = _pools(connection, op, table)
     allocation = allocate(op, pools)
     numbers = {pool.key: number for number, pool in enumerate(pools)}
@@ -103,7 +104,7 @@ def limit(op: logical.Sample) -> str:
     return f"least(coalesce(cap, {INFINITE}), {by_domain})"
 
 
-def _nest(op: logical.Sample, pools: list[Pool] | None = None) -> str:
+def nest_of(op: logical.Sample, pools: list[Pool] | None = None) -> str:
     """SQL of a row's nest: the bits of the quotas of its own domain."""
     domains = sorted({quota.domain for quota in op.quotas if quota.conditions})
     cases = "".join(f" WHEN {literal(domain)} THEN nest & {mask(op, domain)}" for domain in domains)
@@ -113,7 +114,7 @@ def _nest(op: logical.Sample, pools: list[Pool] | None = None) -> str:
 def _valued(op: logical.Sample, table: str) -> str:
     """The pool with its cell, S, R and u."""
     return (
-        f"SELECT domain, {_nest(op)} AS nest, tokens, {expected(op)} AS s, {limit(op)} AS r, draw AS u FROM {table} "
+        f"SELECT domain, {nest_of(op)} AS nest, tokens, {expected(op)} AS s, {limit(op)} AS r, draw AS u FROM {table} "
         f"WHERE bad IS NULL AND rejected_by IS NULL"
     )
 
@@ -182,7 +183,7 @@ def _ledger(op: logical.Sample, table: str, pools: list[Pool], allocation: Alloc
                     CASE WHEN pooled AND {limit(op)} < {INFINITE} THEN {limit(op)} END AS cap,
                     cells.value_1 AS open
                 FROM (
-                    SELECT *, bad IS NULL AND rejected_by IS NULL AS pooled, {_nest(op)} AS nest_here FROM {table}
+                    SELECT *, bad IS NULL AND rejected_by IS NULL AS pooled, {nest_of(op)} AS nest_here FROM {table}
                 ) AS d
                 LEFT JOIN {_cells(pools, scales, closed)}
                     ON pooled AND domain = cell_domain AND nest_here = cell_nest

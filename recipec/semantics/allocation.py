@@ -17,7 +17,7 @@ from recipec.source import resolve_path
 from recipec.storage import sha256_file
 from recipec.syntax import ast, text
 
-ARRIVING = {"tikmix": "TiKMiX reweighting", "infolaw": "InfoLaw budgets"}
+ARRIVING = {"tikmix": "TiKMiX reweighting"}
 
 
 def mixture(context: Context, node: ast.Mixture | None) -> model.Mixture:
@@ -27,16 +27,19 @@ def mixture(context: Context, node: ast.Mixture | None) -> model.Mixture:
     match node.value:
         case ast.Name(text="natural" | "proportional" as kind):
             return model.Mixture(kind="natural" if kind == "natural" else "proportional", origin=origin)
+        case ast.Name(text="infolaw"):
+            # The law is the budget's; `budgets.mixture` brings it.
+            return model.Mixture(kind="infolaw", origin=origin)
         case ast.Name(text=word) if word in ARRIVING:
             context.unavailable(f"mixture `{word}`", ARRIVING[word], node.value.span)
         case ast.Name():
-            quantities.word(context, node.value, ("natural", "proportional"), "mixture")
-        case ast.Call(function=ast.Name(text="natural" | "proportional" as word)):
+            quantities.word(context, node.value, ("natural", "proportional", "infolaw"), "mixture")
+        case ast.Call(function=ast.Name(text="natural" | "proportional" | "infolaw" as word)):
             context.error("R0208", f"mixture `{word}` takes no arguments", node.value.span, helps=(f"write `{word}`",))
         case ast.Call(function=function) if function.text in ARRIVING:
             context.unavailable(f"mixture `{function.text}`", ARRIVING[function.text], node.value.span)
         case ast.Call(function=function):
-            known = ("natural", "proportional", *ARRIVING)
+            known = ("natural", "proportional", "infolaw", *ARRIVING)
             context.unknown("R0222", "mixture", function.text, function.span, known)
         case ast.FromFile():
             return _mixture_file(context, node.value, origin) or model.Mixture()

@@ -8,8 +8,19 @@ from pathlib import Path
 from typing import Protocol
 
 from recipec.diagnostics import Diagnostic, Label, Severity, did_you_mean
+from recipec.ir import model
 from recipec.ir.expressions import Type
 from recipec.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class LawOf:
+    """A law's word, the digest of its file, and what decides mixtures (None for laws without quality bands)."""
+
+    name: str
+    digest: str
+    facts: model.LawFacts | None
+
 
 Columns = tuple[tuple[str, Type], ...]
 
@@ -22,6 +33,9 @@ class Environment(Protocol):
 
     def pattern_error(self, pattern: str) -> str | None:
         """Why a regular expression is none, or None when it is one."""
+
+    def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
+        """The law of a law file, or of a standard one (`std.law.…`), for a model of so many parameters."""
 
     def read_text(self, path: Path, span: Span) -> str:
         """The text of a file that a recipe names, such as a mixture."""

@@ -1,4 +1,4 @@
-"""What comes out and what it may cost: `budget`, `output`, `seed`, `shortfall`, `allow`."""
+"""What comes out and what it may cost: `output`, `seed`, `shortfall`, `allow`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from recipec.semantics.blocks import Form, settings
 from recipec.semantics.context import Context
 from recipec.syntax import ast
 
-BUDGET = {"model": Form(), "law": Form(), "require": Form(many=True)}
-
 OUTPUT = {
     "shard": Form(),
     "compression": Form(),
@@ -23,19 +21,6 @@ OUTPUT = {
 }
 
 SMALLEST_SHARD = 1_000
-
-
-def budget(context: Context, node: ast.Budget | None) -> model.Budget | None:
-    if node is None:
-        return None
-    tokens = quantities.whole(context, node.tokens, "tokens", 1)
-    found = settings(context, node.block, BUDGET, "`budget`")
-    parameters = quantities.whole(context, found["model"][0].values[0], "params", 1) if found["model"] else None
-    for setting in (*found["law"], *found["require"]):
-        context.unavailable(f"`{setting.name.text}`", "InfoLaw budgets", setting.span)
-    if tokens is None:
-        return None
-    return model.Budget(tokens=tokens, model=parameters, origin=model.Origin.of(node.span))
 
 
 def output(context: Context, node: ast.Output | None, sources: Sequence[model.Source]) -> model.Output | None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from recipec.diagnostics import Diagnostic, has_errors, place
 from recipec.ir import model
-from recipec.semantics import allocation, clauses, delivery, imports, parameters, sampling, sources
+from recipec.semantics import allocation, budgets, clauses, delivery, imports, parameters, sampling, sources
 from recipec.semantics.context import Context, Environment
 from recipec.semantics.typing import Scope
 from recipec.source import Span
@@ -93,7 +93,8 @@ def _recipe(
     mixture = allocation.mixture(context, _one(context, body, ast.Mixture))
     quotas = allocation.quotas(context, _all(body, ast.Quota), scopes) if complete else ()
     repeats = allocation.repeats(context, _all(body, ast.Repeat), scopes) if complete else ()
-    budget = delivery.budget(context, _one(context, body, ast.Budget))
+    budget = budgets.budget(context, _one(context, body, ast.Budget))
+    mixture = budgets.mixture(context, mixture, _one(context, body, ast.Budget), budget)
     shortfall = delivery.shortfall(context, _one(context, body, ast.Shortfall))
     output = delivery.output(context, _one(context, body, ast.Output), typed_sources)
     if has_errors(context.diagnostics) or not complete:

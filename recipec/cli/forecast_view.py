@@ -1,0 +1,70 @@
+"""What a law says of a plan, as tables: the prediction, then the domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from recipec.cli.numbers import count, share
+from recipec.cli.tables import Table
+from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
+
+
+def tables(forecast: Forecast) -> Iterator[Table]:
+    """The prediction with its interval, and what each domain gives and costs."""
+    rows = [
+        ("predicted loss", f"{forecast.loss:.4f}", f"95% in {forecast.low:.3f} to {forecast.high:.3f}"),
+        ("error of the law", f"{forecast.error:.1%}", "one standard deviation, part of the interval"),
+    ]
+    if forecast.info is not None:
+        rows.append(("information", f"{forecast.info:.4g}", "10⁹ token-nats"))
+    if forecast.wasted is not None:
+        rows.append(
+            ("lost to repetition", share(forecast.wasted), "of what the tokens could teach if all were distinct")
+        )
+    if forecast.best_loss is not None and forecast.regret is not None:
+        rows.append(("best loss", f"{forecast.best_loss:.4f}", "of the best mixture under the same quotas and limits"))
+        rows.append(("regret", f"{forecast.regret:.4f}", f"{share(forecast.regret / forecast.best_loss)} of the best"))
+    title = f"Loss of a model of {count(forecast.params)} parameters under {forecast.law} ({forecast.source})"
+    yield Table(title, ("", "value", ""), tuple(rows), frozenset({1}))
+    header = ("domain", "tokens", "epochs", "information", "lost", "share", "best", "ΔL: 1B more read", "1B more found")
+    lines = tuple(row(domain) for domain in forecast.domains)
+    yield Table("Domains under the law", header, lines, frozenset(range(1, len(header))))
+    if len(forecast.bands) > 1:
+        yield Table(
+            "Quality bands",
+            ("ranks", "tokens", "epochs", "share", "best"),
+            tuple(band_row(band) for band in forecast.bands),
+            frozenset({1, 2, 3, 4}),
+        )
+
+
+def best_share(domain: DomainForecast) -> str:
+    if domain.best is None:
+        return "—"
+    if domain.best_low is None or domain.best_high is None:
+        return share(domain.best)
+    return f"{share(domain.best)} ({share(domain.best_low)} to {share(domain.best_high)})"
+
+
+def band_row(band: BandForecast) -> tuple[str, ...]:
+    return (
+        f"{share(band.low)} to {share(band.high)}",
+        count(band.tokens),
+        f"{band.tokens / band.unique:.3g}" if band.unique else "—",
+        share(band.share),
+        "—" if band.best is None else share(band.best),
+    )
+
+
+def row(domain: DomainForecast) -> tuple[str, ...]:
+    return (
+        domain.domain,
+        count(domain.tokens),
+        f"{domain.repetition:.3g}",
+        "—" if domain.info is None else f"{domain.info:.4g}",
+        "—" if domain.lost is None else f"{domain.lost:.4g}",
+        share(domain.share),
+        best_share(domain),
+        f"{domain.more_read:+.4g}",
+        f"{domain.more_found:+.4g}",
+    )

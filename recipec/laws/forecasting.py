@@ -1,0 +1,174 @@
+"""A law on cells (domain × quality band) of a planned dataset: loss, waste, marginal values, the best mixture.
+
+Each function takes `unique`, `drawn` and `fresh` (m, q) as `selection.bands` sums them: tokens of the pool, tokens drawn
+with repeats, distinct tokens among those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recipec.laws import optimum
+from recipec.laws.form import Law
+from recipec.laws.information import absorption
+from recipec.laws.lawfile import LEVEL, LawFile
+from recipec.laws.runs import Array, Runs
+
+BILLION = 1e9
+
+SAMPLES = 40
+"""Bootstrap samples of a law for which the best mixture is found again, for its interval."""
+
+CAPS = 24
+"""Repetition limits that are tried for a law in which repetition does harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What a mixture is made of and what it must keep; a row is a domain, or a part of one that a quota tells apart.
+
+    Attributes:
+        unique, drawn: (m, q) as above.
+        most: (m, q) tokens of a cell that the repetition limits allow.
+        groups: the quotas.
+        domains: (m,) the number of the domain of each row.
+    """
+
+    unique: Array
+    drawn: Array
+    most: Array
+    groups: tuple[optimum.Group, ...]
+    domains: tuple[int, ...]
+
+
+def runs(params: float, drawn: Array, fresh: Array) -> Runs:
+    """The cells as one run with a column a cell."""
+    bands = tuple(band for _ in range(drawn.shape[0]) for band in range(drawn.shape[1]))
+    return Runs(np.array([params]), drawn.reshape(1, -1), fresh.reshape(1, -1), np.array([np.nan]), bands)
+
+
+def loss(file: LawFile, params: float, drawn: Array, fresh: Array) -> float:
+    with np.errstate(all="ignore"):
+        return float(file.form.loss(file.theta, runs(params, drawn, fresh))[0])
+
+
+def information(file: LawFile, params: float, drawn: Array, fresh: Array) -> Array | None:
+    """(m,) by domain, in 10⁹ token-nats; None for laws without it."""
+    if file.form.info is None:
+        return None
+    return np.asarray(file.form.info(file.theta, runs(params, drawn, fresh)).reshape(drawn.shape).sum(axis=1))
+
+
+def sees_repetition(law: Law) -> bool:
+    return law.info is not None or "R_D" in law.names
+
+
+def wasted(file: LawFile, params: float, drawn: Array, fresh: Array) -> float | None:
+    """The share of what the tokens would teach if all were distinct that repetition costs.
+
+    For laws with information 1 − info/info(all distinct); for Muennighoff's 1 − D'/D, D' the effective data.
+    """
+    info, could = information(file, params, drawn, fresh), information(file, params, drawn, drawn)
+    if info is not None and could is not None:
+        return float(1 - info.sum() / could.sum())
+    if not sees_repetition(file.form):
+        return None
+    constant = file.parameters["R_D"].value
+    unique, total = fresh.sum(), drawn.sum()
+    effective = unique + unique * constant * -np.expm1(-(total / unique - 1) / constant)
+    return float(1 - effective / total)
+
+
+def more_read(file: LawFile, params: float, unique: Array, drawn: Array, fresh: Array) -> Array:
+    """(m,) change of loss by one more billion tokens of a domain, drawn as now: new ones where its pool has them."""
+    now = loss(file, params, drawn, fresh)
+    totals, result = drawn.sum(axis=1), np.zeros(len(drawn))
+    for index in np.flatnonzero(totals > 0):
+        factor = 1 + BILLION / totals[index]
+        more, new = drawn.copy(), fresh.copy()
+        more[index] *= factor
+        new[index] = np.minimum(np.maximum(unique[index], fresh[index]), fresh[index] * factor)
+        result[index] = loss(file, params, more, new) - now
+    return result
+
+
+def more_found(file: LawFile, params: float, unique: Array, drawn: Array, fresh: Array) -> Array:
+    """(m,) change of loss by one more billion unique tokens in a domain's pool, at the same size of the dataset: what
+    was read again is read from them instead."""
+    now = loss(file, params, drawn, fresh)
+    pools, result = unique.sum(axis=1), np.zeros(len(drawn))
+    for index in np.flatnonzero((pools > 0) & (drawn.sum(axis=1) > 0)):
+        new = fresh.copy()
+        new[index] = np.minimum(drawn[index], fresh[index] * (1 + BILLION / pools[index]))
+        result[index] = loss(file, params, drawn, new) - now
+    return result
+
+
+def best(file: LawFile, params: float, pool: Pool, *, theta: Array | None = None) -> Array | None:
+    """The tokens (domains, q) of the best mixture of as many tokens as are drawn; None where the law tells no cells
+    apart.
+
+    For infolaw it is exact. infolaw+ adds harm by repetition, which is not convex: there the best information is found
+    under each of some repetition limits, and the one of the lowest loss is taken.
+
+    Args:
+        theta: the law's parameters; None for those of the file.
+    """
+    if file.form.info is None:
+        return None
+    theta = file.theta if theta is None else theta
+    given = problem(pool, theta, float(absorption(theta, np.array([params]))[0]))
+    harmful = file.law == "infolaw+"
+    ratio = np.divide(given.most, given.unique, out=np.ones_like(given.most), where=given.unique > 0)
+    caps = np.geomspace(1.0, min(max(float(ratio.max()), 1.0), 1e4), CAPS) if harmful else [np.inf]
+    found = [merged(pool, pool.drawn)] if harmful else []
+    for cap in caps:
+        limited = np.where(given.unique > 0, np.minimum(given.most, given.unique * cap), 0.0)
+        try:
+            found.append(merged(pool, optimum.best(replace(given, most=limited))))
+        except ValueError:
+            continue
+    unique = merged(pool, pool.unique)
+
+    def loss_of(tokens: Array) -> float:
+        with np.errstate(all="ignore"):
+            return float(file.form.loss(theta, runs(params, tokens, np.minimum(tokens, unique)))[0])
+
+    return min(found, key=loss_of, default=merged(pool, pool.drawn))
+
+
+def problem(pool: Pool, theta: Array, absorbed: float) -> optimum.Problem:
+    """The water-filling problem of a pool.
+
+    What is drawn keeps the bounds but for less than a document a domain; that much they are widened by."""
+    drawn, total = pool.drawn, float(pool.drawn.sum())
+    rows = len(drawn)
+    groups = []
+    for group in pool.groups:
+        has = float(drawn[sorted(group.rows)].sum())
+        groups.append(optimum.Group(group.rows, min(group.least, has), max(group.most, has)))
+    quality = np.exp(-theta[0] * np.arange(drawn.shape[1]))[None] * np.ones_like(drawn)
+    most = np.where(pool.unique > 0, np.minimum(np.maximum(pool.most, drawn), total), 0.0)
+    return optimum.Problem(
+        quality, pool.unique, most, np.zeros(rows), np.full(rows, np.inf), total, absorbed, tuple(groups)
+    )
+
+
+def merged(pool: Pool, values: Array) -> Array:
+    """The rows of a pool (m, q) summed by domain."""
+    result = np.zeros((max(pool.domains) + 1, values.shape[1]))
+    np.add.at(result, np.array(pool.domains), values)
+    return result
+
+
+def best_interval(file: LawFile, params: float, pool: Pool) -> tuple[Array, Array] | None:
+    """95 % interval of each domain's share of the best mixture, over bootstrap samples of the law; None without."""
+    step = max(1, len(file.samples) // SAMPLES)
+    found = [best(file, params, pool, theta=np.array(sample)) for sample in file.samples[::step][:SAMPLES]]
+    shares = [tokens.sum(axis=1) / tokens.sum() for tokens in found if tokens is not None]
+    if not shares:
+        return None
+    low, high = np.quantile(np.stack(shares), LEVEL, axis=0)
+    return np.asarray(low), np.asarray(high)

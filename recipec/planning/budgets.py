@@ -1,0 +1,194 @@
+"""The budget's law on what a plan draws (design.md, step 8); `planning.requirements` judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recipec.database.sql import literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import logical, model
+from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
+from recipec.laws import forecasting, lawfile, prediction
+from recipec.laws.lawfile import LawFile
+from recipec.laws.runs import Array
+from recipec.selection import mixing
+from recipec.selection.bands import Bands, bands, edges
+from recipec.selection.sampling import nest_of, sample
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def measured(
+    connection: DuckDBPyConnection,
+    op: logical.Sample,
+    ledger: Path,
+    count: int,
+    *,
+    share: float = 1.0,
+    nested: bool = False,
+) -> Bands:
+    """What a stored ledger draws by domain and band.
+
+    Args:
+        share: the share of the documents that the ledger is of; sums are divided by it.
+        nested: whether parts of domains that nested quotas tell apart have rows of their own.
+    """
+    table = f"read_parquet({literal(str(ledger))})"
+    whole = isinstance(op.sample, model.Top)
+    limit, nest = "coalesce(cap, 'inf' :: DOUBLE)", nest_of(op) if nested else "0"
+    found = bands(connection, table, limit=limit, copies="copies", count=count, whole=whole, nest=nest)
+    sums = (np.asarray(x / share) for x in (found.unique, found.most, found.drawn, found.fresh))
+    return Bands(found.domains, found.nests, *sums)
+
+
+def pool_of(found: Bands, op: logical.Sample) -> forecasting.Pool:
+    """The pool that the best mixture is made of, and the quotas it keeps."""
+    names = sorted(set(found.domains))
+    groups = mixing.groups(found, op.quotas, float(op.tokens or found.drawn.sum()))
+    numbers = tuple(names.index(domain) for domain in found.domains)
+    return forecasting.Pool(found.unique, found.drawn, found.most, groups, numbers)
+
+
+def judged(
+    connection: DuckDBPyConnection,
+    op: logical.Sample,
+    ledger: Path,
+    file: LawFile,
+    path: str,
+    params: Sequence[float],
+    *,
+    share: float = 1.0,
+) -> list[Forecast | None]:
+    """A law on what a ledger draws, for models of several sizes."""
+    count = band_count(file)
+    found = measured(connection, op, ledger, count, share=share)
+    apart = any(quota.conditions for quota in op.quotas)
+    parts = measured(connection, op, ledger, count, share=share, nested=True) if apart else found
+    return [evaluate(file, path, found, pool_of(parts, op), size) for size in params]
+
+
+def band_count(file: LawFile) -> int:
+    return (file.bands or file.form.bands) if file.form.info is not None else 1
+
+
+def forecast(
+    connection: DuckDBPyConnection, recipe: model.Recipe, op: logical.Sample, ledger: Path, *, share: float = 1.0
+) -> Forecast | None:
+    """What the budget's law says of a ledger; None without a law, or where nothing is drawn."""
+    budget = recipe.budget
+    if budget is None or budget.law is None or budget.model is None:
+        return None
+    file = lawfile.read(budget.law.path, Path(recipe.folder))
+    sizes = [float(budget.model)]
+    return judged(connection, op, ledger, file, budget.law.path, sizes, share=share)[0]
+
+
+def evaluate(file: LawFile, path: str, found: Bands, pool: forecasting.Pool, params: float) -> Forecast | None:
+    """A law on what is drawn; None where nothing is."""
+    drawn, fresh = found.drawn, found.fresh
+    if not drawn.sum() > 0:
+        return None
+    run = forecasting.runs(params, drawn, fresh)
+    predicted = prediction.predict(file, run)
+    loss = float(predicted.loss[0])
+    best = forecasting.best(file, params, pool)
+    spread = forecasting.best_interval(file, params, pool)
+    best_loss = None if best is None else forecasting.loss(file, params, best, np.minimum(best, found.unique))
+    domains = tuple(_domains(file, found, params, best, spread))
+    return Forecast(
+        law=file.law,
+        path=path,
+        source=file.source,
+        fitted=file.fitted,
+        params=int(params),
+        loss=loss,
+        low=float(predicted.low[0]),
+        high=float(predicted.high[0]),
+        error=float(predicted.error[0]),
+        info=None if predicted.info is None else float(predicted.info[0]),
+        wasted=forecasting.wasted(file, params, drawn, fresh),
+        repetition=max(domain.repetition for domain in domains),
+        best_loss=best_loss,
+        regret=None if best_loss is None else max(0.0, loss - best_loss),
+        fresh_loss=forecasting.loss(file, params, drawn, drawn),
+        domains=domains,
+        bands=tuple(_bands(found, best)),
+        outside=tuple(lawfile.out_of_range(file, run)[0]),
+        warnings=predicted.warnings[0],
+    )
+
+
+def _domains(
+    file: LawFile, found: Bands, params: float, best: Array | None, spread: tuple[Array, Array] | None
+) -> Iterator[DomainForecast]:
+    drawn, fresh, total = found.drawn, found.fresh, found.drawn.sum()
+    info = forecasting.information(file, params, drawn, fresh)
+    could = forecasting.information(file, params, drawn, drawn)
+    read = forecasting.more_read(file, params, found.unique, drawn, fresh)
+    more = forecasting.more_found(file, params, found.unique, drawn, fresh)
+    for index, domain in enumerate(found.domains):
+        tokens, unique = float(drawn[index].sum()), float(fresh[index].sum())
+        yield DomainForecast(
+            domain=domain,
+            tokens=tokens,
+            unique=unique,
+            repetition=tokens / unique if unique else 0.0,
+            info=None if info is None else float(info[index]),
+            lost=None if info is None or could is None else float(could[index] - info[index]),
+            more_read=float(read[index]),
+            more_found=float(more[index]),
+            share=float(tokens / total),
+            best=None if best is None else float(best[index].sum() / best.sum()),
+            best_low=None if spread is None else float(spread[0][index]),
+            best_high=None if spread is None else float(spread[1][index]),
+        )
+
+
+def _bands(found: Bands, best: Array | None) -> Iterator[BandForecast]:
+    upper = edges(found.drawn.shape[1])
+    for band, (low, high) in enumerate(zip((0.0, *upper[:-1]), upper, strict=True)):
+        tokens = float(found.drawn[:, band].sum())
+        yield BandForecast(
+            low=low,
+            high=high,
+            tokens=tokens,
+            unique=float(found.fresh[:, band].sum()),
+            share=tokens / float(found.drawn.sum()),
+            best=None if best is None else float(best[:, band].sum() / best.sum()),
+        )
+
+
+def over_budgets(
+    connection: DuckDBPyConnection,
+    op: logical.Sample,
+    ranked: Path,
+    scratch: Path,
+    file: LawFile,
+    path: str,
+    params: float,
+    budgets: Sequence[float],
+) -> list[Forecast | Failure]:
+    """The forecast of a recipe at several budgets, by drawing each from the stored ranking; where the quotas and limits
+    leave no way, why.
+
+    Args:
+        ranked: the stored result of `Rank`.
+        scratch: a path for the drawn ledgers, which are removed.
+    """
+    result: list[Forecast | Failure] = []
+    for budget in budgets:
+        at = op.model_copy(update={"tokens": max(1, round(budget)), "allow_vanishing": True})
+        try:
+            sample(connection, at, ranked, scratch)
+            found = judged(connection, at, scratch, file, path, [params])[0]
+            result.append(found or Failure(Diagnostic("R1211", f"a budget of {budget:,.0f} tokens draws nothing")))
+        except Failure as failure:
+            result.append(failure)
+        finally:
+            scratch.unlink(missing_ok=True)
+    return result

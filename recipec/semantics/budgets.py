@@ -1,0 +1,149 @@
+"""`budget T tokens { model, law, require }`, and the mixture that a law decides."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from recipec.diagnostics import Failure
+from recipec.ir import model
+from recipec.semantics import quantities
+from recipec.semantics.blocks import Form, Settings, settings
+from recipec.semantics.context import Context, LawOf
+from recipec.syntax import ast
+
+BUDGET = {"model": Form(), "law": Form(), "require": Form(many=True)}
+
+Quantity: TypeAlias = Literal["loss", "wasted", "repetition", "regret"]
+
+QUANTITIES: tuple[Quantity, ...] = ("loss", "wasted", "repetition", "regret")
+
+STANDARD = "std.law."
+
+
+def budget(context: Context, node: ast.Budget | None) -> model.Budget | None:
+    """The budget; a law is read, so that one that cannot be used is found before any data is."""
+    if node is None:
+        return None
+    tokens = quantities.whole(context, node.tokens, "tokens", 1)
+    found = settings(context, node.block, BUDGET, "`budget`")
+    parameters = quantities.whole(context, found["model"][0].values[0], "params", 1) if found["model"] else None
+    stated = {setting.name.text for setting in node.block.settings} if node.block else set()
+    law = None
+    if found["law"]:
+        law = _law(context, found["law"][0], parameters, model_stated="model" in stated)
+    require = _requirements(context, found, law_stated="law" in stated)
+    if tokens is None:
+        return None
+    return model.Budget(tokens=tokens, model=parameters, law=law, require=require, origin=model.Origin.of(node.span))
+
+
+def _law(context: Context, setting: ast.Setting, parameters: int | None, *, model_stated: bool) -> model.Law | None:
+    """`law infolaw("laws/ours.json")` or `law std.law.chinchilla`."""
+    value = setting.values[0]
+    word: str | None
+    match value:
+        case ast.Name(text=name) if name.startswith(STANDARD):
+            word, path = None, name
+        case ast.Call(function=function, arguments=(ast.Argument(name=None, value=ast.String(value=written)),)):
+            word, path = function.text, written
+        case _:
+            helps = ('write `law infolaw("laws/ours.json")`, or `law std.law.infolaw_2026`',)
+            context.error("R0208", "expected a law with its file", value.span, helps=helps)
+            return None
+    if parameters is None:
+        if not model_stated:
+            helps = ("write for example `model 1.7B params`",)
+            context.error("R0203", "a budget with a `law` has no `model`", setting.span, helps=helps)
+        return None
+    try:
+        found = context.environment.law(path, context.folder, parameters, value.span)
+    except Failure as failure:
+        context.diagnostics.extend(failure.diagnostics)
+        return None
+    if word is not None and word.replace("_plus", "+") != found.name:
+        message = f"`{path}` is a law of {found.name}, not of {word}"
+        context.error("R1208", message, value.span, helps=(f'write `law {_word(found)}("{path}")`',))
+        return None
+    return model.Law(
+        name=found.name, path=path, digest=found.digest, facts=found.facts, origin=model.Origin.of(setting.span)
+    )
+
+
+def _word(law: LawOf) -> str:
+    return law.name.replace("+", "_plus")
+
+
+def _requirements(context: Context, found: Settings, *, law_stated: bool) -> tuple[model.Requirement, ...]:
+    """Each `require`, one a quantity."""
+    result: dict[Quantity, tuple[model.Requirement, ast.Setting]] = {}
+    for setting in found["require"]:
+        requirement = _requirement(context, setting)
+        if requirement is None:
+            continue
+        if requirement.quantity in result:
+            context.duplicate(
+                f"the requirement on {requirement.quantity}", setting.span, result[requirement.quantity][1].span
+            )
+        elif not law_stated and requirement.quantity != "repetition":
+            helps = ('write for example `law infolaw("laws/ours.json")`',)
+            message = f"`require {requirement.quantity}` needs a `law` in the budget"
+            context.error("R0203", message, setting.span, helps=helps)
+        result.setdefault(requirement.quantity, (requirement, setting))
+    return tuple(requirement for requirement, _ in result.values())
+
+
+def _requirement(context: Context, setting: ast.Setting) -> model.Requirement | None:
+    """`require QUANTITY <= VALUE`."""
+    value = setting.values[0]
+    if not (isinstance(value, ast.Binary) and isinstance(value.left, ast.Name)):
+        helps = ("write for example `require loss <= 2.45`",)
+        context.error("R0208", "expected a requirement of the form `loss <= 2.45`", value.span, helps=helps)
+        return None
+    quantity = next((known for known in QUANTITIES if known == value.left.text), None)
+    if quantity is None:
+        context.unknown("R0222", "requirement", value.left.text, value.left.span, QUANTITIES)
+        return None
+    if value.operator != "<=":
+        helps = (f"write `{quantity} <= …`: smaller is better",)
+        context.error("R0208", f"a requirement on {quantity} is an upper bound", value.span, helps=helps)
+        return None
+    relative = quantity == "regret" and isinstance(value.right, ast.Quantity) and value.right.unit == "%"
+    most = _most(context, quantity, value.right, relative=relative)
+    if most is None:
+        return None
+    return model.Requirement(quantity=quantity, most=most, relative=relative, origin=model.Origin.of(setting.span))
+
+
+def _most(context: Context, quantity: Quantity, expr: ast.Expr, *, relative: bool) -> float | None:
+    """The bound in the unit of its quantity: a share of `wasted`, times or a plain number of `repetition`, nats else."""
+    if quantity == "wasted" or relative:
+        return quantities.share(context, expr)
+    if quantity == "repetition":
+        times = isinstance(expr, ast.Quantity) and expr.unit == "times"
+        found = quantities.between(context, expr, "times" if times else "", 1)
+    else:
+        found = quantities.between(context, expr, "", 0, above=quantity == "loss")
+    return None if found is None else float(found)
+
+
+def mixture(
+    context: Context, mixture: model.Mixture, node: ast.Budget | None, budget: model.Budget | None
+) -> model.Mixture:
+    """`mixture infolaw` with the law of the budget; any other mixture as it is."""
+    if mixture.kind != "infolaw" or mixture.origin is None:
+        return mixture
+    if budget is not None and budget.law is not None and budget.law.facts is not None:
+        return mixture.model_copy(update={"law": budget.law.facts})
+    if budget is not None and budget.law is not None:
+        message = f"`mixture infolaw` needs a law with quality bands, and {budget.law.name} has none"
+        context.error(
+            "R1209",
+            message,
+            mixture.origin.span,
+            also=((budget.law.origin.span, "the law"),),
+            helps=("use infolaw or infolaw+",),
+        )
+    elif node is None or node.block is None or not any(one.name.text == "law" for one in node.block.settings):
+        helps = ('write `budget 30B tokens { model 1.7B params, law infolaw("laws/ours.json") }`',)
+        context.error("R1209", "`mixture infolaw` needs a `law` in the budget", mixture.origin.span, helps=helps)
+    return mixture
