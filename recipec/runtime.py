@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec import selection
+from recipec.cascade import Cascades
 from recipec.database import reading, relations, scoring
 from recipec.diagnostics import Failure
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
-from recipec.ir.selection import Selection, Stats
-from recipec.models.scoring import Scorer, wanted
+from recipec.ir.selection import Cascade, Selection, Stats
+from recipec.models.scoring import Scorer, cascade_of, wanted
 from recipec.planning import domains, index
 from recipec.planning.scheduler import Observed, keep_rates, rate_key, source_of
 from recipec.planning.store import Store
@@ -52,7 +53,7 @@ class Run:
         """Runs every `Read` for the shards that have no result."""
         for position, op in enumerate(self.plan.ops):
             if isinstance(op, logical.Read):
-                missing = self.store.missing(self.ids[position], self._shards_of(op))
+                missing = self.store.missing(self.ids[position], self.shards_of(op))
                 for number, shard in enumerate(missing):
                     self.progress(f"read {op.source.name}", number, len(missing), "shards")
                     with self.timed(op, shard.rows):
@@ -68,14 +69,18 @@ class Run:
         Args:
             models: also those by models; without them it ends before the first.
         """
+        cascades = Cascades.of(self)
+        later = set(cascades.positions) if cascades is not None else set()
         for group in _groups(self.plan):
             by_text = [p for p in group if not self.is_by_model(p)]
             self._score_group(by_text, self._score_shard)
-            by_model = [p for p in group if self.is_by_model(p)]
-            if by_model and not models:
+            by_model = [p for p in group if self.is_by_model(p) and p not in later]
+            if (by_model or later & set(group)) and not models:
                 return
             if by_model:
                 self._score_by_model(by_model)
+        if cascades is not None and models and cascades.missing():
+            cascades.score()
 
     def _score_group(self, group: Sequence[int], score: Callable[[Sequence[int], Shard], None]) -> None:
         todo = self._todo(group)
@@ -90,7 +95,7 @@ class Run:
         """The shards for which some of a group's scores have no result, with those scores."""
         if not group:
             return []
-        shards = self._shards_of(source_of(self.plan, group[0]))
+        shards = self.shards_of(source_of(self.plan, group[0]))
         missing = {p: {shard.path for shard in self.store.missing(self.ids[p], shards)} for p in group}
         found = [(shard, [p for p in group if shard.path in missing[p]]) for shard in shards]
         return [(shard, positions) for shard, positions in found if positions]
@@ -99,7 +104,7 @@ class Run:
         op = self.plan.ops[position]
         return isinstance(op, logical.Score) and wanted(op.call) is not None
 
-    def _scores(self, positions: Sequence[int]) -> list[logical.Score]:
+    def scores(self, positions: Sequence[int]) -> list[logical.Score]:
         return [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
 
     def before(self, position: int, shard: Shard) -> str:
@@ -110,7 +115,7 @@ class Run:
         return f"(SELECT row FROM {self._relation(position, (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
 
     def _score_shard(self, positions: Sequence[int], shard: Shard) -> None:
-        ops = self._scores(positions)
+        ops = self.scores(positions)
         destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
         started = time.monotonic()
         survivors = self._survivors(positions[0], shard)
@@ -125,7 +130,7 @@ class Run:
         observed: dict[int, Observed] = {}
         for group in _groups(self.plan):
             positions = [p for p in group if self.is_by_model(p)]
-            for position, op in zip(positions, self._scores(positions), strict=True):
+            for position, op in zip(positions, self.scores(positions), strict=True):
                 assert self.scorer is not None
                 total, exact = 0, True
                 for shard, _ in self._todo([position]):
@@ -135,6 +140,13 @@ class Run:
                 size, device = self.scorer.observed(op)
                 documents[position], observed[position] = total, Observed(size, device, exact)
         return documents, observed
+
+    def survivors(self, position: int, shard: Shard) -> int:
+        """Documents of a shard that a score is computed of: all of them while a filter before it is not decided."""
+        if not self._is_known(position, shard):
+            return shard.rows
+        query = f"SELECT count(*) FROM {self._survivors(position, shard)}"
+        return int(self.connection.execute(query).fetchall()[0][0])
 
     def _is_known(self, position: int, shard: Shard) -> bool:
         """Whether every score that stands before a step is there for a shard, so that its documents are known."""
@@ -149,26 +161,38 @@ class Run:
     def _score_by_model(self, group: Sequence[int]) -> None:
         assert self.scorer is not None
         todo = self._todo(group)
-        ops = self._scores(group)
+        ops = self.scores(group)
         name = f"score {source_of(self.plan, group[0]).source.name} by {ops[0].call.params['model']}"
-        total = done = 0
-        for shard, positions in todo:
-            total += self.scorer.missing(self._scores(positions), shard, self._survivors(positions[0], shard))
+        total = sum(
+            self.scorer.missing(self.scores(positions), shard, self._survivors(positions[0], shard))
+            for shard, positions in todo
+        )
         started = time.monotonic()
-
-        def count(documents: int) -> None:
-            nonlocal done
-            done += documents
-            self.progress(name, min(done, total), total, "documents")
-
+        done, count = self.counted(name, total)
         for shard, positions in todo:
             destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
             survivors = self._survivors(positions[0], shard)
-            self.scorer.score(self._scores(positions), shard, survivors, destinations, count)
-        if done:
+            self.scorer.score(self.scores(positions), shard, survivors, destinations, count)
+        if seen := done():
             for op in ops:
                 self.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
-                self.work[rate_key(op)] += done
+                self.work[rate_key(op)] += seen
+
+    def counted(self, task: str, total: int) -> tuple[Callable[[], int], Callable[[int], None]]:
+        """Progress over documents that come in batches: what ends it and returns their number, and what counts them."""
+        seen = 0
+
+        def count(documents: int) -> None:
+            nonlocal seen
+            seen += documents
+            self.progress(task, min(seen, total), total, "documents")
+
+        def end() -> int:
+            if seen:
+                self.progress(task, total, total, "documents")
+            return seen
+
+        return end, count
 
     def select(self) -> Selection:
         """Gather, rank and sample; the selection as it is stored."""
@@ -177,15 +201,21 @@ class Run:
         gather, rank, sample = (positions[kind] for kind in ("gather", "rank", "sample"))
         if not self.store.has_result(self.ids[sample]):
             self.progress("gather", 0, rows, "documents")
-            self._gather(gather, rows)
+            self.gather(gather, rows)
             self.progress("rank", 0, rows, "documents")
-            stats = self._rank(rank, gather, rows)
+            stats = self.rank(rank, gather, rows)
             self.progress("sample", 0, rows, "documents")
             self._sample(sample, rank, rows, stats)
             self.progress("sample", rows, rows, "documents")
-        return Selection.model_validate(self.store.facts(self.ids[sample]))
+        found = Selection.model_validate(self.store.facts(self.ids[sample]))
+        return found.model_copy(update={"cascades": self.cascades()})
 
-    def _gather(self, position: int, rows: int) -> None:
+    def cascades(self) -> tuple[Cascade, ...]:
+        """What the cascades came to, or are about to."""
+        cascades = Cascades.of(self)
+        return () if cascades is None else (cascades.report(),)
+
+    def gather(self, position: int, rows: int) -> None:
         op = self.plan.ops[position]
         assert isinstance(op, logical.Gather)
         if self.store.has_result(self.ids[position]):
@@ -193,7 +223,7 @@ class Run:
         parts = []
         for end in op.inputs:
             source = source_of(self.plan, end)
-            relation = self._relation(end, self._shards_of(source), own=True)
+            relation = self._relation(end, self.shards_of(source), own=True)
             parts.append(selection.Part(source.source.name, relation))
         self._check_duplicates(op.inputs)
         with self.timed(op, rows):
@@ -204,11 +234,11 @@ class Run:
         for end in ends:
             read = source_of(self.plan, end)
             position = self.plan.ops.index(read)
-            shards = self._shards_of(read)
+            shards = self.shards_of(read)
             files = [self.store.shard_result(self.ids[position], shard) for shard in shards]
             index.check_duplicates(self.connection, read.source, shards, files)
 
-    def _rank(self, position: int, gather: int, rows: int) -> tuple[Stats, ...]:
+    def rank(self, position: int, gather: int, rows: int) -> tuple[Stats, ...]:
         op = self.plan.ops[position]
         assert isinstance(op, logical.Rank)
         if not self.store.has_result(self.ids[position]):
@@ -223,7 +253,7 @@ class Run:
         known: set[str] = set()
         for position, op in enumerate(self.plan.ops):
             if isinstance(op, logical.Read):
-                shards = self._shards_of(op)
+                shards = self.shards_of(op)
                 results = [self.store.shard_result(self.ids[position], shard) for shard in shards]
                 known.update(index.domains(self.store.root, self.ids[position], shards, results))
         found = domains.unknown(self.recipe, known)
@@ -250,7 +280,7 @@ class Run:
         if measured:
             keep_rates(self.store, measured)
 
-    def _shards_of(self, read: logical.Read) -> tuple[Shard, ...]:
+    def shards_of(self, read: logical.Read) -> tuple[Shard, ...]:
         return tuple(shard for shard in self.shards if shard.source == read.source.name)
 
     def _relation(self, position: int, shards: Sequence[Shard], own: bool = False) -> str:
@@ -270,7 +300,7 @@ class Run:
 
     def _scored(self, position: int, op: logical.Score, shards: Sequence[Shard]) -> relations.Scored:
         files = tuple(self.store.shard_result(self.ids[position], shard) for shard in shards)
-        return relations.Scored(op.call.name, op.call.type, files)
+        return relations.Scored(op.call.name, op.call.type, files, cascade=cascade_of(op.call) is not None)
 
     def timed(self, op: logical.Op, work: float) -> _Timer:
         return _Timer(self, rate_key(op), work)

@@ -24,6 +24,7 @@ LAYERS = [
     {"output"},
     {"planning"},
     {"starter"},
+    {"cascade"},
     {"runtime"},
     {"audit", "probing", "quickstart"},
     {"pipeline"},

@@ -216,12 +216,12 @@ def test_every_word_is_documented_and_complete(word: str) -> None:
     assert extension.summary.endswith(".")
     assert extension.source
     assert all(field.description for field in extension.params.model_fields.values())
-    computed = [extension.sql is not None, extension.batch is not None]
-    assert sum(computed) == (0 if extension.available else 1)
+    assert sum(way is not None for way in (extension.sql, extension.batch, extension.features)) == 1
+    assert (extension.features is None) == (extension.wants is None)
 
 
 def test_the_empty_text_has_every_value() -> None:
     for word in spec.names("criteria"):
         extension = spec.find("criteria", word)
-        if not extension.available and "target" not in extension.params.model_fields:
+        if extension.features is None and "target" not in extension.params.model_fields:
             assert values(word, ["", " \n"])[0] is not None, word

@@ -16,10 +16,10 @@ WORDS = tuple(
 )
 
 
-def text(seed: int, words: int) -> str:
-    """Words by a seed: each seed leans to a part of them."""
+def text(seed: int, words: int, least: float = 0.02) -> str:
+    """Words by a seed: each seed leans to a part of them, the more the less `least` is."""
     generator = np.random.default_rng(seed)
-    weights = np.roll(np.geomspace(1, 0.02, len(WORDS)), seed % len(WORDS))
+    weights = np.roll(np.geomspace(1, least, len(WORDS)), seed % len(WORDS))
     return " ".join(generator.choice(WORDS, size=words, p=weights / weights.sum()))
 
 

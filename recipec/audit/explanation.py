@@ -161,6 +161,8 @@ def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], match
         one = stats.get(criterion.name)
         raw = "missing, so the worst of the pool" if value is None else f"{value:.6g}"
         says = f"{raw} ({criterion.direction} is better)"
+        if row.get(f"exact_{criterion.name}") is False and value is not None:
+            says = f"{raw} (predicted, not run through the model; {criterion.direction} is better)"
         if one is not None:
             says += f", pool {one.mean:.4g} ± {one.std:.4g}"
         if weights:

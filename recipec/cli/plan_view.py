@@ -26,6 +26,8 @@ def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
         if plan.selection.stats:
             yield criteria(plan, plan.selection)
         yield domains(plan.selection, nested=full)
+        if plan.selection.cascades:
+            yield cascades(plan.selection)
     if plan.forecast is not None:
         yield from forecast_view.tables(plan.forecast)
     yield steps(plan, full=full)
@@ -136,6 +138,26 @@ def domains(selection: Selection, *, nested: bool) -> Table:
         "bound by",
     )
     return Table("Mixture", header, tuple(rows), frozenset(range(1, 9)))
+
+
+def cascades(selection: Selection) -> Table:
+    """What cascades save, and what that costs: or that they cannot promise what is asked, and save nothing."""
+    rows = []
+    for one in selection.cascades:
+        if one.exact is None:
+            seen = f"~{one.pool:,} without it, at least {one.sample:,} with it"
+        elif one.promised:
+            seen = f"{one.exact:,} of {one.pool:,} documents run through the model"
+        else:
+            seen = f"every document is scored: all {one.pool:,}"
+        if one.recall is None:
+            kept = "not measured: the sample is most of the pool" if one.exact is not None else "not measured yet"
+        else:
+            kept = f"{share(one.recall)} ({share(one.low or 0)} … {share(one.high or 1)})"
+            kept += "" if one.promised else ", too low to promise it"
+        rows.append((", ".join(one.calls), f"recall {share(one.asked)}", kept, f"{one.sample:,}", seen))
+    header = ("scores", "asked", "on the sample", "sample", "documents")
+    return Table("Cascade", header, tuple(rows), frozenset({3}))
 
 
 def grouped(cells: tuple[Cell, ...], *, nested: bool) -> Iterator[tuple[str, list[Cell]]]:

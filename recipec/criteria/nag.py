@@ -31,6 +31,13 @@ class Params(BaseModel):
         default=1.0, gt=0, description="what a neuron's frequency is raised to before it is normalised"
     )
     dtype: Dtype = Field(default="fp32", description="fp32, bf16 or fp16")
+    cascade: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="predict most scores, so that the selection keeps this share of what exact scores would select",
+        json_schema_extra={"word": "recall"},
+    )
 
     @field_validator("layers")
     @classmethod

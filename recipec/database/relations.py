@@ -23,11 +23,17 @@ ESTIMATE = "estimate"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The stored values of one score: a file a shard, in the order of the shards."""
+    """The stored values of one score: a file a shard, in the order of the shards; of a cascade with `exact`."""
 
     name: str
     type: Type
     files: tuple[Path, ...]
+    cascade: bool = False
+
+
+def exactness(score: str) -> str:
+    """The column that says of a cascaded score whether it is exact."""
+    return f"{score} exact"
 
 
 def documents(
@@ -71,6 +77,8 @@ def _joined(read: logical.Read, shards: Sequence[Shard], files: Sequence[Path], 
     joins = []
     for number, score in enumerate(scores):
         values.append(f"s{number}.value AS {ident(score.name)}")
+        if score.cascade:
+            values.append(f"s{number}.exact AS {ident(exactness(score.name))}")
         joins.append(
             f"LEFT JOIN {_files(score.files)} AS s{number} "
             f"ON s{number}.row = r.row AND s{number}.file_index = r.file_index"

@@ -77,6 +77,7 @@ class GatherCriterion(Frozen):
     name: str
     values: tuple[Expression, ...]  # one per input; over `Read` outputs (as `Column`) and scores
     direction: Literal["higher", "lower"]
+    cascade: bool = False  # some values are predictions: `exact_<criterion> BOOLEAN` tells which are not
 
 
 class Gather(Frozen):

@@ -49,6 +49,28 @@ class Reason(Frozen):
     tokens: int
 
 
+class Cascade(Frozen):
+    """What a cascade came to: how many documents were scored exactly, and what that costs.
+
+    Attributes:
+        calls: the scores that are decided together.
+        asked: the recall that the recipe asks for: of what exact scores would select, the share that is selected.
+        pool: documents that filters leave; `sample`: those of the keyed sample; `exact`: all that the model saw.
+        recall, low, high: measured on the sample, with its 95% interval. These and `exact` are None before it ran.
+        promised: whether the interval's lower end reaches what was asked; else everything was scored.
+    """
+
+    calls: tuple[str, ...]
+    asked: float
+    pool: int
+    sample: int
+    exact: int | None = None
+    recall: float | None = None
+    low: float | None = None
+    high: float | None = None
+    promised: bool = True
+
+
 class Selection(Frozen):
     """The result of `Sample`: what was drawn and why.
 
@@ -62,6 +84,7 @@ class Selection(Frozen):
     budget: int | None  # T as asked
     allocated: float | None  # T after `shortfall shrink`
     digest: str
+    cascades: tuple[Cascade, ...] = ()
 
 
 ReasonWord = Literal[

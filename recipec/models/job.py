@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from recipec.ir.expressions import Frozen
 from recipec.ir.passes import Dtype, Wanted
@@ -21,6 +23,7 @@ class Job(Frozen):
         threads: of the CPU; None for all.
     """
 
+    kind: Literal["pass"] = "pass"
     model: str
     dtype: Dtype
     wanted: tuple[Wanted, ...]
@@ -28,3 +31,34 @@ class Job(Frozen):
     folders: tuple[str, ...]
     device: Device = "auto"
     threads: int | None = None
+
+
+class Fit(Frozen):
+    """Fits a predictor of scores.
+
+    Attributes:
+        texts: a Parquet file in the order of a hash: `text` and `score_<n>`.
+        predictor: where the predictor goes (`.npz`).
+        held: where predictions of documents that a fit has not seen go: `value_<n>`, in the order of `texts`.
+    """
+
+    kind: Literal["fit"] = "fit"
+    model: str
+    length: int
+    texts: str
+    predictor: str
+    held: str
+
+
+class Predict(Frozen):
+    """Predicts the scores of texts: from `texts` (row, text) to `out` (row, value_<n>), without texts that have no token."""
+
+    kind: Literal["predict"] = "predict"
+    model: str
+    length: int
+    texts: str
+    predictor: str
+    out: str
+
+
+AnyJob = Annotated[Job | Fit | Predict, Field(discriminator="kind")]

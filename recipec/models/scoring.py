@@ -42,6 +42,12 @@ def wanted(call: model.ScoreCall) -> Wanted | None:
     return None if extension.wants is None else extension.wants(extension.params.model_validate(call.params))
 
 
+def cascade_of(call: model.ScoreCall) -> float | None:
+    """The recall that a cascade of a call must keep; None where every score is exact."""
+    value = call.params.get("cascade")
+    return float(value) if isinstance(value, int | float) else None
+
+
 @dataclass(slots=True)
 class Scorer:
     """Scores by models for one run.
@@ -91,13 +97,38 @@ class Scorer:
         self.missing(ops, shard, survivors)
         for number, (op, one) in enumerate(zip(ops, wants, strict=True)):
             rows, values = self._values(op, one, prepared[number], number)
+            exact = ", true AS exact" if cascade_of(op.call) else ""
             with storage.replacing(destinations[number]) as temporary:
                 self.connection.execute(
-                    f"COPY (SELECT unnest($1) AS row, unnest($2 :: DOUBLE[]) AS value ORDER BY row) "
+                    f"COPY (SELECT unnest($1) AS row, unnest($2 :: DOUBLE[]) AS value{exact} ORDER BY row) "
                     f"TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)",
                     [rows, values],
                 )
         self.connection.execute("DROP TABLE contents")
+
+    def values(
+        self, ops: Sequence[logical.Score], shard: Shard, documents: str, done: Done
+    ) -> tuple[Array, list[Array]]:
+        """Rows (n,) of documents and for each op their scores (n,), NaN where the model gives none.
+
+        Args:
+            documents: a table expression with the `row`s.
+        """
+        wants = [self._wanted(op) for op in ops]
+        prepared = [self.params(op) for op in ops]
+        self._extract(wants, self._texts(ops, shard, documents), done)
+        self.missing(ops, shard, documents)
+        every = np.array(
+            [row for (row,) in self.connection.execute("SELECT row FROM contents ORDER BY row").fetchall()]
+        )
+        results = []
+        for number, (op, one) in enumerate(zip(ops, wants, strict=True)):
+            rows, values = self._values(op, one, prepared[number], number)
+            mine = np.full(len(every), np.nan)
+            mine[np.searchsorted(every, rows)] = values
+            results.append(mine)
+        self.connection.execute("DROP TABLE contents")
+        return every.astype(np.int64), results
 
     def params(self, op: logical.Score) -> Any:
         """The parameters that a criterion is called with, prepared from the features of its target's examples.

@@ -20,12 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pydantic import TypeAdapter
+
 from recipec import storage
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
 from recipec.models import extraction, loading
-from recipec.models.job import Job
+from recipec.models.guessing import Guesser
+from recipec.models.job import AnyJob, Job
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -70,7 +73,6 @@ class Worker:
                     self._write(connection, job, part)
                     written = time.monotonic()
             self._write(connection, job, part)
-        self.say(end=True)
 
     def _load(self, job: Job) -> None:
         import torch
@@ -161,9 +163,16 @@ def main() -> None:
     waiting: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_jobs, args=(waiting,), daemon=True).start()
     worker = Worker(events)
+    guesser = Guesser()
+    read: TypeAdapter[AnyJob] = TypeAdapter(AnyJob)
     while True:
         try:
-            worker.run(Job.model_validate_json(waiting.get()))
+            job = read.validate_json(waiting.get())
+            if isinstance(job, Job):
+                worker.run(job)
+            else:
+                guesser.run(job, lambda count: worker.say(done=count))
+            worker.say(end=True)
         except Failure as failure:
             first = failure.diagnostics[0]
             worker.say(error={"code": first.code, "message": first.message, "helps": list(first.helps)})

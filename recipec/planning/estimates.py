@@ -48,7 +48,8 @@ def estimate(run: Run, fraction: float) -> tuple[Selection, str]:
     selection = part.select()
     total = sum(shard.rows for shard in run.shards)
     words = f"{selection.candidates:,} of {total:,} documents, by keyed hash"
-    return blown_up(selection, total, fraction), words
+    found = blown_up(selection, total, fraction)
+    return found.model_copy(update={"cascades": run.cascades()}), words
 
 
 def sampled(run: Run, fraction: float) -> Path:

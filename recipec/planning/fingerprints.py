@@ -29,15 +29,28 @@ def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, s
     """
     ids: list[str] = []
     for op in plan.ops:
+        cascade = isinstance(op, logical.Score) and op.call.params.get("cascade") is not None and not sample
         value = {
             "op": described(op),
             "inputs": [ids[position] for position in inputs(op)],
             "version": VERSIONS[op.kind],
-            "data": _data(op, shards, folder),
+            "data": [_data(op, shards, folder), *(_around(plan, shards) if cascade else ())],
             "sample": sample if op.kind in ("filter", "score", "gather") else "",
         }
         ids.append(hashlib.sha256(storage.canonical_json(value).encode()).hexdigest()[:32])
     return tuple(ids)
+
+
+def _around(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> list[Any]:
+    """What a cascade's choice of documents depends on besides its own score: everything that ranks, and where a
+    selection ends."""
+    ops = [op for op in plan.ops if not isinstance(op, logical.Write | logical.Sample)]
+    samples = [without_origins(op.sample.model_dump(mode="json")) for op in plan.ops if isinstance(op, logical.Sample)]
+    return [
+        [described(op) for op in ops],
+        samples,
+        sorted((shard.source, shard.path, shard.sha256) for shard in shards),
+    ]
 
 
 def inputs(op: logical.Op) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ def lower(recipe: model.Recipe) -> logical.LogicalPlan:
             name=criterion.name,
             values=tuple(carried(value) for value in criterion.values),
             direction=criterion.direction,
+            cascade=_is_cascade(recipe, criterion),
         )
         for criterion in recipe.criteria
     )
@@ -36,6 +37,11 @@ def lower(recipe: model.Recipe) -> logical.LogicalPlan:
     if recipe.output is not None:
         ops.append(logical.Write(input=len(ops) - 1, output=recipe.output, seed=recipe.seed, sources=recipe.sources))
     return logical.LogicalPlan(ops=tuple(ops))
+
+
+def _is_cascade(recipe: model.Recipe, criterion: model.Criterion) -> bool:
+    calls = {call.name for call in recipe.scores if call.params.get("cascade") is not None}
+    return any(scores_of(value) & calls for value in criterion.values)
 
 
 def _fingerprint(key: Expression) -> Expression:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec import storage
+from recipec.database.relations import exactness
 from recipec.database.sql import expression, ident, literal
 from recipec.ir import logical
+from recipec.ir.expressions import Score
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,9 +47,16 @@ def score_column(criterion: str) -> str:
     return f"score_{criterion}"
 
 
+def exact_column(criterion: str) -> str:
+    """The ledger's column that says whether a cascaded criterion's value is exact."""
+    return f"exact_{criterion}"
+
+
 def _columns(op: logical.Gather) -> list[str]:
     fixed = ["source", "doc_id", "shard", "row", "domain", "tokens", "bad", "rejected_by", "evidence"]
-    return [*fixed, *(ident(score_column(criterion.name)) for criterion in op.criteria), "cap", "nest"]
+    scores = [ident(score_column(criterion.name)) for criterion in op.criteria]
+    exact = [ident(exact_column(criterion.name)) for criterion in op.criteria if criterion.cascade]
+    return [*fixed, *scores, *exact, "cap", "nest"]
 
 
 def _part(op: logical.Gather, index: int, part: Part) -> str:
@@ -66,12 +75,19 @@ def _part(op: logical.Gather, index: int, part: Part) -> str:
         "rejected_by",
         "evidence",
         *(f"CASE WHEN isfinite({value}) THEN {value} END AS {ident(name)}" for name, value in scores),
+        *(f"{_exact(c, index)} AS {ident(exact_column(c.name))}" for c in op.criteria if c.cascade),
         f"{_cap(op)} AS cap",
         f"{_nest(op)} AS nest",
         *keys,
     ]
     inner = f"SELECT {', '.join(values)} FROM {part.relation}"
     return f"SELECT * REPLACE (CASE WHEN bad IS NULL THEN rejected_by END AS rejected_by) FROM ({inner})"
+
+
+def _exact(criterion: logical.GatherCriterion, index: int) -> str:
+    value = criterion.values[index]
+    assert isinstance(value, Score), "a cascade is a criterion of its own"
+    return ident(exactness(value.name))
 
 
 def _cap(op: logical.Gather) -> str:

@@ -63,9 +63,27 @@ def arguments(context: Context, call: ast.Call, params: type[BaseModel]) -> dict
             mistaken = True
         else:
             value = _plain(context, argument.value)
-            mistaken |= value is None
+            mistaken |= value is None or not _worded(context, argument, name, params)
             result[name] = value or Value(None, argument.span)
     return None if mistaken else result
+
+
+def _worded(context: Context, argument: ast.Argument, name: str, params: type[BaseModel]) -> bool:
+    """Whether an argument has the word before its value that its parameter asks for, and no other."""
+    extra = params.model_fields[name].json_schema_extra
+    word = str(extra.get("word", "")) if isinstance(extra, dict) else ""
+    if argument.word == word:
+        return True
+    how = f"{name}: {f'{word} ' if word else ''}{text(argument.value)}"
+    context.error(
+        "R0208", f"`{text_of(argument)}` is not how `{name}` is written", argument.span, helps=(f"write `{how}`",)
+    )
+    return False
+
+
+def text_of(argument: ast.Argument) -> str:
+    """An argument as it is written."""
+    return f"{argument.name}: {f'{argument.word} ' if argument.word else ''}{text(argument.value)}"
 
 
 def _plain(context: Context, expr: ast.Expr) -> Value | None:

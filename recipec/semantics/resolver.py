@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from recipec.diagnostics import Diagnostic, has_errors, place
 from recipec.ir import model
+from recipec.ir.expressions import Score, scores_of
 from recipec.semantics import allocation, budgets, clauses, delivery, imports, parameters, sampling, sources
 from recipec.semantics.context import Context, Environment
 from recipec.semantics.typing import Scope
@@ -97,6 +98,8 @@ def _recipe(
     mixture = budgets.mixture(context, mixture, _one(context, body, ast.Budget), budget)
     shortfall = delivery.shortfall(context, _one(context, body, ast.Shortfall))
     output = delivery.output(context, _one(context, body, ast.Output), typed_sources)
+    if complete:
+        _check_cascades(context, scopes, [c for c in where if c is not None], criteria)
     if has_errors(context.diagnostics) or not complete:
         return None
     return model.Recipe(
@@ -122,6 +125,24 @@ def _recipe(
         allow_vanishing=vanishing,
         output=output,
     )
+
+
+def _check_cascades(
+    context: Context,
+    scopes: Sequence[Scope],
+    where: Sequence[model.Clause | model.Duplicates],
+    criteria: Sequence[model.Criterion],
+) -> None:
+    """A predicted score is good enough to rank by, and for nothing else."""
+    cascaded = {call.name for call in _scores(scopes) if call.params.get("cascade") is not None}
+    helps = ("let it be a `criterion` of its own, and filter by another",)
+    for clause in where:
+        values = clause.conditions if isinstance(clause, model.Clause) else clause.keys
+        if any(scores_of(value) & cascaded for value in values):
+            context.error("R0233", "a cascade has no place in a filter", clause.origin.span, helps=helps)
+    for criterion in criteria:
+        if any(scores_of(value) & cascaded and not isinstance(value, Score) for value in criterion.values):
+            context.error("R0233", "a cascade has no place inside an expression", criterion.origin.span, helps=helps)
 
 
 def canonical(statements: Iterable[ast.Statement]) -> str:

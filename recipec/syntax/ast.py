@@ -64,10 +64,11 @@ class ParamRef(Node):
 
 @dataclass(frozen=True, slots=True)
 class Argument(Node):
-    """`ngram: 13` (name "ngram"), or a positional argument (name None)."""
+    """`ngram: 13` (name "ngram"), `cascade: recall 95%` (with the word "recall"), or a positional argument (name None)."""
 
     name: str | None
     value: Expr
+    word: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,8 +253,9 @@ class Builder:
 
     def _argument(self, item: Found) -> ast.Argument:
         assert isinstance(item, Tree)
-        name = str(item.children[0]) if item.data == "named_argument" else None
-        return ast.Argument(name, self.expr(item.children[-1]), span=self._span(item))
+        name = None if item.data == "positional_argument" else str(item.children[0])
+        word = str(item.children[1]) if item.data == "phrase_argument" else ""
+        return ast.Argument(name, self.expr(item.children[-1]), word=word, span=self._span(item))
 
     def _string(self, token: Token) -> ast.String:
         span = self._span(token)

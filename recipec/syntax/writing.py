@@ -88,7 +88,7 @@ def _text(expr: ast.Expr) -> tuple[str, int]:
         case ast.ParamRef():
             return f"${expr.name}", ATOM
         case ast.Call():
-            arguments = ", ".join((f"{a.name}: " if a.name else "") + text(a.value) for a in expr.arguments)
+            arguments = ", ".join(_argument(argument) for argument in expr.arguments)
             return f"{name(expr.function)}({arguments})", ATOM
         case ast.Unary(operator="not"):
             return f"not {_within(expr.operand, PRECEDENCE['not'])}", PRECEDENCE["not"]
@@ -261,3 +261,9 @@ def _lines(node: Item, depth: int) -> list[str]:
             found[0] = f"{INDENT * (depth + 1)}then {found[0].strip()}"
         lines += found
     return [*lines, f"{pad}}}"]
+
+
+def _argument(argument: ast.Argument) -> str:
+    name = f"{argument.name}: " if argument.name else ""
+    word = f"{argument.word} " if argument.word else ""
+    return f"{name}{word}{text(argument.value)}"
