@@ -56,7 +56,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def applied(world: Path, run: Run, rest: str, cascade: str = CASCADE) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def applied(
+    world: Path, run: Run, rest: str, cascade: str = CASCADE
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The manifest and the ledger by document."""
     path = world / "r.recipe"
     path.write_text(RECIPE.format(cascade=cascade, rest=rest))
@@ -95,7 +97,9 @@ def test_the_recall_is_kept(world: Path, run: Run, rest: str) -> None:
     for doc, row in ledger.items():
         if row["exact_law"]:
             assert row["score_law"] == exact[doc]["score_law"]
-    predicted = np.array([[row["score_law"], exact[doc]["score_law"]] for doc, row in ledger.items() if not row["exact_law"]])
+    predicted = np.array(
+        [[row["score_law"], exact[doc]["score_law"]] for doc, row in ledger.items() if not row["exact_law"]]
+    )
     assert len(set(predicted[:, 0].tolist())) > 50
     assert np.corrcoef(predicted.T)[0, 1] > 0.3
     assert run("verify", world / "out/x").code == 0
@@ -128,13 +132,13 @@ def test_nothing_but_the_pool_decides(world: Path, run: Run) -> None:
 def test_what_cannot_be_promised_is_scored(world: Path, run: Run) -> None:
     """A sample of 512 cannot show a recall of 99.9%."""
     manifest, ledger = applied(world, run, "sample top 20% by law", cascade=", cascade: recall 99.9%")
+    assert "every document is scored: all 3,000" in run("plan", world / "r.recipe").out
     _, exact = applied(world, run, "sample top 20% by law", cascade="")
     [report] = manifest["selection"]["cascades"]
     assert not report["promised"]
     assert report["exact"] == DOCUMENTS
     assert all(row["exact_law"] for row in ledger.values())
     assert chosen(ledger) == chosen(exact)
-    assert "every document is scored: all 3,000" in run("plan", world / "r.recipe").out
 
 
 def test_plan_and_explain_say_what_is_predicted(world: Path, run: Run) -> None:
@@ -162,7 +166,10 @@ def test_a_plan_before_scoring_says_both_numbers(world: Path, run: Run, tmp_path
     ("line", "message"),
     [
         ("criterion x = nag(target: law, cascade: 95%)", "`cascade: 95%` is not how `cascade` is written"),
-        ("criterion x = nag(target: law, cascade: precision 95%)", "`cascade: precision 95%` is not how `cascade` is written"),
+        (
+            "criterion x = nag(target: law, cascade: precision 95%)",
+            "`cascade: precision 95%` is not how `cascade` is written",
+        ),
         ("criterion x = nag(target: law, cascade: recall 100%)", "expected below 1"),
         ("criterion x = nag(target: law, top_k: recall 5)", "`top_k: recall 5` is not how `top_k` is written"),
         ("where nag(target: law, cascade: recall 95%) > 0.5", "a cascade has no place in a filter"),
