@@ -224,6 +224,7 @@ CODES: dict[str, str] = {
     "R1106": "a forward pass that failed",
     "R1107": "a target that cannot be scored by its neurons",
     "R1108": "nothing to probe: no criterion by a target's neurons",
+    "R1109": "a target wholly inside the pool",
     # R12xx: fitting laws, predictions, requirements of a budget
     "R1201": "losses of several tokenizers in one table",
     "R1202": "runs that cannot determine a law",

@@ -18,7 +18,17 @@ from recipec.ir.selection import Selection
 from recipec.laws.lawfile import LawFile
 from recipec.models import scoring
 from recipec.models.job import Device
-from recipec.planning import budgets, domains, estimates, fingerprints, index, reasons, requirements, scheduler
+from recipec.planning import (
+    budgets,
+    contained,
+    domains,
+    estimates,
+    fingerprints,
+    index,
+    reasons,
+    requirements,
+    scheduler,
+)
 from recipec.planning.store import STATE, Store
 from recipec.progress import Progress, silent
 
@@ -115,7 +125,10 @@ def plan(
             steps = scheduler.timed(steps, documents, run.by_model()[1], store)
             _check_unreadable(recipe, selection)
             forecast = _forecast(run, share, selection, judge=judge)
-        warnings = (*_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
+            # Like the scores by text it reads every text, and like them it waits where there are many.
+            cheap = share is None or sum(shard.bytes for shard in shards) <= limit
+            inside = contained.contained(run) if cheap else ()
+        warnings = (*inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
         store.keep_note(store.last_plan, reasons.remembered(ops, ids, shards))
     planned = draft.model_copy(
         update={

@@ -111,14 +111,14 @@ class Run:
         """A table expression of the documents of a shard as they stand before the step at `position`."""
         return self._relation(position, (shard,))
 
-    def _survivors(self, position: int, shard: Shard) -> str:
+    def survivors(self, position: int, shard: Shard) -> str:
         return f"(SELECT row FROM {self._relation(position, (shard,))} WHERE bad IS NULL AND rejected_by IS NULL)"
 
     def _score_shard(self, positions: Sequence[int], shard: Shard) -> None:
         ops = self.scores(positions)
         destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
         started = time.monotonic()
-        survivors = self._survivors(positions[0], shard)
+        survivors = self.survivors(positions[0], shard)
         scoring.score(self.connection, ops, shard, self.folder, survivors, destinations)
         for op in ops:
             self.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
@@ -134,18 +134,18 @@ class Run:
                 assert self.scorer is not None
                 total, exact = 0, True
                 for shard, _ in self._todo([position]):
-                    survivors = self._survivors(positions[0], shard) if self._is_known(positions[0], shard) else None
+                    survivors = self.survivors(positions[0], shard) if self._is_known(positions[0], shard) else None
                     total += shard.rows if survivors is None else self.scorer.missing([op], shard, survivors)
                     exact &= survivors is not None
                 size, device = self.scorer.observed(op)
                 documents[position], observed[position] = total, Observed(size, device, exact)
         return documents, observed
 
-    def survivors(self, position: int, shard: Shard) -> int:
+    def count(self, position: int, shard: Shard) -> int:
         """Documents of a shard that a score is computed of: all of them while a filter before it is not decided."""
         if not self._is_known(position, shard):
             return shard.rows
-        query = f"SELECT count(*) FROM {self._survivors(position, shard)}"
+        query = f"SELECT count(*) FROM {self.survivors(position, shard)}"
         return int(self.connection.execute(query).fetchall()[0][0])
 
     def _is_known(self, position: int, shard: Shard) -> bool:
@@ -164,14 +164,14 @@ class Run:
         ops = self.scores(group)
         name = f"score {source_of(self.plan, group[0]).source.name} by {ops[0].call.params['model']}"
         total = sum(
-            self.scorer.missing(self.scores(positions), shard, self._survivors(positions[0], shard))
+            self.scorer.missing(self.scores(positions), shard, self.survivors(positions[0], shard))
             for shard, positions in todo
         )
         started = time.monotonic()
         done, count = self.counted(name, total)
         for shard, positions in todo:
             destinations = [self.store.shard_result(self.ids[p], shard) for p in positions]
-            survivors = self._survivors(positions[0], shard)
+            survivors = self.survivors(positions[0], shard)
             self.scorer.score(self.scores(positions), shard, survivors, destinations, count)
         if seen := done():
             for op in ops:

@@ -287,6 +287,26 @@ def test_targets_that_cannot_serve(pool: Path, run: Run, change: tuple[str, str]
         assert message in result.err
 
 
+def test_a_target_inside_the_pool(pool: Path, run: Run) -> None:
+    path = recipe(pool, "where length(text) > 0", "sample top 20% by law")
+    assert "R1109" not in run("plan", path).err
+    inside = [text for _, text, _, _ in documents(pool)[:7]]
+    (pool / "cell.txt").write_text("\n".join([*inside, "a line that the pool has not"]) + "\n")
+    assert "R1109" not in run("plan", path).err
+    (pool / "cell.txt").write_text("\n".join(f" {text}" for text in inside) + "\n")
+    result = run("plan", path)
+    assert result.code == 0
+    assert "warning[R1109]: all 7 examples of target `cell` are documents of the pool" in result.err
+    assert "r.recipe:12:" in result.err
+    assert (
+        "R1109"
+        not in run(
+            "plan",
+            recipe(pool, "where length(text) > 0", "where not overlaps(cell, ngram: 3)", "sample top 20% by law"),
+        ).err
+    )
+
+
 def test_a_model_that_is_not_there(pool: Path, run: Run) -> None:
     (pool / "tiny").unlink()
     result = run("plan", recipe(pool, "sample top 20% by law"))

@@ -90,7 +90,7 @@ class Cascades:
     def report(self) -> Cascade:
         """What the cascade came to, or before it ran what is known of it."""
         if self.missing():
-            pool = sum(self.run.survivors(mine[0], shard) for shard in self.run.shards if (mine := self._mine(shard)))
+            pool = sum(self.run.count(mine[0], shard) for shard in self.run.shards if (mine := self._mine(shard)))
             return self._report(pool, sample_of(pool, self.recall))
         return Cascade.model_validate(self.run.store.facts(self.run.ids[self.positions[0]]))
 
