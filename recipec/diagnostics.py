@@ -238,6 +238,22 @@ CODES: dict[str, str] = {
     "R1210": "a requirement that the plan does not meet",
     "R1211": "a requirement that the law cannot judge",
     "R1212": "a law evaluated out of its fitted range",
+    # R13xx: domain weights by influence
+    "R1301": "domains that only one of two tables has",
+    "R1302": "influences or labels that are no numbers",
+    "R1303": "a prior that is no distribution",
+    "R1304": "an option of `reweight` that cannot be used",
+    "R1305": "bounds within which a task must fare worse than under the prior",
+    "R1306": "mixtures that no predictor can be fitted on",
+    "R1307": "weights that call for care",
+    # R14xx: search of mixtures and sampling parameters
+    "R1401": "a package that regressors need is not installed",
+    "R1402": "two tables of runs that do not go together",
+    "R1403": "rows that are no mixtures",
+    "R1404": "runs that diverged",
+    "R1405": "too few runs for cross-validation",
+    "R1406": "losses that are all the same",
+    "R1407": "an answer that calls for care",
     "R1213": "a requirement on loss that the prediction meets and its interval does not",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

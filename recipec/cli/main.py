@@ -28,6 +28,8 @@ COMMANDS = {
     "probe": "whether a target's neurons tell its own documents from others",
     "fit": "a law of predicted loss from a table of runs, or the runs to make next",
     "predict": "the loss of a table of runs or of a recipe under a law",
+    "search": "the mixture or the sampling parameters that runs with losses say are best",
+    "reweight": "domain weights from the influence of domains on tasks",
     "quickstart": "the whole thing on text that every Python installation has",
 }
 

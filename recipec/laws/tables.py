@@ -17,6 +17,7 @@ import numpy as np
 from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.laws.runs import Array, Runs
+from recipec.tables import load, numeric
 
 SYNONYMS = {
     "params": ("params", "parameters", "n_params", "N", "model_size"),
@@ -83,31 +84,6 @@ def read(path: Path, mapping: Mapping[str, str], *, need_loss: bool) -> Table:
     return Table(runs, columns, recipes, replicate, tokenizers, storage.sha256_file(path))
 
 
-def load(path: Path) -> dict[str, list[Any]]:
-    """The columns of a table, by DuckDB; the kind by the file's ending."""
-    import duckdb
-
-    readers = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".jsonl": "read_json"}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        message = f"`{path}` is no table of runs: expected .csv, .parquet or .jsonl"
-        raise Failure(Diagnostic("R0905", message))
-    if not path.is_file():
-        raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
-    with duckdb.connect() as connection:
-        connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
-        try:
-            relation = connection.execute(f"SELECT * FROM {reader}(?)", [str(path)])
-            names = [column[0] for column in relation.description or ()]
-            rows = relation.fetchall()
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise Failure(Diagnostic("R0905", f"the table `{path}` cannot be read: {reason}")) from None
-    if not rows:
-        raise Failure(Diagnostic("R0905", f"the table `{path}` has no rows"))
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-
-
 def match_columns(
     path: Path, raw: Mapping[str, list[Any]], mapping: Mapping[str, str], *, need_loss: bool
 ) -> dict[str, str]:
@@ -136,17 +112,6 @@ def match_columns(
     if problems:
         raise Failure(*problems)
     return columns
-
-
-def numeric(path: Path, raw: Mapping[str, list[Any]], column: str, name: str) -> Array:
-    values = np.empty(len(raw[column]))
-    for index, value in enumerate(raw[column]):
-        try:
-            values[index] = np.nan if value is None else float(value)
-        except (TypeError, ValueError):
-            message = f"`{path}`, row {index + 1}: {name} is `{value}`, and a number is needed"
-            raise Failure(Diagnostic("R0907", message)) from None
-    return values
 
 
 def check(path: Path, runs: Runs, *, need_loss: bool) -> None:

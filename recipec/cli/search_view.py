@@ -1,0 +1,103 @@
+"""What a search found: tables for a person, one object for a program and for `search.json`."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipec import __version__, storage
+from recipec.cli.console import draw_table, stdout
+from recipec.cli.numbers import share
+from recipec.cli.tables import Table
+from recipec.diagnostics import Diagnostic
+from recipec.search.answer import Answer, Regressor
+from recipec.tables import Array
+
+SEARCH_VERSION = 1
+
+Predictions = tuple[tuple[str, ...], Array]
+
+
+def as_json(found: Answer, predictions: Predictions | None, warnings: Sequence[Diagnostic]) -> dict[str, Any]:
+    """Weights by domain (or parameter), the evidence for them, and predictions in the order of their table."""
+    return {
+        "weights": dict(zip(found.runs.names, map(float, found.weights), strict=True)),
+        "predicted": {"loss": found.predicted, "low": found.low, "high": found.high},
+        "evidence": {
+            "rank_correlation": found.rank_correlation,
+            "mae": found.mae,
+            "folds": found.folds,
+            "runs": len(found.runs.x),
+            "excluded": list(found.runs.excluded),
+            "best_run": {"run": found.best_run[0], "loss": found.best_run[1]},
+            "targets": {one.target: _target(found, one) for one in found.regressors},
+        },
+        "predictions": [] if predictions is None else list(map(float, predictions[1])),
+        "warnings": [warning.message for warning in warnings],
+    }
+
+
+def _target(found: Answer, one: Regressor) -> dict[str, Any]:
+    importance = dict(zip(found.runs.names, map(float, one.importance), strict=True))
+    value: dict[str, Any] = {"regressor": one.best.kind, "importance": importance}
+    for judged in one.judged:
+        value[judged.kind] = {"rank_correlation": judged.rank_correlation, "mae": judged.mae}
+    return value
+
+
+def write(path: Path, value: dict[str, Any], digests: tuple[str, str]) -> None:
+    """A file that `mixture from` reads: versioned, with the digests of the tables behind it."""
+    tables = {"mixtures": digests[0], "losses": digests[1]}
+    whole = {"version": SEARCH_VERSION, "recipec": __version__, "tables": tables, **value}
+    storage.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+
+
+def show(found: Answer, predictions: Predictions | None, value: dict[str, Any], *, json: bool, shares: bool) -> None:
+    if json:
+        print(json_module.dumps(value, indent=2, ensure_ascii=False))
+        return
+    console = stdout()
+    draw_table(console, weights(found, shares=shares))
+    draw_table(console, evidence(found))
+    if predictions is not None:
+        rows = tuple((key, f"{loss:.4f}") for key, loss in zip(*predictions, strict=True))
+        draw_table(console, Table("Predictions", ("row", "predicted loss"), rows, frozenset({1})))
+    console.print()
+    key, loss = found.best_run
+    print(
+        f"predicted loss {found.predicted:.4f} ({found.low:.4f} … {found.high:.4f}); the best run, {key}, has {loss:.4f}"
+    )
+
+
+def weights(found: Answer, *, shares: bool) -> Table:
+    """The answer beside the mean of the runs, the largest first, and how much the regressors look at each column."""
+    mean = found.runs.x.mean(axis=0)
+    importance = np.mean([one.importance for one in found.regressors], axis=0)
+    order = sorted(range(len(mean)), key=lambda i: (-found.weights[i], found.runs.names[i]) if shares else (0.0, ""))
+    form = share if shares else (lambda value: f"{value:.4g}")
+    rows = tuple(
+        (found.runs.names[i], form(float(found.weights[i])), form(float(mean[i])), share(float(importance[i])))
+        for i in order
+    )
+    title, what = ("Mixture", "domain") if shares else ("Parameters", "parameter")
+    return Table(title, (what, "answer", "mean of the runs", "importance"), rows, frozenset({1, 2, 3}))
+
+
+def evidence(found: Answer) -> Table:
+    rows = [
+        (
+            one.target,
+            judged.kind,
+            f"{judged.rank_correlation:.4f}",
+            f"{judged.mae:.4g}",
+            "used" if judged is one.best else "",
+        )
+        for one in found.regressors
+        for judged in one.judged
+    ]
+    title = f"Evidence: {found.folds}-fold cross-validation over {len(found.runs.x):,} runs"
+    return Table(title, ("target", "regressor", "rank correlation", "mean error", ""), tuple(rows), frozenset({2, 3}))

@@ -1,0 +1,153 @@
+"""Regressors of few runs, judged by runs that they have not seen: LightGBM against a linear one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from recipec.diagnostics import Diagnostic, Failure
+
+Array = np.ndarray[Any, Any]
+
+Kind = Literal["lightgbm", "linear"]
+
+ROUNDS, RATE = 1000, 0.01
+"""RegMix (arXiv 2407.01492, section 3.3): trees, and what each is worth. No early stopping: nothing is held back for it."""
+
+FEW = 200_000
+"""Numbers in a table that one thread fits as fast as several."""
+
+SMALLEST_LEAF = 20
+"""Runs in a leaf of a tree (LightGBM's own default); fewer where there are few runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Least squares with an intercept; the smallest weights where shares sum to one.
+
+    Attributes:
+        weights: (d,); `intercept`: of `x @ weights + intercept`.
+    """
+
+    weights: Array
+    intercept: float
+
+    def predict(self, x: Array) -> Array:
+        found: Array = x @ self.weights + self.intercept
+        return found
+
+    def importance(self, x: Array) -> Array:
+        """(d,) How far each column moves the prediction: |weight| × standard deviation, summing to one."""
+        moved = np.abs(self.weights) * x.std(axis=0)
+        share: Array = moved / max(float(moved.sum()), 1e-300)
+        return share
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """A LightGBM booster."""
+
+    booster: Any
+
+    def predict(self, x: Array) -> Array:
+        found: Array = np.asarray(self.booster.predict(x, num_threads=_threads()))
+        return found
+
+    def importance(self, x: Array) -> Array:
+        """(d,) The share of the gain of all splits that each column's have."""
+        gain = np.asarray(self.booster.feature_importance("gain"), float)
+        share: Array = gain / max(float(gain.sum()), 1e-300)
+        return share
+
+
+def fit(kind: Kind, x: Array, y: Array) -> Linear | Trees:
+    """A regressor of y (n,) by x (n, d).
+
+    Raises:
+        Failure: LightGBM is wanted and not installed.
+    """
+    if kind == "linear":
+        center, mean = x.mean(axis=0), float(y.mean())
+        weights = np.linalg.lstsq(x - center, y - mean, rcond=None)[0]
+        return Linear(weights, mean - float(center @ weights))
+    lightgbm = _lightgbm()
+    settings = {
+        "objective": "regression",
+        "learning_rate": RATE,
+        "min_data_in_leaf": max(1, min(SMALLEST_LEAF, len(y) // 10)),
+        "seed": 42,
+        # The same trees whatever the number of threads.
+        "deterministic": True,
+        "force_row_wise": True,
+        # Threads cost more than they bring where there is little to share.
+        "num_threads": 1 if x.size < FEW else _threads(),
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(x, label=y, params={"verbosity": -1})
+    return Trees(lightgbm.train(settings, data, num_boost_round=ROUNDS))
+
+
+def _lightgbm() -> Any:
+    try:
+        import lightgbm
+    except ImportError as error:
+        helps = ("pip install '.[search]' from the checkout",)
+        raise Failure(Diagnostic("R1401", f"this needs the package {error.name}", helps=helps)) from None
+    return lightgbm
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a regressor says of runs that it was not fitted on.
+
+    Attributes:
+        held: (n,) predictions out of fold.
+        rank_correlation: Spearman's, of `held` and the truth; larger is better.
+        mae: mean absolute error, in the unit of y; smaller is better.
+    """
+
+    kind: Kind
+    held: Array
+    rank_correlation: float
+    mae: float
+
+
+def folds_of(count: int, folds: int) -> Array:
+    """(n,) The fold of each run, of nearly equal sizes, by a fixed shuffle."""
+    order = np.random.default_rng(0).permutation(count)
+    found: Array = np.empty(count, np.int64)
+    found[order] = np.arange(count) % folds
+    return found
+
+
+def judge(kind: Kind, x: Array, y: Array, folds: int) -> Judgement:
+    """Cross-validation: each fold predicted by what the others were fitted on."""
+    held = np.empty(len(y))
+    fold = folds_of(len(y), folds)
+    for number in range(folds):
+        out = fold == number
+        held[out] = fit(kind, x[~out], y[~out]).predict(x[out])
+    return Judgement(kind, held, spearman(held, y), float(np.abs(held - y).mean()))
+
+
+def spearman(a: Array, b: Array) -> float:
+    """Rank correlation, ties sharing their mean rank; 0 where one of them is constant."""
+    ranks = [_ranks(np.asarray(one)) for one in (a, b)]
+    spread = ranks[0].std() * ranks[1].std()
+    if spread == 0:
+        return 0.0
+    return float(((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())).mean() / spread)
+
+
+def _ranks(values: Array) -> Array:
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    found: Array = (last - (count - 1) / 2)[place]
+    return found

@@ -1,0 +1,66 @@
+"""What weights come to: what each task gains, what binds, and what takes their worth away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recipec.diagnostics import Diagnostic, Severity
+from recipec.reweighting.modelled import Modelled
+from recipec.reweighting.problem import Problem
+from recipec.reweighting.solver import Solution
+from recipec.tables import Array
+
+BINDS = 1e-6
+"""A multiplier above this is of a constraint that decides something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Attributes:
+    weights: (m,) the answer, of method direct or model.
+    direct: the direct answer with its multipliers.
+    """
+
+    problem: Problem
+    weights: Array
+    direct: Solution
+    modelled: Modelled | None = None
+
+    @property
+    def effective_domains(self) -> float:
+        """exp(H(w)): as many domains of equal weight are as spread."""
+        return float(np.exp(self.problem.terms(self.weights)[2]))
+
+    def binding(self) -> list[str]:
+        """Constraints with a multiplier, in words."""
+        p, d = self.problem, self.direct
+        found = [f"task {name}" for name, value in zip(p.tasks, d.multipliers, strict=True) if value > BINDS]
+        found += [
+            f"{name} at least {low:.4g}"
+            for name, low, value in zip(p.domains, p.low, d.at_low, strict=True)
+            if low > 0 and value > BINDS
+        ]
+        found += [
+            f"{name} at most {high:.4g}"
+            for name, high, value in zip(p.domains, p.high, d.at_high, strict=True)
+            if value > BINDS
+        ]
+        return found
+
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        words = [
+            f"every domain harms task `{task}`: its row is divided by its largest size, so that less harm counts as gain"
+            for task in self.problem.harmed
+        ]
+        still = np.abs(self.weights - self.problem.prior).max() < 1e-6
+        if still and not np.allclose(self.problem.influence, self.problem.influence[:, :1]):
+            words.append("no other weights leave every task as well off as the prior: the answer is the prior itself")
+        if self.modelled is not None and self.modelled.used.kind == "linear":
+            lightgbm, linear = self.modelled.judged
+            words.append(
+                f"LightGBM does not beat the linear predictor on labels it has not seen (rank correlation "
+                f"{lightgbm.rank_correlation:.3f} against {linear.rank_correlation:.3f}): the linear one is used"
+            )
+        return tuple(Diagnostic("R1307", message, severity=Severity.WARNING) for message in words)

@@ -1,0 +1,189 @@
+"""From runs to an answer: regressors, candidates that they rank, and how far they are to be trusted.
+
+QuaDMix (arXiv 2504.16511, section 3.3): a regressor of the loss, 100 000 candidates, the mean of the best 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recipec import regression
+from recipec.diagnostics import Diagnostic, Failure, Severity
+from recipec.regression import Judgement, Linear, Trees
+from recipec.search.runs import Runs
+from recipec.tables import Array
+
+CANDIDATES, BEST, FOLDS, FLOOR = 100_000, 10, 10, 0.5
+"""FLOOR: a held-out rank correlation under which the answer is no better than a guess."""
+
+STEP = 10_000
+"""Candidates that are predicted at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regressor:
+    """Of one target: the kind that orders runs better that it has not seen.
+
+    Attributes:
+        judged: LightGBM's judgement and the linear one's.
+    """
+
+    target: str
+    model: Linear | Trees
+    judged: tuple[Judgement, Judgement]
+    importance: Array
+
+    @property
+    def best(self) -> Judgement:
+        return better(*self.judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Attributes:
+    weights: (d,) the mean of the best candidates.
+    predicted: its loss, the mean over the targets; `low`, `high`: with the 95% interval of errors out of fold.
+    best_run: the lowest loss among the runs, with its key.
+    """
+
+    runs: Runs
+    regressors: tuple[Regressor, ...]
+    weights: Array
+    predicted: float
+    low: float
+    high: float
+    best_run: tuple[str, float]
+    folds: int
+
+    @property
+    def rank_correlation(self) -> float:
+        """Held out, the mean over the targets."""
+        return float(np.mean([one.best.rank_correlation for one in self.regressors]))
+
+    @property
+    def mae(self) -> float:
+        return float(np.mean([one.best.mae for one in self.regressors]))
+
+    def predict(self, x: Array) -> Array:
+        """Losses (n,) of other mixtures, the mean over the targets."""
+        return predicted(self.regressors, x)
+
+
+def better(lightgbm: Judgement, linear: Judgement) -> Judgement:
+    """LightGBM only where it wins."""
+    return lightgbm if lightgbm.rank_correlation > linear.rank_correlation else linear
+
+
+def answer(
+    runs: Runs,
+    *,
+    folds: int = FOLDS,
+    candidates: int = CANDIDATES,
+    seed: int = 0,
+    shares: bool = True,
+    done: Callable[[int, int], None] = lambda _, __: None,
+) -> Answer:
+    """Fits, draws candidates, and takes the mean of the best.
+
+    Args:
+        done: called with steps done and their number.
+
+    Raises:
+        Failure: fewer runs than folds, or losses that are all the same.
+    """
+    check(runs, folds)
+    steps = len(runs.targets) + 1
+    regressors = []
+    for number in range(len(runs.targets)):
+        done(number, steps)
+        regressors.append(_regressor(runs, number, folds))
+    done(steps - 1, steps)
+    drawn = draw(runs, candidates, seed, shares=shares)
+    losses = np.concatenate(
+        [predicted(tuple(regressors), drawn[start : start + STEP]) for start in range(0, len(drawn), STEP)]
+    )
+    weights = drawn[np.argsort(losses, kind="stable")[:BEST]].mean(axis=0)
+    weights = weights / weights.sum() if shares else weights
+    value = float(predicted(tuple(regressors), weights[None])[0])
+    truth = runs.losses.mean(axis=1)
+    errors = truth - np.mean([one.best.held for one in regressors], axis=0)
+    low, high = np.quantile(errors, (0.025, 0.975))
+    lowest = int(np.argmin(truth))
+    done(steps, steps)
+    return Answer(
+        runs=runs,
+        regressors=tuple(regressors),
+        weights=weights,
+        predicted=value,
+        low=value + float(low),
+        high=value + float(high),
+        best_run=(runs.keys[lowest], float(truth[lowest])),
+        folds=folds,
+    )
+
+
+def check(runs: Runs, folds: int) -> None:
+    """What no regressor can be fitted on."""
+    problems = []
+    if len(runs.x) < 2 * folds:
+        helps = ("two runs a fold are the least; make more runs, or say --folds",)
+        problems.append(Diagnostic("R1405", f"{len(runs.x):,} runs are too few for {folds} folds", helps=helps))
+    problems += [
+        Diagnostic("R1406", f"the losses of `{name}` are all the same, so nothing can be learnt of them")
+        for name, column in zip(runs.targets, runs.losses.T, strict=True)
+        if len(column) and np.ptp(column) == 0
+    ]
+    if problems:
+        raise Failure(*problems)
+
+
+def _regressor(runs: Runs, number: int, folds: int) -> Regressor:
+    y = runs.losses[:, number]
+    judged = regression.judge("lightgbm", runs.x, y, folds), regression.judge("linear", runs.x, y, folds)
+    model = regression.fit(better(*judged).kind, runs.x, y)
+    return Regressor(runs.targets[number], model, judged, model.importance(runs.x))
+
+
+def predicted(regressors: tuple[Regressor, ...], x: Array) -> Array:
+    found: Array = np.mean([one.model.predict(x) for one in regressors], axis=0)
+    return found
+
+
+def draw(runs: Runs, count: int, seed: int, *, shares: bool) -> Array:
+    """Candidates (count, d) where the runs are: no regressor knows more than they do.
+
+    Shares are drawn as RegMix draws them: Dirichlet around the runs' mean, from nearly even to nearly one domain alone
+    (concentrations 0.1 to 5 times the mean's), within the largest share that any run has. Parameters are drawn evenly
+    between the least and the most of the runs.
+    """
+    generator = np.random.default_rng(seed)
+    low, high = runs.x.min(axis=0), runs.x.max(axis=0)
+    if not shares:
+        drawn: Array = generator.uniform(low, high, (count, len(low)))
+        return drawn
+    mean = np.maximum(runs.x.mean(axis=0), 1e-6)
+    concentration = np.exp(generator.uniform(np.log(0.1), np.log(5), (count, 1))) * len(mean)
+    gamma = generator.standard_gamma(concentration * mean / mean.sum())
+    mixtures = np.minimum(gamma / np.maximum(gamma.sum(axis=1, keepdims=True), 1e-300), high)
+    total = mixtures.sum(axis=1, keepdims=True)
+    found: Array = (mixtures / np.maximum(total, 1e-300))[total[:, 0] > 0]
+    return found
+
+
+def warnings(found: Answer, floor: float) -> tuple[Diagnostic, ...]:
+    """What takes the worth of an answer away."""
+    words = []
+    if found.rank_correlation < floor:
+        words.append(
+            f"held-out rank correlation {found.rank_correlation:.2f} is below {floor:g}: the answer is no better than a guess"
+        )
+    if found.predicted >= found.best_run[1]:
+        key, loss = found.best_run
+        words.append(f"the answer's predicted loss {found.predicted:.4f} is not below that of run {key}, {loss:.4f}")
+    linear = [one.target for one in found.regressors if one.best.kind == "linear"]
+    if linear:
+        words.append(f"LightGBM does not beat a linear regressor on {', '.join(linear)}: the linear one is used")
+    return tuple(Diagnostic("R1407", message, severity=Severity.WARNING) for message in words)
