@@ -78,13 +78,9 @@ def test_slsqp_finds_the_same(seed: int, n: int, m: int) -> None:
 
 def test_bounds_as_slsqp() -> None:
     p = random(3, 3, 8)
-    p = replace(
-        p,
-        low=np.array([0.2, 0.1, 0, 0, 0, 0, 0, 0.05]),
-        high=np.array([1, 1, 1, 1, 0.02, 0.1, 0.3, 0.05]),
-        prior=solve(p).weights,
-    )
-    p = replace(p, prior=np.array([0.2, 0.1, 0.3, 0.2, 0.01, 0.05, 0.09, 0.05]), influence=p.influence + 2)
+    low, high = np.array([0.2, 0.1, 0, 0, 0, 0, 0, 0.05]), np.array([1, 1, 1, 1, 0.02, 0.1, 0.3, 0.05])
+    prior = np.array([0.2, 0.1, 0.3, 0.2, 0.01, 0.05, 0.09, 0.05])
+    p = replace(p, low=low, high=high, prior=prior, influence=p.influence + 2)
     found = solve(p)
     assert found.weights == pytest.approx(slsqp(p), abs=1e-6)
     assert ((found.weights >= p.low - 1e-9) & (found.weights <= p.high + 1e-9)).all()
@@ -94,7 +90,7 @@ def test_bounds_as_slsqp() -> None:
     assert found.at_high[inside] == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("beta, gamma", [(1, 1), (2, 0.5), (0.5, 3)])
+@pytest.mark.parametrize(("beta", "gamma"), [(1, 1), (2, 0.5), (0.5, 3)])
 def test_one_task_is_a_softmax(beta: float, gamma: float) -> None:
     """Where the task's row is slack; its prior is the worst domain alone."""
     s = np.array([[0.3, 1.2, 0.7, -0.4]])
@@ -132,7 +128,7 @@ def test_multipliers_are_the_price_of_a_demand() -> None:
     assert found.multipliers[0] > 0.1
     assert found.multipliers[1] == pytest.approx(0, abs=1e-6)
     # A prior that asks the first task for a little less, and no more of the second.
-    step = 1e-4
+    step = 1e-6
     less = replace(p, prior=p.prior + np.array([-step, step, 0]))
     change = p.objective(solve(less).weights) - p.objective(found.weights)
     asked = float(p.scaled[0] @ (less.prior - p.prior))
