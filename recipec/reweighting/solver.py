@@ -18,6 +18,9 @@ from recipec.tables import Array
 LEVELS = 10.0 ** -np.arange(0, 13)
 """Weights of the barrier, one after the other: what the last leaves of a gap is 1e-12 a constraint."""
 
+RESOLVED = 1e-8
+"""The least level of which multipliers are read: below it a slack is too near to the precision of its terms."""
+
 STEPS, SMALL, SHORTEST = 60, 1e-14, 1e-10
 """Newton steps at a level; half the squared decrement at which they end; the shortest of a step that is halved."""
 
@@ -128,10 +131,12 @@ class Barrier:
         """x, and the multipliers of `rows`."""
         cost = self.cost.copy()
         cost[self.spread.shape[1] : -1] = price
-        x = self.start
+        x, dual = self.start, np.zeros(len(self.least))
         for level in LEVELS:
             x = self._centre(x, cost, level)
-        return x, LEVELS[-1] / (self.rows @ x - self.least)
+            if level >= RESOLVED:
+                dual = level / (self.rows @ x - self.least)
+        return x, dual
 
     def _centre(self, x: Array, cost: Array, level: float) -> Array:
         f, size = self.spread.shape[1], len(x)
