@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import IO
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.models.job import Fit, Job, Predict
+from recipec.models.job import AnyJob
 
 SHOWN = 3
 """Last lines of what the process said that a message shows."""
@@ -24,7 +24,7 @@ class Client:
         self._process: subprocess.Popen[str] | None = None
         self._said: IO[bytes] | None = None
 
-    def run(self, job: Job | Fit | Predict, done: Callable[[int], None]) -> None:
+    def run(self, job: AnyJob, done: Callable[[int], None]) -> None:
         """Runs a job to its end; `done` is called with the number of texts of each batch.
 
         Raises:

@@ -61,4 +61,31 @@ class Predict(Frozen):
     out: str
 
 
-AnyJob = Annotated[Job | Fit | Predict, Field(discriminator="kind")]
+class Measure(Frozen):
+    """Measures the influence of domains on tasks.
+
+    Attributes:
+        texts: a Parquet file in the order of a hash: `kind` ("task" or "domain"), `number` of it, `place`, `text`.
+        tokens: of each domain's sample, in sequences of `length`; a task's texts are a sequence each, cut to `length`.
+        layers: "mlp" or "all"; `shards`: R parts of a sample; `memory`: bytes for a group of layers.
+        folder: where what groups of layers give is kept; `out`: a JSON file: `influence` (R, n, m), and the tokens of tasks and
+            domains that were there.
+    """
+
+    kind: Literal["measure"] = "measure"
+    model: str
+    texts: str
+    curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = "ekfac"
+    layers: Literal["mlp", "all"] = "mlp"
+    tokens: int = 32_768
+    length: int = 256
+    shards: int = 4
+    memory: int = 2_000_000_000
+    seed: int = 0
+    folder: str
+    out: str
+    device: Device = "auto"
+    threads: int | None = None
+
+
+AnyJob = Annotated[Job | Fit | Predict | Measure, Field(discriminator="kind")]

@@ -26,9 +26,9 @@ from recipec import storage
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
-from recipec.models import extraction, loading
+from recipec.models import extraction, loading, measuring
 from recipec.models.guessing import Guesser
-from recipec.models.job import AnyJob, Job
+from recipec.models.job import AnyJob, Job, Measure
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -170,6 +170,8 @@ def main() -> None:
             job = read.validate_json(waiting.get())
             if isinstance(job, Job):
                 worker.run(job)
+            elif isinstance(job, Measure):
+                measuring.run(job, lambda count: worker.say(done=count))
             else:
                 guesser.run(job, lambda count: worker.say(done=count))
             worker.say(end=True)

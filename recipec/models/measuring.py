@@ -1,0 +1,74 @@
+"""The influence job: texts to sequences of tokens, the measurement, and its result as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from recipec import storage
+from recipec.database.connection import Settings, connect
+from recipec.database.sql import literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.models import extraction, influence, loading
+from recipec.models.job import Measure
+
+LONGEST = 1_000_000
+"""Tokens of one text that are looked at."""
+
+
+def run(job: Measure, done: Callable[[int], None]) -> None:
+    """Measures, and writes `out`.
+
+    Raises:
+        Failure: a domain has too little text, a task none, or the model cannot be measured.
+    """
+    import torch
+
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    folder = Path(job.model)
+    tasks, domains, tokens = _sequences(job, loading.tokenizer(folder))
+    model = loading.load(folder, "fp32", loading.devices(job.device)[0])
+    settings = influence.Settings(
+        kind=job.curvature, layers=job.layers, shards=job.shards, memory=job.memory, seed=job.seed
+    )
+    found = influence.measure(model, tasks, domains, settings, Path(job.folder), done)
+    value = {"influence": found.tolist(), **tokens}
+    storage.write_text(Path(job.out), json.dumps(value) + "\n")
+
+
+def _sequences(job: Measure, tokenizer: Any) -> tuple[list[Any], list[Any], dict[str, Any]]:
+    """Sequences of tasks and of domains, and how many tokens each came to."""
+    texts: dict[tuple[str, int], list[str]] = {}
+    with connect(Settings(memory="1GB")) as connection:
+        rows = connection.execute(
+            f"SELECT kind, number, text FROM read_parquet({literal(job.texts)}) ORDER BY kind, number, place"
+        ).fetchall()
+    for kind, number, text in rows:
+        texts.setdefault((kind, number), []).append(text)
+    tasks, domains, problems = [], [], []
+    for (kind, number), mine in sorted(texts.items(), key=lambda item: item[0]):
+        encoded = extraction.encode(tokenizer, mine, job.length if kind == "task" else LONGEST)
+        if kind == "task":
+            tasks.append([one for one in encoded if len(one) >= 2])
+            continue
+        domains.append(_packed(encoded, job.length, job.tokens))
+        if len(domains[-1]) < job.shards:
+            problems.append(f"domain {number}")
+    if problems or not all(tasks):
+        words = ", ".join(problems) or "a task"
+        raise Failure(Diagnostic("R1309", f"{words}: too little text to measure its influence"))
+    counts = {
+        "task_tokens": [sum(map(len, one)) for one in tasks],
+        "domain_tokens": [sum(map(len, one)) for one in domains],
+    }
+    return tasks, domains, counts
+
+
+def _packed(encoded: Sequence[Sequence[int]], length: int, tokens: int) -> list[list[int]]:
+    """Texts one after the other, cut into sequences of exactly `length` tokens: as many as are asked for and there."""
+    flat = [token for one in encoded for token in one]
+    count = min(len(flat), tokens) // length
+    return [flat[number * length : (number + 1) * length] for number in range(count)]

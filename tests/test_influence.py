@@ -1,0 +1,170 @@
+"""Influence against autograd and dense algebra, one sequence and one layer at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from recipec.models import influence, loading  # noqa: E402
+from recipec.models.curvature import Curvature  # noqa: E402
+from recipec.models.gradients import Catcher, batches, linear_layers  # noqa: E402
+from tests import tiny_model  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model.build(tmp_path_factory.mktemp("influence") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> loading.Loaded:
+    return loading.load(folder, "fp32", "cpu")
+
+
+def sequences(seed: int, count: int, length: int | None = None) -> list[list[int]]:
+    generator = np.random.default_rng(seed)
+    return [generator.integers(0, 300, length or int(generator.integers(2, 20))).tolist() for _ in range(count)]
+
+
+TASKS = [sequences(1, 5), sequences(2, 3)]
+DOMAINS = [sequences(3, 8, 12), sequences(4, 8, 12), sequences(5, 8, 12)]
+
+
+def autograd(folder: Path, mine: list[list[int]]) -> dict[str, Any]:
+    """Gradients of the mean loss a token by name of the layer, one sequence at a time through the whole model."""
+    from transformers import AutoModelForCausalLM
+
+    whole = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
+    loss, tokens = 0.0, 0
+    for one in mine:
+        ids = torch.tensor([one])
+        logits = whole(input_ids=ids).logits[0, :-1]
+        loss = loss + torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum")
+        tokens += len(one) - 1
+    (loss / tokens).backward()  # type: ignore[union-attr]
+    return {name.removeprefix("model.").removesuffix(".weight"): p.grad for name, p in whole.named_parameters()}
+
+
+@pytest.mark.parametrize("layers", ["mlp", "all"])
+def test_identity_is_a_product_of_gradients(folder: Path, model: loading.Loaded, tmp_path: Path, layers: str) -> None:
+    settings = influence.Settings(kind="identity", layers=layers, shards=2, batch=40)
+    found = influence.measure(model, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
+    names = [name for name, _ in linear_layers(model, layers)]
+    assert len(names) == (9 if layers == "mlp" else 21)
+    of_tasks = [autograd(folder, mine) for mine in TASKS]
+    for j, mine in enumerate(DOMAINS):
+        for shard in range(2):
+            gradient = autograd(folder, mine[shard::2])
+            for i, task in enumerate(of_tasks):
+                expected = sum(float((task[name] * gradient[name]).sum()) for name in names)
+                assert found[shard, i, j] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_a_group_is_the_sum_of_its_points(model: loading.Loaded, tmp_path: Path) -> None:
+    """With sequences of one length the mean gradient of a domain is the mean of its sequences'."""
+    settings = influence.Settings(kind="identity", shards=1)
+    whole = influence.measure(model, TASKS, [DOMAINS[0]], settings, tmp_path / "a", lambda _: None)
+    points = influence.measure(model, TASKS, [[one] for one in DOMAINS[0]], settings, tmp_path / "b", lambda _: None)
+    assert whole[0, :, 0] == pytest.approx(points[0].mean(axis=1), rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["ekfac", "kfac", "diagonal"])
+def test_curvature_is_dense_algebra(kind: Any) -> None:
+    """Each kind's inverse, written out as a matrix over the flattened weight."""
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(6, 5, 4, generator=generator)
+    delta = torch.randn(6, 5, 3, generator=generator)
+    one = Curvature(kind)
+    for part in (slice(0, 2), slice(2, 6)):
+        if "factors" in one.passes:
+            one.factors(a[part], delta[part])
+    if "factors" in one.passes:
+        one.decompose()
+    if "eigenvalues" in one.passes:
+        for part in (slice(0, 3), slice(3, 6)):
+            one.eigenvalues(a[part], delta[part])
+        one.end()
+    flat_a, flat_d = a.reshape(-1, 4).double(), delta.reshape(-1, 3).double()
+    big_a, big_b = flat_a.T @ flat_a / 30, flat_d.T @ flat_d / 30
+    points = torch.stack([(d.T @ x).flatten() for d, x in zip(delta.double(), a.double(), strict=True)])
+    if kind == "kfac":
+        dense = torch.kron(big_b, big_a)
+    elif kind == "diagonal":
+        dense = torch.diag((points**2).sum(0) / 30)
+    else:
+        basis = torch.kron(torch.linalg.eigh(big_b)[1], torch.linalg.eigh(big_a)[1])
+        dense = basis @ torch.diag(((points @ basis) ** 2).sum(0) / 30) @ basis.T
+    damped = dense + 0.1 * torch.trace(dense) / 12 * torch.eye(12, dtype=torch.double)
+    gradient = torch.randn(3, 4, generator=generator)
+    expected = torch.linalg.solve(damped, gradient.flatten().double()).reshape(3, 4)
+    assert torch.allclose(one.solve(gradient).double(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_ridge_regression() -> None:
+    """methods.md: influence is the finite difference of the model fitted again, here with one linear layer."""
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(40, 5)), generator.normal(size=40)
+    held_x, held_y = generator.normal(size=(7, 5)), generator.normal(size=7)
+    lam = 0.3
+
+    def fitted(weights: Any) -> Any:
+        return np.linalg.solve((x * weights[:, None]).T @ x + lam * np.eye(5), x.T @ (weights * y))
+
+    def loss(theta: Any) -> float:
+        return float(0.5 * ((held_x @ theta - held_y) ** 2).mean())
+
+    one = np.full(40, 1 / 40)
+    theta, group, step = fitted(one), np.arange(40) < 9, 1e-6
+    change = (loss(fitted(one + step * group)) - loss(fitted(one - step * group))) / (2 * step)
+    mean = np.trace(x.T @ x / 40) / 5
+    curvature = Curvature("kfac", damping=lam / mean)
+    curvature.inputs = torch.linalg.eigh(torch.tensor(x.T @ x / 40))[1]
+    curvature.outputs = torch.ones((1, 1), dtype=torch.double)
+    curvature.values = torch.linalg.eigh(torch.tensor(x.T @ x / 40))[0][None]
+    task = torch.tensor(held_x.T @ (held_x @ theta - held_y) / 7)[None]
+    of_group = torch.tensor(x[group].T @ (x[group] @ theta - y[group]))[None]
+    influence_of_group = float((curvature.solve(task) * of_group).sum())
+    # Larger helps more: up-weighting the group lowers the loss by its influence.
+    assert -influence_of_group == pytest.approx(change, rel=1e-6, abs=2e-9)
+
+
+@pytest.mark.parametrize("kind", ["ekfac", "kfac", "diagonal"])
+def test_groups_of_layers_and_batches_change_nothing(model: loading.Loaded, tmp_path: Path, kind: Any) -> None:
+    settings = influence.Settings(kind=kind, shards=2, batch=12)
+    small = replace(settings, memory=1)
+    assert len(influence.groups(model, small, 2)) == 9
+    assert len(influence.groups(model, settings, 2)) == 1
+    first = influence.measure(model, TASKS, DOMAINS, settings, tmp_path / "a", lambda _: None)
+    second = influence.measure(model, TASKS, DOMAINS, small, tmp_path / "b", lambda _: None)
+    assert first == pytest.approx(second, rel=2e-3, abs=1e-5)
+    # What groups gave is kept: only the last one is run again.
+    (tmp_path / "b" / "group-8.npy").unlink()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "b").iterdir()}
+    assert influence.measure(model, TASKS, DOMAINS, small, tmp_path / "b", lambda _: None) == pytest.approx(
+        second, rel=1e-6
+    )
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(kept) == 8
+
+
+def test_ekfac_is_every_sequence_alone(model: loading.Loaded) -> None:
+    """Λ of batches against Λ of one sequence at a time, by labels that are drawn alike."""
+    layers = [layer for _, layer in linear_layers(model, "mlp")][:2]
+    every = [one for domain in DOMAINS for one in domain]
+    caught: dict[int, Any] = {}
+    with Catcher(model, layers) as catcher:
+        found = influence._curvatures(catcher, every, influence.Settings(batch=len(every) * 12), lambda _: None)
+        [batch] = batches(every, 10**6, "cpu")
+        catcher.run(batch, lambda n, a, d: caught.__setitem__(n, (a, d)), torch.Generator().manual_seed(0))
+    for number, one in enumerate(found):
+        a, delta = caught[number]
+        total = torch.zeros_like(one.values)
+        for x, d in zip(a, delta, strict=True):
+            total += (one.outputs.T @ (d.T @ x) @ one.inputs) ** 2
+        assert torch.allclose(one.values, total / (len(every) * 12), rtol=1e-3, atol=1e-8)
