@@ -246,6 +246,10 @@ CODES: dict[str, str] = {
     "R1305": "bounds within which a task must fare worse than under the prior",
     "R1306": "mixtures that no predictor can be fitted on",
     "R1307": "weights that call for care",
+    "R1308": "a recipe whose domains' influence cannot be measured",
+    "R1309": "too little text to measure influence on",
+    "R1310": "a checkpoint whose loss or gradient is no number",
+    "R1311": "influence that is measured on too little",
     # R14xx: search of mixtures and sampling parameters
     "R1401": "a package that regressors need is not installed",
     "R1402": "two tables of runs that do not go together",

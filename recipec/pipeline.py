@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipec import __version__, output, planning, probing, runtime, semantics, storage, syntax
+from recipec import __version__, influence, output, planning, probing, runtime, semantics, storage, syntax
 from recipec.database import environment
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
@@ -205,6 +206,31 @@ def probe(
     Args:
         deactivate: also zero each target's neurons, and see what that does to the loss on its examples.
     """
+    with _before_models(path, overrides, settings, device, progress) as run:
+        assert run.scorer is not None
+        return probing.probe(run, run.scorer, documents, deactivate)
+
+
+def measure_influence(
+    path: Path,
+    overrides: Mapping[str, str],
+    chosen: influence.Options,
+    *,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> tuple[influence.Measured, model.Recipe]:
+    """The influence of a recipe's domains on its targets at a checkpoint, and the recipe."""
+    with _before_models(path, overrides, settings, device, progress) as run:
+        assert run.scorer is not None
+        return influence.measure(run, run.scorer, chosen), run.recipe
+
+
+@contextlib.contextmanager
+def _before_models(
+    path: Path, overrides: Mapping[str, str], settings: Settings | None, device: Device, progress: Progress
+) -> Iterator[runtime.Run]:
+    """A run of a recipe that has read everything and scored what needs no model."""
     recipe = compile_recipe(path, overrides).recipe
     folder = Path(recipe.folder)
     scoring.check(recipe.scores, folder)
@@ -221,7 +247,7 @@ def probe(
             run = runtime.Run(connection, recipe, ops, ids, shards, folder, store, progress, scorer=scorer)
             run.read()
             run.score(models=False)
-            return probing.probe(run, scorer, documents, deactivate)
+            yield run
 
 
 def forecasts(

@@ -141,6 +141,21 @@ class Run:
                 documents[position], observed[position] = total, Observed(size, device, exact)
         return documents, observed
 
+    def pools(self) -> list[tuple[Shard, str]]:
+        """For each shard a table expression of its documents as filters that need no model leave them, with `rejected_by`
+        of those that they do not."""
+        ends = next(op for op in self.plan.ops if isinstance(op, logical.Gather)).inputs
+        found = []
+        for end in ends:
+            first, at = None, end
+            while not isinstance(op := self.plan.ops[at], logical.Read):
+                assert isinstance(op, logical.Score | logical.Filter)
+                first = at if self.is_by_model(at) else first
+                at = op.input
+            for shard in self.shards_of(source_of(self.plan, end)):
+                found.append((shard, self._relation(end if first is None else first, (shard,), own=first is None)))
+        return found
+
     def count(self, position: int, shard: Shard) -> int:
         """Documents of a shard that a score is computed of: all of them while a filter before it is not decided."""
         if not self._is_known(position, shard):

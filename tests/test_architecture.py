@@ -28,7 +28,7 @@ LAYERS = [
     {"starter"},
     {"cascade"},
     {"runtime"},
-    {"audit", "probing", "quickstart"},
+    {"audit", "influence", "probing", "quickstart"},
     {"pipeline"},
     {"cli"},
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from recipec.models import influence, loading  # noqa: E402
 from recipec.models.curvature import Curvature  # noqa: E402
 from recipec.models.gradients import Catcher, batches, linear_layers  # noqa: E402
 from tests import tiny_model  # noqa: E402
+from tests.conftest import Run  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +171,110 @@ def test_ekfac_is_every_sequence_alone(model: loading.Loaded) -> None:
         for x, d in zip(a, delta, strict=True):
             total += (one.outputs.T @ (d.T @ x) @ one.inputs) ** 2
         assert torch.allclose(one.values, total / (len(every) * 12), rtol=1e-3, atol=1e-8)
+
+
+RECIPE = """seed 3
+source web {
+  shards "data/*.parquet"
+  id id
+  text text
+  tokens n
+  domain topic
+}
+target law {
+  examples "law.txt"
+  holdout 30%
+}
+target cell {
+  examples "cell.txt"
+}
+where length(text) > 5
+budget 4_000 tokens
+repeat at most 2 times
+quota c at most 20%
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path, folder: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "tiny").symlink_to(folder)
+    with duckdb.connect() as connection:
+        texts = [tiny_model.text(seed * 3 + seed % 3, 30, least=0.001) for seed in range(300)]
+        connection.execute("CREATE TABLE pool AS SELECT unnest($1) AS i, unnest($2) AS text", [list(range(300)), texts])
+        connection.execute(
+            f"COPY (SELECT 'd' || i AS id, text, 40 AS n, ['a', 'b', 'c'][1 + i % 3] AS topic FROM pool) "
+            f"TO '{tmp_path}/data/0.parquet'"
+        )
+    (tmp_path / "law.txt").write_text("\n".join(tiny_model.text(3 * n, 20, least=0.001) for n in range(20)))
+    (tmp_path / "cell.txt").write_text("\n".join(tiny_model.text(1 + 18 * n, 20, least=0.001) for n in range(9)))
+    (tmp_path / "r.recipe").write_text(RECIPE)
+    return tmp_path
+
+
+SMALL = ("--checkpoint", "tiny", "--tokens", 600, "--length", 30, "--parts", 3)
+
+
+def test_a_recipe_is_reweighted(world: Path, run: Run) -> None:
+    path = world / "r.recipe"
+    result = run("reweight", path, *SMALL, "-o", world / "w.json", "--table", world / "S.csv")
+    assert result.code == 0, result.err
+    assert "Influence, by row of the largest" in result.out
+    found = json.loads(run("reweight", path, *SMALL, "--json").out)
+    assert list(found["weights"]) == ["a", "b", "c"]
+    assert found["weights"]["c"] <= 0.2 + 1e-9
+    # At most twice the 4 000 tokens of 100 documents, of a budget of 4 000: no limit that binds.
+    assert found["prior"] == pytest.approx({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, abs=1e-6)
+    assert found["measured"]["domain_tokens"] == [600, 600, 600]
+    assert set(found["influence"]) == {"law", "cell"}
+    assert all(error > 0 for error in found["influence"]["law"]["errors"].values())
+    assert all(slack >= -1e-7 for slack in found["slack"].values())
+    assert json.loads((world / "w.json").read_text())["weights"] == found["weights"]
+    # The table is what `--influence` reads; and nothing was measured again.
+    lines = (world / "S.csv").read_text().splitlines()
+    assert lines[0] == "task,a,b,c"
+    [law] = [line for line in lines if line.startswith("law,")]
+    assert float(law.split(",")[1]) == found["influence"]["law"]["values"]["a"]
+    [kept] = (world / ".recipec/influence").iterdir()
+    assert [path.name for path in kept.iterdir()] == ["measured.json"]
+
+
+def test_layout_does_not_matter(world: Path, run: Run) -> None:
+    first = json.loads(run("reweight", world / "r.recipe", *SMALL, "--json").out)
+    with duckdb.connect() as connection:
+        for part in range(2):
+            connection.execute(
+                f"COPY (SELECT * FROM '{world}/data/0.parquet' WHERE hash(id) % 2 = {part} ORDER BY hash(id, 1)) "
+                f"TO '{world}/{part}.parquet'"
+            )
+    (world / "data/0.parquet").unlink()
+    for part in range(2):
+        (world / f"{part}.parquet").rename(world / f"data/{part}.parquet")
+    assert json.loads(run("reweight", world / "r.recipe", *SMALL, "--json").out) == first
+    assert len(list((world / ".recipec/influence").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change", "message"),
+    [
+        (("--tokens", 600), {}, "a recipe needs --checkpoint"),
+        (("--checkpoint", "none"), {}, "the model `none` is not on this machine"),
+        ((*SMALL, "--target", "lw"), {}, "the recipe has no target `lw`"),
+        ((*SMALL, "--prior", "w.csv"), {}, "--prior does not go with a recipe"),
+        (SMALL, {"  domain topic\n": "", "quota c at most 20%\n": ""}, "the pool has 1 domains"),
+        (
+            ("--checkpoint", "tiny", "--tokens", 60, "--length", 30, "--parts", 4),
+            {},
+            "domain `a` has too little text: 60 tokens, and 4 parts of 30 are the least",
+        ),
+    ],
+)
+def test_mistakes(world: Path, run: Run, arguments: tuple[Any, ...], change: dict[str, str], message: str) -> None:
+    text = RECIPE
+    for old, new in change.items():
+        text = text.replace(old, new)
+    (world / "r.recipe").write_text(text)
+    result = run("reweight", world / "r.recipe", *arguments)
+    assert result.code == 1
+    assert message in result.err
+    assert "Traceback" not in result.err

@@ -187,7 +187,7 @@ def test_the_command(run: Run, tables: tuple[Any, ...], tmp_path: Path) -> None:
     assert found["warnings"] == []
     written = json.loads((tmp_path / "weights.json").read_text())
     assert written["weights"] == found["weights"]
-    assert (written["version"], set(written["tables"])) == (1, {"influence", "prior"})
+    assert (written["version"], set(written["tables"])) == (1, {"S.csv", "w.csv"})
 
 
 def test_quotas_are_constraints(run: Run, tables: tuple[Any, ...]) -> None:

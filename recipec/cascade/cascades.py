@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-SHARE, LEAST, MOST = 0.05, 512, 8192
+SHARE, LEAST, MOST = 0.1, 512, 8192
 """The sample: a share of the pool, within bounds."""
 
 SELECTED = 0.2

@@ -1,22 +1,31 @@
-"""`recipec reweight`: TiKMiX's domain weights for a table of influences."""
+"""`recipec reweight`: TiKMiX's domain weights, for a table of influences or for those measured at a checkpoint."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
-EPILOG = """S.csv has a column `task` and then a column a domain: how much a domain helps a task, larger is more. w.csv has the
-columns `domain` and `weight`: the weights that no task may fare worse than.
+if TYPE_CHECKING:
+    from recipec.cli.reweight_view import Measurement
+
+EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model) the influence of each domain of the pool on
+each target is measured: gradients of the loss on the target's held-out examples against those of equal samples of the
+domains. The recipe's quotas and repetition limits are constraints; its written mixture, or else the pool's tokens, is the prior.
+
+With tables: S.csv has a column `task` and then a column a domain, how much a domain helps a task, larger is more; w.csv has
+the columns `domain` and `weight`, the weights that no task may fare worse than.
 
 `direct` solves min α·std(P̂) − β·ΣP̂ − γ·H(w) exactly. `model` tries mixtures around that answer, labels them by influence or
 as --labels says, fits LightGBM and a linear predictor, and searches by the one that is better on labels it has not seen.
 
 examples:
-  recipec reweight --influence S.csv --prior w.csv -o weights.json     then `mixture from "weights.json"`
+  recipec reweight science.recipe --checkpoint ckpt-200B -o weights.json       then `mixture from "weights.json"`
+  recipec reweight science.recipe --checkpoint smollm2-135m --tokens 8192 --table S.csv
   recipec reweight --influence S.csv --prior w.csv --quota code=20%..35% --quota web=..40% --json
   recipec reweight --influence S.csv --prior w.csv --method model --candidates try.csv     256 mixtures to train on
   recipec reweight --influence S.csv --prior w.csv --method model --labels tried.csv       the same with a column `gain`
@@ -24,8 +33,26 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--influence", metavar="S.csv", type=Path, required=True, help="tasks × domains")
-    parser.add_argument("--prior", metavar="w.csv", type=Path, required=True, help="the weights of now")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", type=Path, nargs="?", help="whose domains, targets and limits count"
+    )
+    parser.add_argument("--checkpoint", metavar="MODEL", help="where influence is measured")
+    parser.add_argument("--target", metavar="NAME", action="append", default=[], help="a task (default: every target)")
+    parser.add_argument(
+        "--curvature",
+        choices=("ekfac", "kfac", "diagonal", "identity"),
+        default="ekfac",
+        help="of the loss (default ekfac)",
+    )
+    parser.add_argument(
+        "--layers", choices=("mlp", "all"), default="mlp", help="linear layers that count (default mlp)"
+    )
+    parser.add_argument("--tokens", type=options.positive, default=32_768, metavar="N", help="a domain (default 32768)")
+    parser.add_argument("--length", type=options.positive, default=256, metavar="N", help="of a sequence (default 256)")
+    parser.add_argument("--parts", type=options.positive, default=4, metavar="R", help="for errors (default 4)")
+    parser.add_argument("--table", metavar="FILE.csv", type=Path, help="write the measured influence")
+    parser.add_argument("--influence", metavar="S.csv", type=Path, help="tasks × domains, instead of a recipe")
+    parser.add_argument("--prior", metavar="w.csv", type=Path, help="the weights of now")
     parser.add_argument("--method", choices=("direct", "model"), default="direct", help="TiKMiX-D (default) or -M")
     parser.add_argument("--quota", metavar="DOMAIN=A..B", action="append", default=[], help="bounds of a weight")
     for name, what in (("alpha", "the spread of gains"), ("beta", "gains"), ("gamma", "the entropy of weights")):
@@ -33,7 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidates", metavar="FILE.csv", type=Path, help="write the mixtures to label, and end")
     parser.add_argument("--labels", metavar="TABLE", type=Path, help="mixtures with their `gain`, larger is better")
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the weights for `mixture from`")
+    options.add_parameters(parser)
     options.add_json(parser)
+    options.add_resources(parser)
+    options.add_device(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -42,9 +72,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.reweighting import inputs, modelled, solver
     from recipec.reweighting.report import Report
 
-    if arguments.method == "direct" and (arguments.labels or arguments.candidates):
-        raise Failure(Diagnostic("R1304", "--labels and --candidates go with `--method model`"))
-    problem = inputs.read(arguments.influence, arguments.prior, arguments.quota)
+    check(arguments)
+    measured = _measured(arguments) if arguments.recipe is not None else None
+    problem = measured.problem if measured else inputs.read(arguments.influence, arguments.prior, arguments.quota)
     problem = inputs.weighted(problem, arguments.alpha, arguments.beta, arguments.gamma)
     direct = solver.solve(problem)
     found = Report(problem, direct.weights, direct)
@@ -60,9 +90,65 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             gains = modelled.influence_labels(problem, mixtures)
         fitted = modelled.search(problem, direct.weights, mixtures, gains)
         found = Report(problem, fitted.weights, direct, fitted)
+    value = reweight_view.as_json(found)
+    if measured is not None:
+        value |= measured.as_json(problem)
     if arguments.output is not None:
-        reweight_view.write(arguments.output, found, (arguments.influence, arguments.prior))
-    reweight_view.show(found, json=arguments.json)
+        tables = [path for path in (arguments.influence, arguments.prior) if path is not None]
+        reweight_view.write(arguments.output, value, tables)
+    reweight_view.show(found, value, json=arguments.json)
     if not arguments.json:
-        views.show_diagnostics(found.warnings(), json=False)
+        views.show_diagnostics((*(measured.warnings if measured else ()), *found.warnings()), json=False)
     return ExitCode.OK
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """What the arguments must be together."""
+    problems = []
+    if arguments.recipe is None:
+        missing = [name for name in ("influence", "prior") if getattr(arguments, name) is None]
+        problems += [f"without a recipe `reweight` needs --{name}" for name in missing]
+        if arguments.checkpoint is not None:
+            problems.append("--checkpoint needs a recipe, for its domains and targets")
+    else:
+        if arguments.checkpoint is None:
+            problems.append("a recipe needs --checkpoint, at which influence is measured")
+        problems += [
+            f"--{name} does not go with a recipe, which says it itself"
+            for name in ("influence", "prior", "quota")
+            if getattr(arguments, name)
+        ]
+    if arguments.method == "direct" and (arguments.labels or arguments.candidates):
+        problems.append("--labels and --candidates go with `--method model`")
+    if problems:
+        raise Failure(*(Diagnostic("R1304", problem, helps=("see `recipec reweight --help`",)) for problem in problems))
+
+
+def _measured(arguments: argparse.Namespace) -> Measurement:
+    from recipec import pipeline
+    from recipec.cli import bars, reweight_view
+    from recipec.influence import Options
+    from recipec.influence.weighing import errors, problem, stability, warnings
+
+    chosen = Options(
+        checkpoint=arguments.checkpoint,
+        targets=tuple(arguments.target),
+        curvature=arguments.curvature,
+        layers=arguments.layers,
+        tokens=arguments.tokens,
+        length=arguments.length,
+        shards=arguments.parts,
+    )
+    with bars.progress(quiet=arguments.json) as progress:
+        found, recipe = pipeline.measure_influence(
+            arguments.recipe,
+            options.overrides(arguments.parameters),
+            chosen,
+            settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
+            device=arguments.device,
+            progress=progress,
+        )
+    if arguments.table is not None:
+        reweight_view.write_influence(arguments.table, found)
+    whole = problem(found, recipe)
+    return reweight_view.Measurement(found, whole, *errors(found, whole), stability(found), warnings(found))

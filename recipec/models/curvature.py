@@ -83,8 +83,7 @@ class Curvature:
         if self.kind == "diagonal":
             found: Tensor = gradient / damped
             return found
-        found = self.outputs @ ((self.outputs.T @ gradient @ self.inputs) / damped) @ self.inputs.T
-        return found
+        return self.outputs @ ((self.outputs.T @ gradient @ self.inputs) / damped) @ self.inputs.T  # type: ignore[no-any-return]
 
 
 PASSES: dict[Kind, tuple[str, ...]] = {

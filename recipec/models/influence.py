@@ -62,26 +62,28 @@ def measure(
     domains: Sequence[Sequences],
     settings: Settings,
     folder: Path,
-    done: Callable[[int], None],
+    done: Callable[[float], None],
 ) -> Array:
     """S by shard (R, n, m) float64, of mean losses a token.
 
     Args:
         tasks: sequences of n tasks; `domains`: of m domains, in equal numbers of tokens.
         folder: where what each group of layers gives is kept.
-        done: called with the number of sequences of each batch.
+        done: called with the share of all the work that each batch was.
 
     Raises:
         Failure: the model has no linear layers, or a gradient is no number.
     """
     total = np.zeros((settings.shards, len(tasks), len(domains)))
     every = sum(map(len, domains)) * (1 + len(Curvature(settings.kind).passes)) + sum(map(len, tasks))
-    for number, group in enumerate(groups(model, settings, len(tasks))):
+    parts = groups(model, settings, len(tasks))
+    share = 1 / (every * len(parts))
+    for number, group in enumerate(parts):
         path = folder / f"group-{number}.npy"
         if path.is_file():
-            done(every)
+            done(every * share)
         else:
-            found = _group(model, [layer for _, layer in group], tasks, domains, settings, done)
+            found = _group(model, [layer for _, layer in group], tasks, domains, settings, lambda n: done(n * share))
             with storage.replacing(path) as temporary, temporary.open("wb") as file:
                 np.save(file, found)
         total += np.load(path, allow_pickle=False)

@@ -65,6 +65,7 @@ class Measure(Frozen):
     """Measures the influence of domains on tasks.
 
     Attributes:
+        tasks, domains: their names.
         texts: a Parquet file in the order of a hash: `kind` ("task" or "domain"), `number` of it, `place`, `text`.
         tokens: of each domain's sample, in sequences of `length`; a task's texts are a sequence each, cut to `length`.
         layers: "mlp" or "all"; `shards`: R parts of a sample; `memory`: bytes for a group of layers.
@@ -74,6 +75,8 @@ class Measure(Frozen):
 
     kind: Literal["measure"] = "measure"
     model: str
+    tasks: tuple[str, ...]
+    domains: tuple[str, ...]
     texts: str
     curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = "ekfac"
     layers: Literal["mlp", "all"] = "mlp"

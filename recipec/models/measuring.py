@@ -14,12 +14,15 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import extraction, influence, loading
 from recipec.models.job import Measure
 
+PARTS = 1000
+"""Of the work, that are reported one by one."""
+
 LONGEST = 1_000_000
 """Tokens of one text that are looked at."""
 
 
 def run(job: Measure, done: Callable[[int], None]) -> None:
-    """Measures, and writes `out`.
+    """Measures, and writes `out`; `done` is called with thousandths of the work.
 
     Raises:
         Failure: a domain has too little text, a task none, or the model cannot be measured.
@@ -34,7 +37,14 @@ def run(job: Measure, done: Callable[[int], None]) -> None:
     settings = influence.Settings(
         kind=job.curvature, layers=job.layers, shards=job.shards, memory=job.memory, seed=job.seed
     )
-    found = influence.measure(model, tasks, domains, settings, Path(job.folder), done)
+    seen = 0.0
+
+    def count(share: float) -> None:
+        nonlocal seen
+        done(int(PARTS * (seen + share)) - int(PARTS * seen))
+        seen += share
+
+    found = influence.measure(model, tasks, domains, settings, Path(job.folder), count)
     value = {"influence": found.tolist(), **tokens}
     storage.write_text(Path(job.out), json.dumps(value) + "\n")
 
@@ -49,17 +59,21 @@ def _sequences(job: Measure, tokenizer: Any) -> tuple[list[Any], list[Any], dict
     for kind, number, text in rows:
         texts.setdefault((kind, number), []).append(text)
     tasks, domains, problems = [], [], []
-    for (kind, number), mine in sorted(texts.items(), key=lambda item: item[0]):
-        encoded = extraction.encode(tokenizer, mine, job.length if kind == "task" else LONGEST)
-        if kind == "task":
-            tasks.append([one for one in encoded if len(one) >= 2])
-            continue
+    for number, name in enumerate(job.tasks):
+        encoded = extraction.encode(tokenizer, texts.get(("task", number), []), job.length)
+        tasks.append([one for one in encoded if len(one) >= 2])
+        if not tasks[-1]:
+            problems.append(f"target `{name}` has no text of two tokens")
+    for number, name in enumerate(job.domains):
+        encoded = extraction.encode(tokenizer, texts.get(("domain", number), []), LONGEST)
         domains.append(_packed(encoded, job.length, job.tokens))
         if len(domains[-1]) < job.shards:
-            problems.append(f"domain {number}")
-    if problems or not all(tasks):
-        words = ", ".join(problems) or "a task"
-        raise Failure(Diagnostic("R1309", f"{words}: too little text to measure its influence"))
+            there = sum(map(len, domains[-1]))
+            words = f"{there:,} tokens, and {job.shards} parts of {job.length} are the least"
+            problems.append(f"domain `{name}` has too little text: {words}")
+    if problems:
+        helps = ("a smaller --length, --parts or a larger --tokens; or leave the domain out",)
+        raise Failure(Diagnostic("R1309", "; ".join(problems), helps=helps))
     counts = {
         "task_tokens": [sum(map(len, one)) for one in tasks],
         "domain_tokens": [sum(map(len, one)) for one in domains],

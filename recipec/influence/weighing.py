@@ -1,0 +1,114 @@
+"""From a measurement and a recipe to TiKMiX's problem: the prior, and the bounds that quotas and repetition limits set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from recipec import regression
+from recipec.diagnostics import Diagnostic, Failure, Severity, did_you_mean
+from recipec.influence.measurement import Measured
+from recipec.ir import model
+from recipec.reweighting.problem import Problem
+from recipec.reweighting.solver import solve
+from recipec.tables import Array
+
+STABLE = 0.5
+"""Mean rank correlation between parts of the sample, below which a task's order of domains is noise."""
+
+
+def problem(measured: Measured, recipe: model.Recipe) -> Problem:
+    """The problem of a recipe. The prior is its own mixture where that is written out, else the pool's tokens.
+
+    Raises:
+        Failure: its mixture has other domains than the pool.
+    """
+    pool = np.array(measured.pool, float)
+    prior = pool / pool.sum()
+    if recipe.mixture.kind == "explicit":
+        prior = _explicit(measured, recipe)
+    low, high = _bounds(measured, recipe)
+    influence = np.array(measured.shards).mean(axis=0)
+    return Problem(measured.tasks, measured.domains, influence, prior, low, high)
+
+
+def _explicit(measured: Measured, recipe: model.Recipe) -> Array:
+    weights = dict(recipe.mixture.weights)
+    unknown = [name for name in weights if name not in measured.domains]
+    if unknown:
+        raise Failure(
+            *(
+                Diagnostic(
+                    "R1301",
+                    f"the mixture has the domain `{name}`, and the pool has not",
+                    recipe.mixture.origin.span if recipe.mixture.origin else None,
+                    helps=did_you_mean(name, measured.domains),
+                )
+                for name in unknown
+            )
+        )
+    return np.array([weights.get(name, 0.0) for name in measured.domains])
+
+
+def _bounds(measured: Measured, recipe: model.Recipe) -> tuple[Array, Array]:
+    """Quotas of whole domains as shares, and what repetition limits leave of a budget."""
+    budget = recipe.budget.tokens if recipe.budget is not None else None
+    low, high = np.zeros(len(measured.domains)), np.ones(len(measured.domains))
+    for j, name in enumerate(measured.domains):
+        for quota in recipe.quotas:
+            if quota.domain == name and not quota.conditions:
+                low[j] = max(low[j], _share(quota.least, budget, 0.0))
+                high[j] = min(high[j], _share(quota.most, budget, 1.0))
+        own = [limit for limit in recipe.repeats if limit.domain == name and limit.most is not None]
+        limits = own or [limit for limit in recipe.repeats if limit.domain is None and limit.most is not None]
+        if budget and limits:
+            high[j] = min(high[j], max(low[j], measured.pool[j] * min(one.most or 0 for one in limits) / budget))
+    return low, high
+
+
+def _share(amount: model.Amount | None, budget: float | None, otherwise: float) -> float:
+    if amount is None:
+        return otherwise
+    if amount.kind == "share":
+        return float(amount.value)
+    return min(1.0, amount.value / budget) if budget else otherwise
+
+
+def errors(measured: Measured, whole: Problem) -> tuple[Array, Array]:
+    """Standard errors of S (n, m), from its parts, and of the weights (m,), from leaving each part out (jackknife)."""
+    parts = np.array(measured.shards)
+    count = len(parts)
+    if count < 2:
+        return np.zeros(parts.shape[1:]), np.zeros(parts.shape[2])
+    left = [(parts.sum(axis=0) - part) / (count - 1) for part in parts]
+
+    weights = np.array([solve(replace(whole, influence=one)).weights for one in left])
+    spread = ((weights - weights.mean(axis=0)) ** 2).sum(axis=0)
+    return parts.std(axis=0, ddof=1) / np.sqrt(count), np.sqrt(spread * (count - 1) / count)
+
+
+def stability(measured: Measured) -> tuple[float, ...]:
+    """Of each task the mean rank correlation between parts of the sample: near 1 where the order of domains is sure."""
+    parts = np.array(measured.shards)
+    pairs: list[tuple[int, int]] = [(a, b) for a in range(len(parts)) for b in range(a)]
+    if not pairs:
+        return tuple(1.0 for _ in measured.tasks)
+    found = [[regression.spearman(parts[a, i], parts[b, i]) for a, b in pairs] for i in range(parts.shape[1])]
+    return tuple(float(np.mean(one)) for one in found)
+
+
+def warnings(measured: Measured) -> tuple[Diagnostic, ...]:
+    """Where the measurement is noise, and where it had less text than was asked for."""
+    words = [
+        f"the order of domains for `{task}` is within noise: parts of the sample agree by {value:.2f} only"
+        for task, value in zip(measured.tasks, stability(measured), strict=True)
+        if value < STABLE
+    ]
+    asked = measured.options.tokens // measured.options.length * measured.options.length
+    words += [
+        f"domain `{name}` has only {tokens:,} of {asked:,} tokens for its sample"
+        for name, tokens in zip(measured.domains, measured.domain_tokens, strict=True)
+        if tokens < asked
+    ]
+    return tuple(Diagnostic("R1311", message, severity=Severity.WARNING) for message in words)
