@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,7 @@ def matrix(path: Path, key: str | None = None) -> Matrix:
     if not raw:
         raise Failure(Diagnostic("R0906", f"`{path}` has no column of numbers"))
     count = len(next(iter(raw.values())))
-    seen: set[str] = set()
-    twice = [one for one in keys if one in seen or seen.add(one)]  # type: ignore[func-returns-value]
+    twice = [one for one, times in Counter(keys).items() if times > 1]
     if twice:
         raise Failure(Diagnostic("R0907", f"`{path}` has more than one row of {key} `{twice[0]}`"))
     values = np.stack([numeric(path, raw, name, name) for name in raw], axis=1)

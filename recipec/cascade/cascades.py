@@ -195,19 +195,20 @@ class Cascades:
             )
             self.scorer.client.run(predict, done)
             for number, position in enumerate(mine):
+                predicted = f"SELECT row, value_{number} AS value FROM read_parquet({literal(str(out))})"
                 self._write_scores(
-                    draft.store.shard_result(draft.ids[position], shard), shard, "scored_sample", number, str(out)
+                    draft.store.shard_result(draft.ids[position], shard), shard, "scored_sample", number, predicted
                 )
         progress()
 
     def _write_scores(self, path: Path, shard: Shard, exact: str, number: int, predicted: str) -> None:
-        """One score of a shard: exact where `exact` has the document, else as `predicted` says."""
+        """One score of a shard: exact where the table `exact` has the document, else as `predicted` (row, value) says."""
         mine = f"source = {literal(shard.source)} AND shard = {literal(shard.path)}"
         with storage.replacing(path) as temporary:
             self._sql(
-                f"COPY (SELECT row, CASE WHEN e.shard IS NULL THEN p.value_{number} ELSE e.score_{number} END AS value, "
+                f"COPY (SELECT row, CASE WHEN e.shard IS NULL THEN p.value ELSE e.score_{number} END AS value, "
                 f"e.shard IS NOT NULL AS exact FROM (SELECT * FROM {exact} WHERE {mine}) AS e "
-                f"FULL JOIN read_parquet({literal(predicted)}) AS p USING (row) ORDER BY row) "
+                f"FULL JOIN ({predicted}) AS p USING (row) ORDER BY row) "
                 f"TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
             )
 
@@ -237,17 +238,9 @@ class Cascades:
                 if draft is not None:
                     path = draft.store.shard_result(draft.ids[position], shard)
                     predicted = f"SELECT row, value FROM read_parquet({literal(str(path))})"
-                self._write_final(self.run.store.shard_result(self.run.ids[position], shard), shard, number, predicted)
-
-    def _write_final(self, path: Path, shard: Shard, number: int, predicted: str) -> None:
-        mine = f"source = {literal(shard.source)} AND shard = {literal(shard.path)}"
-        with storage.replacing(path) as temporary:
-            self._sql(
-                f"COPY (SELECT row, CASE WHEN e.shard IS NULL THEN p.value ELSE e.score_{number} END AS value, "
-                f"e.shard IS NOT NULL AS exact FROM (SELECT * FROM scored_band WHERE {mine}) AS e "
-                f"FULL JOIN ({predicted}) AS p USING (row) ORDER BY row) "
-                f"TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
-            )
+                self._write_scores(
+                    self.run.store.shard_result(self.run.ids[position], shard), shard, "scored_band", number, predicted
+                )
 
     def _write_sample(self, places: Sequence[tuple[Shard, list[int]]], path: Path) -> None:
         """The texts of the sample with their scores, in the order of the hash; those without a score left out."""
