@@ -149,6 +149,7 @@ CODES: dict[str, str] = {
     "R0233": "a call that has no place inside an expression",
     "R0235": "`sample quadmix` without a criterion",
     "R0236": "several criteria without weights",
+    "R0237": "a mixture that needs a target",
     # R03xx: shards, the index, rows (planning.index, planning.reading)
     "R0301": "a glob that no file matches",
     "R0302": "a shard of no known format",
@@ -249,7 +250,8 @@ CODES: dict[str, str] = {
     "R1308": "a recipe whose domains' influence cannot be measured",
     "R1309": "too little text to measure influence on",
     "R1310": "a checkpoint whose loss or gradient is no number",
-    "R1311": "influence that is measured on too little",
+    "R1312": "influence that is not measured yet",
+    "R1311": "influence whose ranking is within noise",
     # R14xx: search of mixtures and sampling parameters
     "R1401": "a package that regressors need is not installed",
     "R1402": "two tables of runs that do not go together",
@@ -259,5 +261,11 @@ CODES: dict[str, str] = {
     "R1406": "losses that are all the same",
     "R1407": "an answer that calls for care",
     "R1213": "a requirement on loss that the prediction meets and its interval does not",
+    # R15xx: phases
+    "R1501": "a statement that has no place in a phase",
+    "R1502": "a phase that does not end where it must",
+    "R1503": "phases without a budget",
+    "R1504": "a phase whose checkpoint is not there yet",
+    "R1505": "a command that takes a single dataset, for a recipe with phases",
 }
 """Code -> its one-line meaning, as the documentation lists it."""

@@ -141,20 +141,23 @@ class Run:
                 documents[position], observed[position] = total, Observed(size, device, exact)
         return documents, observed
 
-    def pools(self) -> list[tuple[Shard, str]]:
-        """For each shard a table expression of its documents as filters that need no model leave them, with `rejected_by`
-        of those that they do not."""
-        ends = next(op for op in self.plan.ops if isinstance(op, logical.Gather)).inputs
+    def pool_ends(self) -> list[tuple[Shard, int, bool]]:
+        """For each shard the step up to which (included where true) its documents are filtered without a model."""
         found = []
-        for end in ends:
+        for end in next(op for op in self.plan.ops if isinstance(op, logical.Gather)).inputs:
             first, at = None, end
             while not isinstance(op := self.plan.ops[at], logical.Read):
                 assert isinstance(op, logical.Score | logical.Filter)
                 first = at if self.is_by_model(at) else first
                 at = op.input
-            for shard in self.shards_of(source_of(self.plan, end)):
-                found.append((shard, self._relation(end if first is None else first, (shard,), own=first is None)))
+            shards = self.shards_of(source_of(self.plan, end))
+            found += [(shard, end if first is None else first, first is None) for shard in shards]
         return found
+
+    def pools(self) -> list[tuple[Shard, str]]:
+        """For each shard a table expression of its documents as filters that need no model leave them, with `rejected_by`
+        of those that they do not."""
+        return [(shard, self._relation(position, (shard,), own=own)) for shard, position, own in self.pool_ends()]
 
     def count(self, position: int, shard: Shard) -> int:
         """Documents of a shard that a score is computed of: all of them while a filter before it is not decided."""
@@ -213,15 +216,18 @@ class Run:
         """Gather, rank and sample; the selection as it is stored."""
         positions = {op.kind: position for position, op in enumerate(self.plan.ops)}
         rows = sum(shard.rows for shard in self.shards)
-        gather, rank, sample = (positions[kind] for kind in ("gather", "rank", "sample"))
-        if not self.store.has_result(self.ids[sample]):
+        gather, rank = positions["gather"], positions["rank"]
+        for sample in (position for position, op in enumerate(self.plan.ops) if op.kind == "sample"):
+            if self.store.has_result(self.ids[sample]):
+                continue
             self.progress("gather", 0, rows, "documents")
             self.gather(gather, rows)
             self.progress("rank", 0, rows, "documents")
             stats = self.rank(rank, gather, rows)
             self.progress("sample", 0, rows, "documents")
-            self._sample(sample, rank, rows, stats)
+            self._sample(sample, rows, stats)
             self.progress("sample", rows, rows, "documents")
+        sample = self.plan.end
         found = Selection.model_validate(self.store.facts(self.ids[sample]))
         return found.model_copy(update={"cascades": self.cascades()})
 
@@ -275,20 +281,23 @@ class Run:
         if found:
             raise Failure(*found)
 
-    def _sample(self, position: int, rank: int, rows: int, stats: tuple[Stats, ...]) -> None:
+    def _sample(self, position: int, rows: int, stats: tuple[Stats, ...]) -> None:
         op = self.plan.ops[position]
         assert isinstance(op, logical.Sample)
+        follows = isinstance(self.plan.ops[op.input], logical.Sample)
+        ranked = self.store.result(self.ids[op.input])
         if self.sampling is not None:
             op = scaled(op, self.sampling)
-        ranked = self.store.result(self.ids[rank])
         with self.timed(op, rows):
-            result = selection.sample(self.connection, op, ranked, self.store.result(self.ids[position]))
+            result = selection.sample(
+                self.connection, op, ranked, self.store.result(self.ids[position]), follows=follows
+            )
         result = result.model_copy(update={"stats": stats})
         self.store.keep_facts(self.ids[position], result.model_dump(mode="json"))
 
     def sampled(self) -> Path:
         """The stored result of `Sample`: the ledger's rows."""
-        return self.store.result(self.ids[next(p for p, op in enumerate(self.plan.ops) if op.kind == "sample")])
+        return self.store.result(self.ids[self.plan.end])
 
     def keep_rates(self) -> None:
         measured = {key: self.seconds[key] / work for key, work in self.work.items() if work}
@@ -359,4 +368,5 @@ def scaled(op: logical.Sample, share: float) -> logical.Sample:
     quotas = tuple(q.model_copy(update={"least": amount(q.least), "most": amount(q.most)}) for q in op.quotas)
     tokens = max(1, round(op.tokens * share)) if op.tokens is not None else None
     # A domain too small for the sample to meet has not vanished.
-    return op.model_copy(update={"quotas": quotas, "tokens": tokens, "allow_vanishing": True, "shortfall": "shrink"})
+    changed = {"quotas": quotas, "tokens": tokens, "already": round(op.already * share)}
+    return op.model_copy(update={**changed, "allow_vanishing": True, "shortfall": "shrink"})

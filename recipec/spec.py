@@ -66,6 +66,23 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class Mixer:
+    """A word that decides domain weights by measuring something: `mixture tikmix(…)`.
+
+    Attributes:
+        name: the word, equal to the module's name.
+        summary: one sentence.
+        source: the paper that defines it.
+        params: the pydantic model of its arguments. A field named `target` names a target.
+    """
+
+    name: str
+    summary: str
+    source: str
+    params: type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """A file format of the dataset: `output parquet "…"`. DuckDB writes and reads it; a format only knows the words.
 

@@ -17,7 +17,7 @@ from duckdb import DuckDBPyConnection
 from recipec.database.sql import literal
 from recipec.ir.execution import Shard
 from recipec.ir.model import Recipe
-from recipec.ir.selection import Selection
+from recipec.ir.selection import Cell, Selection
 
 CAUSES = (
     ("old.doc_id IS NULL", "'new candidate'"),
@@ -29,9 +29,10 @@ CAUSES = (
     ("old.merged IS DISTINCT FROM new.merged", "'merged score (criteria or weights)'"),
     ("old.rank IS DISTINCT FROM new.rank", "'rank among the other documents'"),
     ("old.expected IS DISTINCT FROM new.expected", "'sampling curve'"),
+    ("old.before IS DISTINCT FROM new.before", "'drawn in an earlier phase'"),
     ("old.cap IS DISTINCT FROM new.cap", "'repetition limit'"),
     ("old.scale IS DISTINCT FROM new.scale", "'scale (budget, mixture or quotas)'"),
-    ("old.draw IS DISTINCT FROM new.draw", "'seed'"),
+    ("old.draw IS DISTINCT FROM new.draw", "'seed, or what earlier phases drew'"),
 )
 
 
@@ -50,13 +51,15 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class DomainChange:
-    """Drawn tokens and planned share of one domain on both sides; a domain absent on one side has zeros there."""
+    """Drawn tokens and planned share of one domain on both sides; a domain absent on one side has zeros there. The cause
+    is what moved its share: the mixture, or the bound that holds it now or held it before."""
 
     domain: str
     old_tokens: int
     new_tokens: int
     old_weight: float
     new_weight: float
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def compare(connection: DuckDBPyConnection, old: Side, new: Side, *, examples: i
     """
     documents = named = None
     if old.ledger is not None and new.ledger is not None:
-        changes = changed_documents(old.ledger, new.ledger)
+        changes = changed_documents(*(_with_before(connection, ledger) for ledger in (old.ledger, new.ledger)))
         documents = document_groups(connection, changes)
         named = document_examples(connection, changes, examples)
     return Difference(
@@ -137,18 +140,44 @@ def shard_lines(old: Sequence[Shard], new: Sequence[Shard]) -> tuple[str, ...]:
 
 
 def domain_changes(old: Selection, new: Selection) -> tuple[DomainChange, ...]:
-    def totals(selection: Selection) -> dict[str, tuple[int, float]]:
-        result: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
-        for cell in selection.cells:
-            tokens, weight = result[cell.domain]
-            result[cell.domain] = tokens + cell.drawn_tokens, weight + cell.weight
-        return result
-
-    before, after = totals(old), totals(new)
+    before, after = _by_domain(old), _by_domain(new)
     return tuple(
-        DomainChange(domain, before[domain][0], after[domain][0], before[domain][1], after[domain][1])
+        DomainChange(
+            domain,
+            sum(cell.drawn_tokens for cell in before[domain]),
+            sum(cell.drawn_tokens for cell in after[domain]),
+            sum(cell.weight for cell in before[domain]),
+            sum(cell.weight for cell in after[domain]),
+            _cause(before[domain], after[domain]),
+        )
         for domain in sorted(before.keys() | after.keys())
     )
+
+
+def _by_domain(selection: Selection) -> dict[str, list[Cell]]:
+    result: dict[str, list[Cell]] = defaultdict(list)
+    for cell in selection.cells:
+        result[cell.domain].append(cell)
+    return result
+
+
+SAME = 1e-9
+"""Of two shares."""
+
+
+def _cause(before: Sequence[Cell], after: Sequence[Cell]) -> str:
+    """Why a domain's share is another one."""
+    if abs(sum(cell.weight for cell in before) - sum(cell.weight for cell in after)) <= SAME:
+        return ""
+    if not before or not after:
+        return "the pool"
+    held, was = ({cell.binds for cell in cells if cell.binds} for cells in (after, before))
+    if held:
+        return f"bound by {', '.join(sorted(held))}"
+    if was:
+        return f"no longer bound by {', '.join(sorted(was))}"
+    same = abs(sum(cell.asked for cell in before) - sum(cell.asked for cell in after)) <= SAME
+    return "the bounds of others" if same else "mixture"
 
 
 def changed_documents(old: str, new: str) -> str:
@@ -162,6 +191,12 @@ def changed_documents(old: str, new: str) -> str:
         FROM ({old}) AS old FULL JOIN ({new}) AS new ON old.source = new.source AND old.doc_id = new.doc_id
         WHERE coalesce(old.copies, 0) <> coalesce(new.copies, 0)
     """
+
+
+def _with_before(connection: DuckDBPyConnection, ledger: str) -> str:
+    """A ledger with the copies that earlier phases drew; none where there are no phases."""
+    names = {row[0] for row in connection.execute(f"DESCRIBE {ledger}").fetchall()}
+    return ledger if "before" in names else f"SELECT *, 0 :: BIGINT AS before FROM ({ledger})"
 
 
 def document_groups(connection: DuckDBPyConnection, changes: str) -> tuple[DocumentGroup, ...]:

@@ -103,9 +103,9 @@ def _bounds(manifest: Manifest) -> Iterator[Bound]:
 
 
 def _decided(connection: DuckDBPyConnection, dataset: Path, manifest: Manifest) -> Iterator[Decided]:
-    ops = planning.lower(manifest.recipe).ops
-    rank = next(op for op in ops if isinstance(op, logical.Rank))
-    sample = next(op for op in ops if isinstance(op, logical.Sample))
+    plan = planning.lower(manifest.recipe)
+    rank = next(op for op in plan.ops if isinstance(op, logical.Rank))
+    sample = plan.sample
     if isinstance(sample.sample, model.Top) or not rank.quality.weights:
         return
     ledger = output.tables([dataset / file.path for file in manifest.ledger])

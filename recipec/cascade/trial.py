@@ -30,8 +30,7 @@ Z = 1.959963984540054
 
 def edge_of(run: Run, domain: str = "domain") -> str:
     """SQL of the rank at which the selection ends, in a domain."""
-    op = next(op for op in run.plan.ops if isinstance(op, logical.Sample))
-    return sampling.threshold(op).replace("CASE domain", f"CASE {domain}")
+    return sampling.threshold(run.plan.sample).replace("CASE domain", f"CASE {domain}")
 
 
 @dataclass(frozen=True, slots=True)

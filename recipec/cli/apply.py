@@ -11,7 +11,7 @@ from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from recipec.ir.execution import ExecutionPlan
+    from recipec.ir.execution import ExecutionPlan, PhasedPlan
 
 EPILOG = """examples:
   recipec apply science.plan          exactly the saved plan; refuses (exit 4) when a shard changed since
@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import pipeline
     from recipec.cli import bars, views
     from recipec.cli.numbers import count
+    from recipec.ir.execution import PhasedPlan
     from recipec.planning import planfile
 
     settings = pipeline.settings(arguments.path, memory=arguments.memory, threads=arguments.threads)
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         if options.is_plan_file(arguments.path):
             if arguments.parameters:
                 raise Failure(Diagnostic("R0702", "a plan file has its parameters fixed; `--set` needs a recipe"))
-            plan = planfile.read(arguments.path)
+            plan: ExecutionPlan | PhasedPlan = planfile.read(arguments.path)
         else:
             planned = pipeline.plan(
                 arguments.path,
@@ -51,24 +52,29 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                 device=arguments.device,
                 progress=progress,
             )
-            plan = planned.plan
+            plan = planned.whole
             views.show_diagnostics(planned.diagnostics, json=False)
     if not options.is_plan_file(arguments.path) and not arguments.yes:
         confirm(plan)
     with bars.progress(quiet=arguments.json) as progress:
-        manifest = pipeline.apply(plan, settings=settings, device=arguments.device, progress=progress)
+        if isinstance(plan, PhasedPlan):
+            made = list(pipeline.apply_phases(plan, settings=settings, device=arguments.device, progress=progress))
+        else:
+            made = [pipeline.apply(plan, settings=settings, device=arguments.device, progress=progress)]
     if arguments.json:
-        print(manifest.model_dump_json(indent=2))
-    else:
-        destination = Path(plan.folder) / manifest.recipe.output.path if manifest.recipe.output else Path(plan.folder)
-        print(
-            f"{destination}: {count(manifest.rows)} rows, {count(manifest.tokens)} tokens, digest {manifest.digest[:16]}"
-        )
-        print(f"why is a document in or out: recipec explain {destination} DOC", file=sys.stderr)
+        text = [manifest.model_dump_json(indent=2) for manifest in made]
+        print(f"[{', '.join(text)}]" if isinstance(plan, PhasedPlan) else text[0])
+        return ExitCode.OK
+    folder = Path(plan.phases[0].folder if isinstance(plan, PhasedPlan) else plan.folder)
+    for manifest in made:
+        destination = folder / manifest.recipe.output.path if manifest.recipe.output else folder
+        rows, tokens = count(manifest.rows), count(manifest.tokens)
+        print(f"{destination}: {rows} rows, {tokens} tokens, digest {manifest.digest[:16]}")
+    print(f"why is a document in or out: recipec explain {destination} DOC", file=sys.stderr)
     return ExitCode.OK
 
 
-def confirm(plan: ExecutionPlan) -> None:
+def confirm(plan: ExecutionPlan | PhasedPlan) -> None:
     """Shows the plan and asks; anything but yes stops with nothing changed."""
     from recipec.cli import plan_view
 

@@ -31,9 +31,11 @@ def draw_table(console: Console, table: Table) -> None:
     drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, name in enumerate(table.header):
         drawn.add_column(name, justify="right" if index in table.numeric else "left", overflow="fold")
-    for row in table.rows:
+    for number, row in enumerate(table.rows):
+        shades = table.shades[number] if table.shades else [""] * len(row)
         # `Text` and not `str`, so that brackets in a domain's name are no markup.
-        drawn.add_row(*(Text(cell) for cell in row))
+        cells = zip(row, shades, strict=True)
+        drawn.add_row(*(Text(cell, style=f"white on {shade}" if shade else "") for cell, shade in cells))
     console.print()
     console.print(Text(table.title, style="bold"))
     if table.rows:

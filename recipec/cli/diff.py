@@ -59,7 +59,7 @@ def side(path: Path) -> Side:
     if path.is_dir():
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so no dataset"))
     if options.is_plan_file(path):
-        plan = planfile.read(path)
+        plan = planfile.read_one(path)
         stored = pipeline.stored_sample(plan)
         ledger = ledger_relation([stored]) if stored is not None else None
         loss = plan.forecast.loss if plan.forecast is not None else None
@@ -80,10 +80,10 @@ def show(result: Difference, old: Side, new: Side) -> None:
         console.print(line, markup=False, highlight=False)
     if result.domains:
         rows = tuple(
-            (c.domain, count(c.old_tokens), count(c.new_tokens), share(c.old_weight), share(c.new_weight))
+            (c.domain, count(c.old_tokens), count(c.new_tokens), share(c.old_weight), share(c.new_weight), c.cause)
             for c in result.domains
         )
-        header = ("domain", "tokens in A", "in B", "planned in A", "in B")
+        header = ("domain", "tokens in A", "in B", "planned in A", "in B", "because of")
         draw_table(console, Table("Domains", header, rows, frozenset({1, 2, 3, 4})))
     if result.loss is not None:
         before, after = result.loss

@@ -159,6 +159,10 @@ def write(path: Path, text: str, what: str) -> None:
 
 def is_plan_file(path: Path) -> bool:
     """Whether a path names a plan file (JSON) rather than a recipe: by its first character that is no white space."""
+    name, mark, number = str(path).rpartition("#")
+    if mark and number.isdecimal() and not path.exists():
+        # A phase of it.
+        path = Path(name)
     try:
         with path.open("rb") as file:
             return file.read(64).lstrip()[:1] == b"{"

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="every shard, filter, nested quota and step")
     parser.add_argument("--score", action="store_true", help="run all scores first; every figure is then exact")
     parser.add_argument("--summary-md", metavar="FILE", type=Path, help="write the plan as Markdown (`-` = stdout)")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the plan as a page")
     parser.add_argument(
         "--detailed-exitcode", action="store_true", help="exit 2 when `apply` would change something, 0 when not"
     )
@@ -47,22 +48,28 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             device=arguments.device,
             progress=progress,
         )
-    plan = planned.plan
     if arguments.output is not None:
-        planfile.write(plan, arguments.output)
+        planfile.write(planned.whole, arguments.output)
     if arguments.json:
-        print(plan.model_dump_json(indent=2))
+        print(planned.whole.model_dump_json(indent=2))
     elif arguments.summary_md is None or str(arguments.summary_md) != "-":
-        plan_view.print_plan(plan, full=arguments.full)
+        plan_view.print_plan(planned.whole, full=arguments.full)
     if arguments.summary_md is not None:
-        text = plan_view.markdown(plan, full=arguments.full)
+        text = plan_view.markdown(planned.whole, full=arguments.full)
         if str(arguments.summary_md) == "-":
             print(text, end="")
         else:
             storage.write_text(arguments.summary_md, text)
+    if arguments.html is not None:
+        storage.write_text(arguments.html, plan_view.page(planned.whole, full=arguments.full))
     views.show_diagnostics(planned.diagnostics, json=False)
     if arguments.output is not None:
         print(f"wrote {arguments.output}; run it with `recipec apply {arguments.output}`", file=sys.stderr)
     # Everything before the writing was run to make this plan; what `apply` would still do is to write.
-    changes = any(step.action != "reuse" for step in plan.steps if step.op.kind == "write" or not plan.exact)
+    changes = any(
+        step.action != "reuse"
+        for plan in planned.plans
+        for step in plan.steps
+        if step.op.kind == "write" or not plan.exact
+    )
     return ExitCode.CHANGES if arguments.detailed_exitcode and changes else ExitCode.OK

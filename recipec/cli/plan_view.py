@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from recipec.cli import forecast_view
+from recipec.cli import forecast_view, reweight_view
+from recipec.cli import page as pages
 from recipec.cli.numbers import count, seconds, share, size
 from recipec.cli.tables import Table
 from recipec.ir import logical
-from recipec.ir.execution import ExecutionPlan, Step
+from recipec.ir.execution import ExecutionPlan, PhasedPlan, Step
 from recipec.ir.expressions import describe
 from recipec.ir.model import TokenCount
 from recipec.ir.selection import Cell, Selection
@@ -28,6 +30,8 @@ def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
         yield domains(plan.selection, nested=full)
         if plan.selection.cascades:
             yield cascades(plan.selection)
+    if plan.reweighting is not None:
+        yield from reweight_view.tables(plan.reweighting)
     if plan.forecast is not None:
         yield from forecast_view.tables(plan.forecast)
     yield steps(plan, full=full)
@@ -253,31 +257,75 @@ def conclusion(plan: ExecutionPlan) -> list[str]:
     return lines
 
 
-def markdown(plan: ExecutionPlan, *, full: bool = False) -> str:
+def parts(plan: ExecutionPlan | PhasedPlan) -> Iterator[tuple[str, ExecutionPlan]]:
+    """The plans of a plan, each with what it is of."""
+    if isinstance(plan, ExecutionPlan):
+        yield plan.recipe.path, plan
+        return
+    for number, one in enumerate(plan.phases):
+        start = one.recipe.before[-1].until if one.recipe.before else 0
+        end = start + (one.recipe.budget.tokens if one.recipe.budget else 0)
+        yield f"{one.recipe.path}, phase {number + 1}: from {count(start)} to {count(end)} tokens", one
+
+
+def waiting(plan: ExecutionPlan | PhasedPlan) -> list[str]:
+    """What is said of phases that cannot be planned yet."""
+    if isinstance(plan, ExecutionPlan) or not plan.waiting:
+        return []
+    return [f"phase {len(plan.phases) + 1} waits: {plan.waiting}"]
+
+
+def markdown(plan: ExecutionPlan | PhasedPlan, *, full: bool = False) -> str:
     """The plan as Markdown, for a comment on a change to the recipe."""
-    parts = [f"## recipec plan: `{plan.recipe.path}`", "", *(f"- {line}" for line in conclusion(plan)), ""]
-    for table in sections(plan, full=full):
-        parts += [f"### {table.title}", ""]
-        parts.append("| " + " | ".join(map(cell_text, table.header)) + " |")
-        parts.append("|" + "|".join("--:" if i in table.numeric else "---" for i in range(len(table.header))) + "|")
-        parts += ["| " + " | ".join(map(cell_text, row)) + " |" for row in table.rows]
-        parts.append("")
-    parts += [f"> warning: {warning}" for warning in plan.warnings]
-    return "\n".join(parts).rstrip() + "\n"
+    lines: list[str] = []
+    for title, one in parts(plan):
+        path, _, rest = title.partition(", ")
+        lines += [f"## recipec plan: `{path}`{f', {rest}' if rest else ''}", ""]
+        lines += [*(f"- {line}" for line in conclusion(one)), ""]
+        for table in sections(one, full=full):
+            lines += [f"### {table.title}", ""]
+            lines.append("| " + " | ".join(map(cell_text, table.header)) + " |")
+            marks = ("--:" if i in table.numeric else "---" for i in range(len(table.header)))
+            lines.append("|" + "|".join(marks) + "|")
+            lines += ["| " + " | ".join(map(cell_text, row)) + " |" for row in table.rows]
+            lines.append("")
+        lines += [*(f"> warning: {warning}" for warning in one.warnings), ""]
+    lines += waiting(plan)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def page(plan: ExecutionPlan | PhasedPlan, *, full: bool = False) -> str:
+    """The plan as a page."""
+    found = list(parts(plan))
+    tables = [table for _, one in found for table in sections(one, full=full)]
+    if len(found) > 1:
+        tables = [
+            replace(table, title=f"{table.title}, {title.partition(', ')[2]}")
+            for title, one in found
+            for table in sections(one, full=full)
+        ]
+    lines = [*(line for _, one in found for line in conclusion(one)), *waiting(plan)]
+    warnings = [warning for _, one in found for warning in one.warnings]
+    return pages.page(f"plan of {found[0][1].recipe.path}", tables, lines, warnings)
 
 
 def cell_text(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def print_plan(plan: ExecutionPlan, *, full: bool) -> None:
+def print_plan(plan: ExecutionPlan | PhasedPlan, *, full: bool) -> None:
     """The plan on stdout."""
     from recipec.cli.console import draw_table, stdout
 
     console = stdout()
-    console.print(f"[bold]{'plan' if plan.exact else 'estimated plan'}[/] ", end="")
-    console.print(f"of {plan.recipe.path}, seed {plan.recipe.seed}", markup=False, highlight=False)
-    for table in sections(plan, full=full):
-        draw_table(console, table)
-    for line in conclusion(plan):
+    for number, (title, one) in enumerate(parts(plan)):
+        if number:
+            console.print()
+        console.print(f"[bold]{'plan' if one.exact else 'estimated plan'}[/] ", end="")
+        console.print(f"of {title}, seed {one.recipe.seed}", markup=False, highlight=False)
+        for table in sections(one, full=full):
+            draw_table(console, table)
+        for line in conclusion(one):
+            console.print(line, markup=False, highlight=False)
+    for line in waiting(plan):
         console.print(line, markup=False, highlight=False)

@@ -11,7 +11,8 @@ from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from recipec.cli.reweight_view import Measurement
+    from recipec.influence import Measured
+    from recipec.reweighting.problem import Problem
 
 EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model) the influence of each domain of the pool on
 each target is measured: gradients of the loss on the target's held-out examples against those of equal samples of the
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidates", metavar="FILE.csv", type=Path, help="write the mixtures to label, and end")
     parser.add_argument("--labels", metavar="TABLE", type=Path, help="mixtures with their `gain`, larger is better")
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the weights for `mixture from`")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as a page with the heat map")
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
@@ -68,37 +70,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from recipec import storage
     from recipec.cli import reweight_view, views
-    from recipec.reweighting import inputs, modelled, solver
-    from recipec.reweighting.report import Report
+    from recipec.influence import proposing
+    from recipec.reweighting import answering, inputs, modelled, solver
 
     check(arguments)
-    measured = _measured(arguments) if arguments.recipe is not None else None
-    problem = measured.problem if measured else inputs.read(arguments.influence, arguments.prior, arguments.quota)
+    if arguments.recipe is not None:
+        measured, problem = _measured(arguments)
+    else:
+        measured, problem = None, inputs.read(arguments.influence, arguments.prior, arguments.quota)
     problem = inputs.weighted(problem, arguments.alpha, arguments.beta, arguments.gamma)
-    direct = solver.solve(problem)
-    found = Report(problem, direct.weights, direct)
     if arguments.candidates is not None:
-        mixtures = modelled.candidates(problem, direct.weights)
+        mixtures = modelled.candidates(problem, solver.solve(problem).weights)
         reweight_view.write_mixtures(arguments.candidates, problem, mixtures)
         return ExitCode.OK
-    if arguments.method == "model":
-        if arguments.labels is not None:
-            mixtures, gains = inputs.labels(arguments.labels, problem)
-        else:
-            mixtures = modelled.candidates(problem, direct.weights)
-            gains = modelled.influence_labels(problem, mixtures)
-        fitted = modelled.search(problem, direct.weights, mixtures, gains)
-        found = Report(problem, fitted.weights, direct, fitted)
-    value = reweight_view.as_json(found)
-    if measured is not None:
-        value |= measured.as_json(problem)
+    labelled = inputs.labels(arguments.labels, problem) if arguments.labels is not None else None
+    report = answering.answer(problem, arguments.method, labelled)
+    found = proposing.record(report, measured) if measured is not None else report.record()
     if arguments.output is not None:
         tables = [path for path in (arguments.influence, arguments.prior) if path is not None]
-        reweight_view.write(arguments.output, value, tables)
-    reweight_view.show(found, value, json=arguments.json)
+        reweight_view.write(arguments.output, found, tables)
+    if arguments.html is not None:
+        storage.write_text(arguments.html, reweight_view.page(found))
+    reweight_view.show(found, json=arguments.json)
     if not arguments.json:
-        views.show_diagnostics((*(measured.warnings if measured else ()), *found.warnings()), json=False)
+        views.show_diagnostics(reweight_view.warnings(found), json=False)
     return ExitCode.OK
 
 
@@ -124,11 +121,11 @@ def check(arguments: argparse.Namespace) -> None:
         raise Failure(*(Diagnostic("R1304", problem, helps=("see `recipec reweight --help`",)) for problem in problems))
 
 
-def _measured(arguments: argparse.Namespace) -> Measurement:
+def _measured(arguments: argparse.Namespace) -> tuple[Measured, Problem]:
     from recipec import pipeline
     from recipec.cli import bars, reweight_view
     from recipec.influence import Options
-    from recipec.influence.weighing import errors, problem, stability, warnings
+    from recipec.influence.weighing import problem
 
     chosen = Options(
         checkpoint=arguments.checkpoint,
@@ -150,5 +147,4 @@ def _measured(arguments: argparse.Namespace) -> Measurement:
         )
     if arguments.table is not None:
         reweight_view.write_influence(arguments.table, found)
-    whole = problem(found, recipe)
-    return reweight_view.Measurement(found, whole, *errors(found, whole), stability(found), warnings(found))
+    return found, problem(found, recipe)

@@ -10,7 +10,7 @@ from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from recipec.ir.execution import ExecutionPlan, Manifest
+    from recipec.ir.execution import ExecutionPlan, Manifest, PhasedPlan
     from recipec.source import Source
 
 EPILOG = """examples:
@@ -40,13 +40,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     elif arguments.path.is_dir():
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so no dataset"))
     elif options.is_plan_file(arguments.path):
-        show_plan(planfile.read(arguments.path), json=arguments.json)
+        whole = planfile.read(arguments.path) if arguments.path.is_file() else planfile.read_one(arguments.path)
+        show_plan(whole, json=arguments.json)
     else:
         show_recipe(arguments)
     return ExitCode.OK
 
 
-def show_plan(plan: ExecutionPlan, *, json: bool) -> None:
+def show_plan(plan: ExecutionPlan | PhasedPlan, *, json: bool) -> None:
     from recipec.cli import plan_view
 
     if json:
@@ -77,7 +78,7 @@ def show_recipe(arguments: argparse.Namespace) -> None:
                 settings=settings,
                 progress=progress,
             )
-        show_plan(planned.plan, json=arguments.json)
+        show_plan(planned.whole, json=arguments.json)
         return
     recipe = pipeline.compile_recipe(arguments.path, parameters).recipe
     if stage == "model":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recipec import storage
+from recipec.database import shards
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.influence import sample
+from recipec.ir import model
 from recipec.ir.expressions import Frozen
 from recipec.models import cache
 from recipec.models.job import Measure
@@ -62,12 +64,56 @@ class Measured(Frozen):
     domain_tokens: tuple[int, ...]
 
 
+def stored(run: Run, options: Options) -> Measured | None:
+    """What was measured before on the same pool and targets, at the same checkpoint; nothing is read for it but files'
+    identities.
+
+    Raises:
+        Failure: the recipe has no (such) target, or the checkpoint cannot be read.
+    """
+    place = _place(run, options)
+    return Measured.model_validate_json(place.read_bytes()) if place.is_file() else None
+
+
 def measure(run: Run, scorer: Scorer, options: Options) -> Measured:
     """The influence of every domain of the pool on the targets; from the state folder where it was measured before.
 
     Raises:
         Failure: the recipe has no (such) target or domain, the checkpoint cannot be read, or a domain has too little text.
     """
+    place = _place(run, options)
+    if place.is_file():
+        return Measured.model_validate_json(place.read_bytes())
+    chosen = _targets(run, options)
+    checkpoint = cache.find(options.checkpoint, run.folder)
+    pool = sample.domains(run)
+    if len(pool) < 2:
+        raise Failure(Diagnostic("R1308", f"the pool has {len(pool)} domains, and weights need at least two"))
+    texts = run.store.root / "tmp" / "influence.parquet"
+    sample.write(run, chosen, list(pool), options.tokens, texts)
+    # What is measured is its texts: other filters that leave the same sample cost nothing.
+    key = {**_settings(run, options, checkpoint.digest), "texts": storage.sha256_file(texts)}
+    folder = run.store.root / "influence" / _name(key)
+    out = folder / "measured.json"
+    if not out.is_file():
+        names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(pool)}
+        _run(run, scorer, options, names, str(checkpoint.folder), str(texts), folder)
+    texts.unlink(missing_ok=True)
+    value = json.loads(out.read_text(encoding="utf-8"))
+    found = Measured(
+        options=options,
+        tasks=tuple(target.name for target in chosen),
+        domains=tuple(pool),
+        shards=value["influence"],
+        pool=tuple(pool.values()),
+        task_tokens=value["task_tokens"],
+        domain_tokens=value["domain_tokens"],
+    )
+    storage.write_text(place, found.model_dump_json() + "\n")
+    return found
+
+
+def _targets(run: Run, options: Options) -> list[model.Target]:
     known = {target.name: target for target in run.recipe.targets}
     problems = [
         Diagnostic("R1308", f"the recipe has no target `{name}`", helps=did_you_mean(name, known))
@@ -78,36 +124,34 @@ def measure(run: Run, scorer: Scorer, options: Options) -> Measured:
         problems.append(Diagnostic("R1308", "the recipe has no target, and influence is on targets"))
     if problems:
         raise Failure(*problems)
+    return [known[name] for name in options.targets or known]
+
+
+def _place(run: Run, options: Options) -> Path:
+    """Where a measurement of this pool is kept: by the identities of everything that it is made from."""
+    chosen = _targets(run, options)
     checkpoint = cache.find(options.checkpoint, run.folder)
-    chosen = [known[name] for name in options.targets or known]
-    pool = sample.domains(run)
-    if len(pool) < 2:
-        raise Failure(Diagnostic("R1308", f"the pool has {len(pool)} domains, and weights need at least two"))
-    texts = run.store.root / "tmp" / "influence.parquet"
-    sample.write(run, chosen, list(pool), options.tokens, texts)
+    files = [storage.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)]
     key = {
+        **_settings(run, options, checkpoint.digest),
+        "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
+        "files": files,
+        "pool": [[shard.sha256, run.ids[position], own] for shard, position, own in run.pool_ends()],
+    }
+    return run.store.root / "measured" / f"{_name(key)}.json"
+
+
+def _settings(run: Run, options: Options, checkpoint: str) -> dict[str, Any]:
+    return {
         "version": MEASURED_VERSION,
-        "texts": storage.sha256_file(texts),
-        "checkpoint": checkpoint.digest,
+        "checkpoint": checkpoint,
         "options": options.model_dump(mode="json", exclude={"checkpoint", "targets", "memory"}),
         "seed": run.recipe.seed,
     }
-    folder = run.store.root / "influence" / storage.sha256_text(storage.canonical_json(key))[:32]
-    out = folder / "measured.json"
-    if not out.is_file():
-        names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(pool)}
-        _run(run, scorer, options, names, str(checkpoint.folder), str(texts), folder)
-    texts.unlink(missing_ok=True)
-    value = json.loads(out.read_text(encoding="utf-8"))
-    return Measured(
-        options=options,
-        tasks=tuple(target.name for target in chosen),
-        domains=tuple(pool),
-        shards=value["influence"],
-        pool=tuple(pool.values()),
-        task_tokens=value["task_tokens"],
-        domain_tokens=value["domain_tokens"],
-    )
+
+
+def _name(key: dict[str, Any]) -> str:
+    return storage.sha256_text(storage.canonical_json(key))[:32]
 
 
 def _run(

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from recipec import regression
-from recipec.diagnostics import Diagnostic, Failure, Severity, did_you_mean
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.influence.measurement import Measured
 from recipec.ir import model
 from recipec.reweighting.problem import Problem
 from recipec.reweighting.solver import solve
+from recipec.selection.projection import Node, shared_out
 from recipec.tables import Array
 
 STABLE = 0.5
 """Mean rank correlation between parts of the sample, below which a task's order of domains is noise."""
 
 
-def problem(measured: Measured, recipe: model.Recipe) -> Problem:
+def problem(
+    measured: Measured, recipe: model.Recipe, *, within: bool = False, drawn: Mapping[str, float] | None = None
+) -> Problem:
     """The problem of a recipe. The prior is its own mixture where that is written out, else the pool's tokens.
+
+    Args:
+        within: the prior is what quotas and repetition limits make of that, the nearest within them.
+        drawn: tokens of each domain that earlier phases draw of what repetition limits allow.
 
     Raises:
         Failure: its mixture has other domains than the pool.
@@ -28,7 +36,10 @@ def problem(measured: Measured, recipe: model.Recipe) -> Problem:
     prior = pool / pool.sum()
     if recipe.mixture.kind == "explicit":
         prior = _explicit(measured, recipe)
-    low, high = _bounds(measured, recipe)
+    low, high = _bounds(measured, recipe, drawn or {})
+    if within and low.sum() <= 1 <= high.sum():
+        nodes = [Node(low[j], high[j], j, prior[j]) for j in range(len(prior))]
+        prior = np.array(list(shared_out(nodes, 1.0).values()))
     influence = np.array(measured.shards).mean(axis=0)
     return Problem(measured.tasks, measured.domains, influence, prior, low, high)
 
@@ -51,7 +62,7 @@ def _explicit(measured: Measured, recipe: model.Recipe) -> Array:
     return np.array([weights.get(name, 0.0) for name in measured.domains])
 
 
-def _bounds(measured: Measured, recipe: model.Recipe) -> tuple[Array, Array]:
+def _bounds(measured: Measured, recipe: model.Recipe, drawn: Mapping[str, float]) -> tuple[Array, Array]:
     """Quotas of whole domains as shares, and what repetition limits leave of a budget."""
     budget = recipe.budget.tokens if recipe.budget is not None else None
     low, high = np.zeros(len(measured.domains)), np.ones(len(measured.domains))
@@ -63,7 +74,8 @@ def _bounds(measured: Measured, recipe: model.Recipe) -> tuple[Array, Array]:
         own = [limit for limit in recipe.repeats if limit.domain == name and limit.most is not None]
         limits = own or [limit for limit in recipe.repeats if limit.domain is None and limit.most is not None]
         if budget and limits:
-            high[j] = min(high[j], max(low[j], measured.pool[j] * min(one.most or 0 for one in limits) / budget))
+            left = measured.pool[j] * min(one.most or 0 for one in limits) - drawn.get(name, 0.0)
+            high[j] = min(high[j], max(low[j], left / budget))
     return low, high
 
 
@@ -98,17 +110,20 @@ def stability(measured: Measured) -> tuple[float, ...]:
     return tuple(float(np.mean(one)) for one in found)
 
 
-def warnings(measured: Measured) -> tuple[Diagnostic, ...]:
-    """Where the measurement is noise, and where it had less text than was asked for."""
-    words = [
+def noise(measured: Measured) -> tuple[str, ...]:
+    """The tasks for which the order of domains is within noise, in words."""
+    return tuple(
         f"the order of domains for `{task}` is within noise: parts of the sample agree by {value:.2f} only"
         for task, value in zip(measured.tasks, stability(measured), strict=True)
         if value < STABLE
-    ]
+    )
+
+
+def thin(measured: Measured) -> tuple[str, ...]:
+    """The domains that had less text than was asked for, in words."""
     asked = measured.options.tokens // measured.options.length * measured.options.length
-    words += [
+    return tuple(
         f"domain `{name}` has only {tokens:,} of {asked:,} tokens for its sample"
         for name, tokens in zip(measured.domains, measured.domain_tokens, strict=True)
         if tokens < asked
-    ]
-    return tuple(Diagnostic("R1311", message, severity=Severity.WARNING) for message in words)
+    )

@@ -11,6 +11,7 @@ from recipec.ir.expressions import Frozen, Type
 from recipec.ir.forecast import Forecast
 from recipec.ir.logical import Op
 from recipec.ir.model import Recipe
+from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
 
 PLAN_VERSION = 1
@@ -77,8 +78,21 @@ class ExecutionPlan(Frozen):
     selection: Selection | None
     exact: bool
     forecast: Forecast | None = None  # what the budget's law says of the selection
+    reweighting: Reweighting | None = None  # where influence decides the mixture, and was measured
     sample: str = ""  # "4 096 of 1 200 000 documents, keyed" when not exact
     warnings: tuple[str, ...] = ()
+
+
+class PhasedPlan(Frozen):
+    """A plan file of a recipe with phases: a plan for each, in the order of training.
+
+    Attributes:
+        waiting: why the phases that come after the last of these cannot be planned yet; "" where none do.
+    """
+
+    version: Literal[1] = 1
+    phases: tuple[ExecutionPlan, ...]
+    waiting: str = ""
 
 
 class DataFile(Frozen):

@@ -110,7 +110,11 @@ class Rank(Frozen):
 
 
 class Sample(Frozen):
-    """Result: the ledger's columns, `expected, scale, cap, copies, reason` added to the ranked candidates."""
+    """Result: the ledger's columns, `expected, scale, cap, copies, reason` added to the ranked candidates.
+
+    Its input is a `Rank`, or, in a recipe with phases, the `Sample` of the phase before: then `draw` and `cap` are what that
+    leaves of them, and `before BIGINT` counts the copies of all earlier phases. `already` are the tokens those asked for.
+    """
 
     kind: Literal["sample"] = "sample"
     input: int
@@ -121,6 +125,7 @@ class Sample(Frozen):
     tokens: int | None
     shortfall: Literal["error", "shrink"]
     allow_vanishing: bool
+    already: int = 0
 
 
 class Write(Frozen):
@@ -138,3 +143,14 @@ Op = Annotated[Read | Filter | Score | Gather | Rank | Sample | Write, Field(dis
 
 class LogicalPlan(Frozen):
     ops: tuple[Op, ...]
+
+    @property
+    def end(self) -> int:
+        """The position of the `Sample` that decides the dataset: the last, where phases come before it."""
+        return max(position for position, op in enumerate(self.ops) if isinstance(op, Sample))
+
+    @property
+    def sample(self) -> Sample:
+        op = self.ops[self.end]
+        assert isinstance(op, Sample)
+        return op

@@ -190,10 +190,12 @@ class LawFacts(Frozen):
 class Mixture(Frozen):
     """Domain weights before the quotas. "natural": what the curves give; "proportional": the pool's unique tokens;
     "explicit": as written or read from `path` (whose sha256 is `digest`); they sum to 1, an unlisted domain has 0.
-    "infolaw": those of the greatest information under `law` (recipec.selection.mixing)."""
+    "infolaw": those of the greatest information under `law` (recipec.selection.mixing). "tikmix": those of the mixer of
+    that name with `params`; `weights` are there once influence is measured, and until then it is "proportional"."""
 
-    kind: Literal["natural", "proportional", "explicit", "infolaw"] = "natural"
+    kind: Literal["natural", "proportional", "explicit", "infolaw", "tikmix"] = "natural"
     law: LawFacts | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
     weights: tuple[tuple[str, NonNegativeFloat], ...] = ()
     path: str = ""
     digest: str = ""
@@ -266,6 +268,24 @@ class Budget(Frozen):
     origin: Origin
 
 
+class Phase(Frozen):
+    """A stretch of training with a mixture of its own.
+
+    Attributes:
+        until: tokens from the start of training at which it ends.
+        tokens: of it alone.
+        quotas: its own and those of the recipe that it does not replace.
+        canonical: the canonical text of what it states.
+    """
+
+    until: PositiveInt
+    tokens: PositiveInt
+    mixture: Mixture
+    quotas: tuple[Quota, ...]
+    canonical: str
+    origin: Origin
+
+
 class Output(Frozen):
     format: str  # a module of recipec.formats: "parquet", "jsonl"
     path: str  # as written, relative to the recipe's folder
@@ -301,6 +321,8 @@ class Recipe(Frozen):
     allow_bad: float = 0.001  # share of rows that may be unreadable before a run stops
     allow_vanishing: bool = False
     output: Output | None = None  # apply needs one
+    phases: tuple[Phase, ...] = ()  # all of them, in a recipe as it is written
+    before: tuple[Phase, ...] = ()  # in the recipe of one phase: those before it, their mixtures decided
 
     @property
     def clauses(self) -> tuple[Clause | Duplicates, ...]:

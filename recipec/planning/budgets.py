@@ -40,8 +40,10 @@ def measured(
     """
     table = f"read_parquet({literal(str(ledger))})"
     whole = isinstance(op.sample, model.Top)
-    limit, nest = "coalesce(cap, 'inf' :: DOUBLE)", nest_of(op) if nested else "0"
-    found = bands(connection, table, limit=limit, copies="copies", count=count, whole=whole, nest=nest)
+    # The law is on the whole of training: what earlier phases drew counts.
+    before = " + before" if op.already else ""
+    limit, nest = f"coalesce(cap{before}, 'inf' :: DOUBLE)", nest_of(op) if nested else "0"
+    found = bands(connection, table, limit=limit, copies=f"(copies{before})", count=count, whole=whole, nest=nest)
     sums = (np.asarray(x / share) for x in (found.unique, found.most, found.drawn, found.fresh))
     return Bands(found.domains, found.nests, *sums)
 
@@ -49,7 +51,7 @@ def measured(
 def pool_of(found: Bands, op: logical.Sample) -> forecasting.Pool:
     """The pool that the best mixture is made of, and the quotas it keeps."""
     names = sorted(set(found.domains))
-    groups = mixing.groups(found, op.quotas, float(op.tokens or found.drawn.sum()))
+    groups = mixing.groups(found, op.quotas, float(op.tokens + op.already if op.tokens else found.drawn.sum()))
     numbers = tuple(names.index(domain) for domain in found.domains)
     return forecasting.Pool(found.unique, found.drawn, found.most, groups, numbers)
 

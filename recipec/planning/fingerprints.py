@@ -45,7 +45,7 @@ def _around(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> list[Any]:
     """What a cascade's choice of documents depends on besides its own score: everything that ranks, and where a
     selection ends."""
     ops = [op for op in plan.ops if not isinstance(op, logical.Write | logical.Sample)]
-    samples = [without_origins(op.sample.model_dump(mode="json")) for op in plan.ops if isinstance(op, logical.Sample)]
+    samples = [without_origins(plan.sample.sample.model_dump(mode="json"))]
     return [
         [described(op) for op in ops],
         samples,

@@ -33,6 +33,8 @@ def lower(recipe: model.Recipe) -> logical.LogicalPlan:
     nests = tuple(f"nest_{index}" for index in range(len(_nested(recipe))))
     ops.append(logical.Gather(inputs=ends, criteria=criteria, duplicates=duplicates, caps=caps, nests=nests))
     ops.append(_rank(recipe, len(ops) - 1))
+    for phase in recipe.before:
+        ops.append(_sample(recipe, len(ops) - 1, phase))
     ops.append(_sample(recipe, len(ops) - 1))
     if recipe.output is not None:
         ops.append(logical.Write(input=len(ops) - 1, output=recipe.output, seed=recipe.seed, sources=recipe.sources))
@@ -133,14 +135,20 @@ def _rank(recipe: model.Recipe, position: int) -> logical.Rank:
     )
 
 
-def _sample(recipe: model.Recipe, position: int) -> logical.Sample:
+def _sample(recipe: model.Recipe, position: int, phase: model.Phase | None = None) -> logical.Sample:
+    """The sampling of a recipe, or of a phase before it."""
+    tokens = recipe.budget.tokens if recipe.budget else None
+    already = recipe.before[-1].until if recipe.before else 0
+    if phase is not None:
+        tokens, already = phase.tokens, phase.until - phase.tokens
     return logical.Sample(
         input=position,
         sample=recipe.sample,
-        mixture=recipe.mixture,
-        quotas=recipe.quotas,
+        mixture=phase.mixture if phase is not None else recipe.mixture,
+        quotas=phase.quotas if phase is not None else recipe.quotas,
         repeats=tuple(repeat for repeat in recipe.repeats if not repeat.per_document),
-        tokens=recipe.budget.tokens if recipe.budget else None,
+        tokens=tokens,
         shortfall=recipe.shortfall,
         allow_vanishing=recipe.allow_vanishing,
+        already=already,
     )

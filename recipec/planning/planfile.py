@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.ir.execution import PLAN_VERSION, ExecutionPlan
+from recipec.ir.execution import PLAN_VERSION, ExecutionPlan, PhasedPlan
 from recipec.ir.expressions import Apply
 from recipec.ir.logical import Gather, LogicalPlan
 
 
-def write(plan: ExecutionPlan, path: Path) -> None:
+def write(plan: ExecutionPlan | PhasedPlan, path: Path) -> None:
     """Writes a plan file, whole or not at all."""
     try:
         storage.write_text(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
@@ -24,7 +24,7 @@ def write(plan: ExecutionPlan, path: Path) -> None:
         ) from None
 
 
-def read(path: Path) -> ExecutionPlan:
+def read(path: Path) -> ExecutionPlan | PhasedPlan:
     """The plan of a file.
 
     Raises:
@@ -41,13 +41,32 @@ def read(path: Path) -> ExecutionPlan:
         message = f"the plan file has version {version}, expected {PLAN_VERSION}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",)))
     try:
-        plan = ExecutionPlan.model_validate(value)
-        _check(LogicalPlan(ops=tuple(step.op for step in plan.steps)))
+        plan = PhasedPlan.model_validate(value) if "phases" in value else ExecutionPlan.model_validate(value)
+        for one in plan.phases if isinstance(plan, PhasedPlan) else (plan,):
+            _check(LogicalPlan(ops=tuple(step.op for step in one.steps)))
     except (ValidationError, ValueError, RecursionError) as error:
         detail = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
         message = f"the plan file is damaged: {detail.lower()}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",))) from None
     return plan
+
+
+def read_one(path: Path) -> ExecutionPlan:
+    """The plan of a file; of one with phases `PATH#2` is that of the second.
+
+    Raises:
+        Failure: as `read`, or it has phases and none of them is named.
+    """
+    name, mark, number = str(path).rpartition("#")
+    named = mark and number.isdecimal() and not path.is_file()
+    plan = read(Path(name) if named else path)
+    if isinstance(plan, ExecutionPlan):
+        return plan
+    count = len(plan.phases)
+    if not named or not 1 <= int(number) <= count:
+        helps = (f"name one of them: `{name if named else path}#1`" + (f" to `#{count}`" if count > 1 else ""),)
+        raise Failure(Diagnostic("R1505", "the plan file has phases, and this takes one of them", helps=helps))
+    return plan.phases[int(number) - 1]
 
 
 def _check(plan: LogicalPlan) -> None:

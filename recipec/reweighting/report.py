@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recipec.diagnostics import Diagnostic, Severity
+from recipec.ir.reweighting import Predictor, Reweighting
 from recipec.reweighting.modelled import Modelled
 from recipec.reweighting.problem import Problem
 from recipec.reweighting.solver import Solution
@@ -14,6 +15,10 @@ from recipec.tables import Array
 
 BINDS = 1e-6
 """A multiplier above this is of a constraint that decides something."""
+
+
+WORSE = 1e-6
+"""Of a task's gain, as a share of the most that one domain gives: a loss that is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ class Report:
         still = np.abs(self.weights - self.problem.prior).max() < 1e-6
         if still and not np.allclose(self.problem.influence, self.problem.influence[:, :1]):
             words.append("no other weights leave every task as well off as the prior: the answer is the prior itself")
+        scaled = self.problem.scaled @ (self.weights - self.problem.prior)
+        worse = [task for task, value in zip(self.problem.tasks, scaled, strict=True) if value < -WORSE]
+        if worse:
+            words.append(f"{', '.join(f'`{task}`' for task in worse)} fares worse than under the prior")
         if self.modelled is not None and self.modelled.used.kind == "linear":
             lightgbm, linear = self.modelled.judged
             words.append(
@@ -64,3 +73,45 @@ class Report:
                 f"{lightgbm.rank_correlation:.3f} against {linear.rank_correlation:.3f}): the linear one is used"
             )
         return tuple(Diagnostic("R1307", message, severity=Severity.WARNING) for message in words)
+
+    def record(self) -> Reweighting:
+        """As a plan keeps it and a view draws it."""
+        p, d = self.problem, self.direct
+        spread, gain, entropy = p.terms(self.weights)
+        found = Reweighting(
+            tasks=p.tasks,
+            domains=p.domains,
+            influence=_rows(p.influence),
+            scaled=_rows(p.scaled),
+            prior=_row(p.prior),
+            weights=_row(self.weights),
+            before=_row(p.scaled @ p.prior),
+            gains=_row(p.scaled @ self.weights),
+            slack=_row(p.slack(self.weights)),
+            multipliers=_row(d.multipliers),
+            objective=p.objective(self.weights),
+            prior_objective=p.objective(p.prior),
+            spread=spread,
+            gain=gain,
+            entropy=entropy,
+            alpha=p.alpha,
+            beta=p.beta,
+            gamma=p.gamma,
+            effective_domains=self.effective_domains,
+            binding=tuple(self.binding()),
+            warnings=tuple(warning.message for warning in self.warnings()),
+        )
+        m = self.modelled
+        if m is None:
+            return found
+        judged = tuple(Predictor(kind=j.kind, rank_correlation=j.rank_correlation, mae=j.mae) for j in m.judged)
+        modelled = {"direct": _row(d.weights), "used": m.used.kind, "predictors": judged}
+        return found.model_copy(update={**modelled, "predicted": m.gain, "predicted_direct": m.start})
+
+
+def _row(values: Array) -> tuple[float, ...]:
+    return tuple(map(float, values))
+
+
+def _rows(values: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(_row, values))

@@ -7,6 +7,7 @@ always a point inside everything, and the method is the barrier method (Boyd & V
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,11 +46,20 @@ class Solution:
     at_high: Array
 
 
+class Infeasible(Failure):
+    """No weights are within the bounds and give each task what the prior gives it; `held` are the domains whose bounds
+    are in the way."""
+
+    def __init__(self, message: str, held: Sequence[str], helps: tuple[str, ...] = ()) -> None:
+        super().__init__(Diagnostic("R1305", message, helps=helps), exit_code=ExitCode.INFEASIBLE)
+        self.held = tuple(held)
+
+
 def solve(problem: Problem) -> Solution:
     """The optimum.
 
     Raises:
-        Failure: no weights are within the bounds and give each task what the prior gives it.
+        Infeasible: no weights are within the bounds and give each task what the prior gives it.
     """
     check_feasible(problem)
     m = len(problem.domains)
@@ -190,7 +200,7 @@ def check_feasible(problem: Problem) -> None:
     """Looks for weights within everything by a linear programme that lets each constraint give way.
 
     Raises:
-        Failure: there are none; it names the bounds and the tasks that cannot hold together.
+        Infeasible: there are none; it names the bounds and the tasks that cannot hold together.
     """
     from scipy.optimize import linprog
 
@@ -198,7 +208,8 @@ def check_feasible(problem: Problem) -> None:
         which = "low" if problem.low.sum() > 1 else "high"
         total = float(problem.low.sum() if which == "low" else problem.high.sum())
         message = f"the bounds cannot hold: the {which} ones sum to {total:.4g}"
-        raise Failure(Diagnostic("R1305", message), exit_code=ExitCode.INFEASIBLE)
+        bound = problem.low > 0 if which == "low" else problem.high < 1
+        raise Infeasible(message, [domain for domain, one in zip(problem.domains, bound, strict=True) if one])
     n, m = problem.influence.shape
     scaled = problem.scaled
     # Weights, and by how much each task falls short: as little as can be.
@@ -216,10 +227,10 @@ def check_feasible(problem: Problem) -> None:
         return
     tasks = ", ".join(f"`{task}`" for task, value in zip(problem.tasks, short, strict=True) if value > 1e-7)
     held = [
-        f"`{domain}` {problem.low[j]:.4g} … {problem.high[j]:.4g}"
-        for j, domain in enumerate(problem.domains)
+        j
+        for j in range(m)
         if (found.lower.marginals[j] > 1e-9 and problem.low[j] > 0) or found.upper.marginals[j] < -1e-9
     ]
     message = f"within the bounds {tasks} must fare worse than under the prior"
-    helps = (f"what binds: {', '.join(held)}",) if held else ()
-    raise Failure(Diagnostic("R1305", message, helps=helps), exit_code=ExitCode.INFEASIBLE)
+    words = ", ".join(f"`{problem.domains[j]}` {problem.low[j]:.4g} … {problem.high[j]:.4g}" for j in held)
+    raise Infeasible(message, [problem.domains[j] for j in held], (f"what binds: {words}",) if held else ())

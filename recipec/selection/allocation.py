@@ -70,10 +70,12 @@ def _asked(op: logical.Sample, pools: Sequence[Pool]) -> dict[Key, float]:
     """The mixture's weight of each cell before any bound; cells of a domain share by what the curves give."""
     by_domain: dict[str, float] = {}
     for pool in pools:
-        amount = float(pool.tokens) if op.mixture.kind == "proportional" else pool.natural
+        # What influence would make of the pool's proportions is not known before it is measured.
+        whole = op.mixture.kind in ("proportional", "tikmix")
+        amount = float(pool.tokens) if whole else pool.natural
         by_domain[pool.domain] = by_domain.get(pool.domain, 0.0) + amount
     total = math.fsum(by_domain.values())
-    if op.mixture.kind == "explicit":
+    if op.mixture.weights:
         weights = dict(op.mixture.weights)
         _check_known(op, weights, by_domain)
     else:

@@ -21,14 +21,21 @@ if TYPE_CHECKING:
 INFINITE = "'inf' :: DOUBLE"
 
 
-def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, destination: Path) -> Selection:
+def sample(
+    connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, destination: Path, *, follows: bool = False
+) -> Selection:
     """Writes the candidates with `expected, scale, cap, copies, reason` added; returns what came of it (its `stats` are
     those of `Rank`, and not known here).
+
+    Args:
+        follows: `ranked` is the result of the phase before, and what it drew is drawn already.
 
     Raises:
         Failure: the bounds cannot all hold, or a domain with a weight gets no document.
     """
     table = f"read_parquet({literal(str(ranked))})"
+    if follows:
+        table = _left(connection, table)
     op = mixing.decided(connection, op, table, limit(op), nest_of(op))
     pools = _pools(connection, op, table)
     allocation = allocate(op, pools)
@@ -49,6 +56,26 @@ def sample(connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, des
         destination.unlink(missing_ok=True)
         raise
     return result
+
+
+def _left(connection: DuckDBPyConnection, ledger: str) -> str:
+    """The candidates as a phase leaves them to the next one.
+
+    Over all phases a document has ⌈min(Σ c·S, R) − u⌉ copies, so that a document comes again only when the others have
+    come. What a phase adds to that is ⌈min(c·S, R') − u'⌉ with u' = u + copies − c·S, in [0, 1), and R' = R − copies of the
+    phase before: every rule of one phase then holds for the next as it is.
+    """
+    names = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {ledger}").fetchall()}
+    spent = f"draw + copies - least(scale * expected, coalesce(cap, {INFINITE}))"
+    draw = f"CASE WHEN scale IS NULL THEN draw ELSE greatest(0.0 :: DOUBLE, least({spent}, {BELOW_ONE})) END"
+    changed = f"{draw} AS draw, cap - copies AS cap"
+    gone = "expected, scale, copies, reason"
+    if "before" in names:
+        return f"(SELECT * EXCLUDE ({gone}) REPLACE ({changed}, before + copies AS before) FROM {ledger})"
+    return f"(SELECT * EXCLUDE ({gone}) REPLACE ({changed}), copies AS before FROM {ledger})"
+
+
+BELOW_ONE = "0.9999999999999999 :: DOUBLE"
 
 
 def redrawn(op: logical.Sample, rank: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from recipec import spec
 from recipec.diagnostics import Failure
 from recipec.ir import model
 from recipec.ir.expressions import Expression
-from recipec.semantics import quantities
+from recipec.semantics import calls, quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
 from recipec.semantics.typing import Scope, condition, named, over_columns, typed
@@ -17,10 +18,11 @@ from recipec.source import resolve_path
 from recipec.storage import sha256_file
 from recipec.syntax import ast, text
 
-ARRIVING = {"tikmix": "TiKMiX reweighting"}
+WORDS = ("natural", "proportional", "infolaw")
+"""Mixtures without arguments."""
 
 
-def mixture(context: Context, node: ast.Mixture | None) -> model.Mixture:
+def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) -> model.Mixture:
     if node is None:
         return model.Mixture()
     origin = model.Origin.of(node.span)
@@ -30,22 +32,35 @@ def mixture(context: Context, node: ast.Mixture | None) -> model.Mixture:
         case ast.Name(text="infolaw"):
             # The law is the budget's; `budgets.mixture` brings it.
             return model.Mixture(kind="infolaw", origin=origin)
-        case ast.Name(text=word) if word in ARRIVING:
-            context.unavailable(f"mixture `{word}`", ARRIVING[word], node.value.span)
+        case ast.Name() as name if name.text in spec.names("mixers"):
+            # Every argument has a default.
+            return _by_mixer(context, ast.Call(name, (), span=name.span), targets) or model.Mixture()
         case ast.Name():
-            quantities.word(context, node.value, ("natural", "proportional", "infolaw"), "mixture")
-        case ast.Call(function=ast.Name(text="natural" | "proportional" | "infolaw" as word)):
-            context.error("R0208", f"mixture `{word}` takes no arguments", node.value.span, helps=(f"write `{word}`",))
-        case ast.Call(function=function) if function.text in ARRIVING:
-            context.unavailable(f"mixture `{function.text}`", ARRIVING[function.text], node.value.span)
+            quantities.word(context, node.value, (*WORDS, *spec.names("mixers")), "mixture")
+        case ast.Call(function=function) if function.text in WORDS:
+            helps = (f"write `{function.text}`",)
+            context.error("R0208", f"mixture `{function.text}` takes no arguments", node.value.span, helps=helps)
+        case ast.Call(function=function) if function.text in spec.names("mixers"):
+            return _by_mixer(context, node.value, targets) or model.Mixture()
         case ast.Call(function=function):
-            known = ("natural", "proportional", "infolaw", *ARRIVING)
-            context.unknown("R0222", "mixture", function.text, function.span, known)
+            context.unknown("R0222", "mixture", function.text, function.span, (*WORDS, *spec.names("mixers")))
         case ast.FromFile():
             return _mixture_file(context, node.value, origin) or model.Mixture()
         case tuple() as shares:
             return _explicit(context, shares, node, origin) or model.Mixture()
     return model.Mixture()
+
+
+def _by_mixer(context: Context, call: ast.Call, targets: Sequence[str]) -> model.Mixture | None:
+    """A mixture that is decided by a measurement, when it is planned."""
+    params = calls.checked(context, call, spec.find("mixers", call.function.text).params, targets)
+    if params is None:
+        return None
+    if not targets:
+        helps = ("state what the dataset is for: `target … { examples … }`",)
+        context.error("R0237", f"mixture `{call.function.text}` needs a target", call.span, helps=helps)
+        return None
+    return model.Mixture(kind="tikmix", params=params, origin=model.Origin.of(call.span))
 
 
 def _explicit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -20,19 +21,25 @@ def score_call(context: Context, call: ast.Call, targets: dict[str, ast.Target])
     """The call of a word of `recipec.criteria` as it is stored, or None (and diagnostics)."""
     word = call.function.text
     extension = spec.find("criteria", word)
-    values = arguments(context, call, extension.params)
-    if values is None:
-        return None
-    params = _validated(context, call, extension.params, values)
+    params = checked(context, call, extension.params, targets)
     if params is None:
-        return None
-    target = values.get("target")
-    if target is not None and target.value not in targets:
-        context.unknown("R0227", "target", str(target.value), target.span, targets)
         return None
     return model.ScoreCall(
         name=text(call), function=word, params=params, type=extension.type, origin=model.Origin.of(call.span)
     )
+
+
+def checked(context: Context, call: ast.Call, params: type[BaseModel], targets: Iterable[str]) -> dict[str, Any] | None:
+    """The arguments of a call as validated parameters, or None (and diagnostics); `target` must name one of `targets`."""
+    values = arguments(context, call, params)
+    if values is None:
+        return None
+    found = _validated(context, call, params, values)
+    target = values.get("target")
+    if found is not None and target is not None and target.value not in targets:
+        context.unknown("R0227", "target", str(target.value), target.span, targets)
+        return None
+    return found
 
 
 class Value:

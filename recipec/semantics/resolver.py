@@ -10,7 +10,7 @@ from typing import TypeVar
 from recipec.diagnostics import Diagnostic, has_errors, place
 from recipec.ir import model
 from recipec.ir.expressions import Score, scores_of
-from recipec.semantics import allocation, budgets, clauses, delivery, imports, parameters, sampling, sources
+from recipec.semantics import allocation, budgets, clauses, delivery, imports, parameters, phases, sampling, sources
 from recipec.semantics.context import Context, Environment
 from recipec.semantics.typing import Scope
 from recipec.source import Span
@@ -73,8 +73,6 @@ def _recipe(
     values: Mapping[str, ast.Expr],
     start: Span,
 ) -> model.Recipe | None:
-    for phases in _all(body, ast.Phases):
-        context.unavailable("`phases`", "TiKMiX reweighting", phases.span)
     nodes = _named(context, body, ast.Source, "source")
     if not nodes:
         context.error("R0203", "the recipe has no `source`", start, helps=("name the shards: `source web { … }`",))
@@ -91,7 +89,8 @@ def _recipe(
     sample = sampling.sample(context, sample_node, criteria, quality) if complete else model.All()
     bad, vanishing = delivery.allowed(context, _all(body, ast.Allow))
     seed = delivery.seed(context, _one(context, body, ast.Seed))
-    mixture = allocation.mixture(context, _one(context, body, ast.Mixture))
+    names = [node.name.text for node in target_nodes]
+    mixture = allocation.mixture(context, _one(context, body, ast.Mixture), names)
     quotas = allocation.quotas(context, _all(body, ast.Quota), scopes) if complete else ()
     repeats = allocation.repeats(context, _all(body, ast.Repeat), scopes) if complete else ()
     budget = budgets.budget(context, _one(context, body, ast.Budget))
@@ -100,12 +99,14 @@ def _recipe(
     output = delivery.output(context, _one(context, body, ast.Output), typed_sources)
     if complete:
         _check_cascades(context, scopes, [c for c in where if c is not None], criteria)
+    _one(context, body, ast.Phases)
+    parts = phases.phases(context, body, phases.Whole(mixture, quotas, budget), scopes, names) if complete else ()
     if has_errors(context.diagnostics) or not complete:
         return None
     return model.Recipe(
         path=path,
         folder=str(context.folder),
-        canonical=canonical(body),
+        canonical=canonical(one for one in body if not isinstance(one, _of_phases(body))),
         params=tuple(sorted((name, text(value)) for name, value in values.items())),
         seed=seed,
         sources=tuple(sorted(typed_sources, key=lambda source: source.name)),
@@ -124,7 +125,13 @@ def _recipe(
         allow_bad=bad,
         allow_vanishing=vanishing,
         output=output,
+        phases=parts,
     )
+
+
+def _of_phases(body: Sequence[ast.Statement]) -> tuple[type[ast.Node], ...]:
+    """What the text of each phase has in its own way, in a recipe with phases."""
+    return (ast.Phases, ast.Budget, ast.Mixture) if _all(body, ast.Phases) else ()
 
 
 def _check_cascades(

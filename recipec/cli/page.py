@@ -1,0 +1,42 @@
+"""Tables as a page of its own: no script, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from recipec.cli.tables import Table
+
+STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:80em;margin:2em auto;padding:0 1em}"
+    "td,th{text-align:left;padding:.1em .6em}.number{text-align:right}.warning{color:#a33}"
+)
+
+
+def page(title: str, tables: Iterable[Table], lines: Iterable[str], warnings: Iterable[str]) -> str:
+    """A whole page: warnings first, then the tables, then what they come to."""
+    said = "".join(f'<p class="warning">{escape(one)}</p>' for one in warnings)
+    drawn = "".join(map(table, tables))
+    end = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    return f"{head}<h1>{escape(title)}</h1>{said}{drawn}{end}</html>\n"
+
+
+def table(one: Table) -> str:
+    """A table under its title; a cell with a shade is white on it."""
+    head = "".join(f"<th{_aligned(one, n)}>{escape(name)}" for n, name in enumerate(one.header))
+    rows = []
+    for i, row in enumerate(one.rows):
+        shades = one.shades[i] if one.shades else ("",) * len(row)
+        cells = zip(row, shades, strict=True)
+        rows.append("<tr>" + "".join(_cell(one, n, text, shade) for n, (text, shade) in enumerate(cells)))
+    return f"<h2>{escape(one.title)}</h2><table><tr>{head}{''.join(rows)}</table>"
+
+
+def _cell(one: Table, n: int, text: str, shade: str) -> str:
+    style = f' style="color:#fff;background:{shade}"' if shade else ""
+    return f"<td{_aligned(one, n)}{style}>{escape(text)}"
+
+
+def _aligned(one: Table, n: int) -> str:
+    return ' class="number"' if n in one.numeric else ""

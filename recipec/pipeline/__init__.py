@@ -1,0 +1,23 @@
+"""The compiler: load, parse, resolve, lower, optimise, index, read, score, select, schedule; and apply."""
+
+from recipec.pipeline.applying import apply, apply_phases
+from recipec.pipeline.compiling import Compiled, compile_recipe
+from recipec.pipeline.measuring import measure_influence, probe
+from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
+from recipec.pipeline.predicting import forecasts, stored_sample
+from recipec.pipeline.running import settings
+
+__all__ = [
+    "TEXT_LIMIT",
+    "Compiled",
+    "Planned",
+    "apply",
+    "apply_phases",
+    "compile_recipe",
+    "forecasts",
+    "measure_influence",
+    "plan",
+    "probe",
+    "settings",
+    "stored_sample",
+]

@@ -1,0 +1,63 @@
+"""What is measured on a recipe's pool besides its plan."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from recipec import influence, probing, runtime
+from recipec.database.connection import Settings
+from recipec.ir import model
+from recipec.models.job import Device
+from recipec.pipeline import running
+from recipec.pipeline.compiling import compile_recipe
+from recipec.progress import Progress, silent
+
+
+def probe(
+    path: Path,
+    overrides: Mapping[str, str],
+    *,
+    documents: int,
+    deactivate: bool = False,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> probing.Probe:
+    """Probes the targets of a recipe against a keyed sample of so many documents of its pool.
+
+    Args:
+        deactivate: also zero each target's neurons, and see what that does to the loss on its examples.
+    """
+    with _before_models(path, overrides, settings, device, progress) as run:
+        assert run.scorer is not None
+        return probing.probe(run, run.scorer, documents, deactivate)
+
+
+def measure_influence(
+    path: Path,
+    overrides: Mapping[str, str],
+    chosen: influence.Options,
+    *,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> tuple[influence.Measured, model.Recipe]:
+    """The influence of a recipe's domains on its targets at a checkpoint, and the recipe."""
+    with _before_models(path, overrides, settings, device, progress) as run:
+        assert run.scorer is not None
+        return influence.measure(run, run.scorer, chosen), run.recipe
+
+
+@contextlib.contextmanager
+def _before_models(
+    path: Path, overrides: Mapping[str, str], settings: Settings | None, device: Device, progress: Progress
+) -> Iterator[runtime.Run]:
+    """A run of a recipe that has read everything and scored what needs no model."""
+    recipe = compile_recipe(path, overrides).recipe
+    with running.opened(recipe, settings or running.settings(path), device, progress) as place:
+        run = place.run(recipe)
+        run.read()
+        run.score(models=False)
+        yield run

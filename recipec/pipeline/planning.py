@@ -1,0 +1,206 @@
+"""From a recipe file to its execution plan, the selection included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recipec import __version__, output, runtime
+from recipec.database.connection import Settings
+from recipec.diagnostics import Diagnostic, Failure, Severity
+from recipec.influence import deciding
+from recipec.ir import model
+from recipec.ir.execution import ExecutionPlan, PhasedPlan
+from recipec.ir.forecast import Forecast
+from recipec.ir.reweighting import Reweighting
+from recipec.ir.selection import Selection
+from recipec.models.job import Device
+from recipec.pipeline import running
+from recipec.pipeline.compiling import compile_recipe
+from recipec.pipeline.running import Place
+from recipec.planning import budgets, contained, domains, estimates, phases, reasons, requirements, scheduler
+from recipec.progress import Progress, silent
+
+TEXT_LIMIT = 256_000_000
+"""Bytes of shards up to which `plan` computes text scores itself instead of estimating from a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Attributes:
+    plans: one; of a recipe with phases one a phase, as far as they can be planned.
+    waiting: why later phases cannot; "" where there are none.
+    phased: whether the recipe has phases.
+    """
+
+    plans: tuple[ExecutionPlan, ...]
+    diagnostics: tuple[Diagnostic, ...]  # warnings
+    waiting: str = ""
+    phased: bool = False
+
+    @property
+    def plan(self) -> ExecutionPlan:
+        """The plan of a recipe without phases.
+
+        Raises:
+            Failure: it has some.
+        """
+        if self.phased:
+            helps = ("`plan`, `apply`, `show`, `diff` and `explain` know phases",)
+            raise Failure(Diagnostic("R1505", "the recipe has phases, and this takes a single dataset", helps=helps))
+        return self.plans[0]
+
+    @property
+    def whole(self) -> ExecutionPlan | PhasedPlan:
+        """What a plan file holds."""
+        return PhasedPlan(phases=self.plans, waiting=self.waiting) if self.phased else self.plans[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a plan is made: `score` computes every score now, `limit` are the bytes of shards up to which scores are computed
+    anyway, `judge` is whether a requirement that is not met stops the plan."""
+
+    score: bool
+    limit: int
+    judge: bool
+
+
+def plan(
+    path: Path,
+    overrides: Mapping[str, str],
+    *,
+    score: bool = False,
+    limit: int = TEXT_LIMIT,
+    judge: bool = True,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> Planned:
+    """The execution plan of a recipe, its selection included.
+
+    Args:
+        score: compute every score now, so that the plan is exact whatever it takes.
+        limit: bytes of shards up to which scores are computed anyway.
+        device: where models run.
+        judge: whether a requirement that is not met stops the plan.
+    """
+    compiled = compile_recipe(path, overrides)
+    recipe, wishes = compiled.recipe, Wishes(score, limit, judge)
+    with running.opened(recipe, settings or running.settings(path), device, progress) as place:
+        if not recipe.phases:
+            one, warnings = _planned(place, recipe, wishes)
+            return Planned((one,), (*compiled.diagnostics, *warnings))
+        return _phased(place, recipe, wishes, compiled.diagnostics)
+
+
+def _phased(place: Place, recipe: model.Recipe, wishes: Wishes, diagnostics: Sequence[Diagnostic]) -> Planned:
+    """Plans of the phases up to the first whose checkpoint is not there yet."""
+    plans: list[ExecutionPlan] = []
+    said = list(diagnostics)
+    before: list[model.Phase] = []
+    waiting = ""
+    for number, phase in enumerate(recipe.phases):
+        part = phases.part(recipe, before)
+        waiting = deciding.lacking(part.mixture, place.folder)
+        if waiting and number:
+            message = f"phase {number + 1} and what follows it cannot be planned yet: {waiting}"
+            span = phase.mixture.origin.span if phase.mixture.origin else None
+            said.append(Diagnostic("R1504", message, span, severity=Severity.WARNING))
+            break
+        waiting = ""
+        one, warnings = _planned(place, part, wishes)
+        said += [warning for warning in warnings if warning not in said]
+        plans.append(one)
+        before.append(phases.decided(one.recipe, phase))
+    return Planned(tuple(plans), tuple(said), waiting, phased=True)
+
+
+def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[ExecutionPlan, tuple[Diagnostic, ...]]:
+    """The plan of one dataset, and warnings."""
+    destination = output.locate(place.folder, recipe.output) if recipe.output else None
+    run, reweighting = place.weighted(place.run(recipe), now=wishes.score)
+    recipe, store = run.recipe, place.store
+    if recipe.before:
+        # What is remembered of its last plan is of this phase.
+        store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
+    draft = _draft(run, place)
+    published = destination is not None and output.is_published(destination, output.plan_digest(draft))
+    steps = scheduler.schedule(run.plan, run.ids, run.shards, store, published)
+    run.read()
+    share = None if wishes.score else estimates.share(run, wishes.limit)
+    documents = {} if wishes.score else run.by_model()[0]
+    if share is None:
+        run.score()
+        selection, sample = run.select(), ""
+    else:
+        selection, sample = estimates.estimate(run, share)
+    run.keep_rates()
+    steps = scheduler.timed(steps, documents, run.by_model()[1], store)
+    running.check_unreadable(recipe, selection)
+    forecast = _forecast(run, share, selection, judge=wishes.judge)
+    # Like the scores by text it reads every text, and like them it waits where there are many.
+    cheap = share is None or sum(shard.bytes for shard in run.shards) <= wishes.limit
+    inside = contained.contained(run) if cheap else ()
+    warnings = (*inside, *_warnings(run, reweighting, selection), *requirements.warnings(recipe, forecast))
+    store.keep_note(store.last_plan, reasons.remembered(run.plan, run.ids, run.shards))
+    if not sample and _is_unsure(recipe):
+        sample = "weights that influence has not decided yet"
+    planned = draft.model_copy(
+        update={
+            "steps": steps,
+            "selection": selection,
+            "forecast": forecast,
+            "reweighting": reweighting,
+            "exact": not sample,
+            "sample": sample,
+            "warnings": tuple(warning.message for warning in warnings),
+        }
+    )
+    return planned, warnings
+
+
+def _is_unsure(recipe: model.Recipe) -> bool:
+    """Whether its mixture, or that of a phase before it, is still to be measured."""
+    return any(map(deciding.is_waiting, (recipe.mixture, *(phase.mixture for phase in recipe.before))))
+
+
+def _draft(run: runtime.Run, place: Place) -> ExecutionPlan:
+    """The plan without its selection, which is what its digest is of."""
+    return ExecutionPlan(
+        recipec=__version__,
+        recipe=run.recipe,
+        folder=str(place.folder),
+        shards=run.shards,
+        steps=scheduler.schedule(run.plan, run.ids, run.shards, place.store, published=False),
+        selection=None,
+        exact=False,
+    )
+
+
+def _forecast(run: runtime.Run, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
+    """What the budget's law says of a run's selection; stops where it does not meet the requirements."""
+    ledger = run.sampled() if share is None else estimates.sampled(run, share)
+    forecast = budgets.forecast(run.connection, run.recipe, run.plan.sample, ledger, share=share or 1.0)
+    if judge:
+        requirements.check(run.connection, run.recipe, ledger, selection, forecast)
+    return forecast
+
+
+def _warnings(run: runtime.Run, reweighting: Reweighting | None, selection: Selection) -> Iterator[Diagnostic]:
+    most = max(
+        (cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0
+    )
+    warning = domains.unlimited(run.recipe, most)
+    if warning:
+        yield warning
+    origin = run.recipe.mixture.origin
+    span = origin.span if origin else None
+    for words in reweighting.warnings if reweighting is not None else ():
+        yield Diagnostic("R1307", words, span, severity=Severity.WARNING)
+    if running.is_waiting(run.recipe):
+        checkpoint = run.recipe.mixture.params["checkpoint"]
+        message = f"influence at `{checkpoint}` is not measured yet: the plan has the weights of the pool"
+        helps = ("`recipec plan RECIPE --score` measures it, and so does `apply`",)
+        yield Diagnostic("R1312", message, span, helps=helps, severity=Severity.WARNING)

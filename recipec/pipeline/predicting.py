@@ -1,0 +1,59 @@
+"""What laws say of plans at other sizes and budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from recipec import storage
+from recipec.database.connection import Settings, connect
+from recipec.database.disk import disk_errors
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir.execution import ExecutionPlan
+from recipec.ir.forecast import Forecast
+from recipec.ir.logical import LogicalPlan
+from recipec.laws.lawfile import LawFile
+from recipec.planning import budgets
+from recipec.planning.store import Store
+
+
+def forecasts(
+    plan: ExecutionPlan,
+    file: LawFile,
+    path: str,
+    *,
+    params: Sequence[float],
+    tokens: Sequence[float],
+    settings: Settings | None = None,
+) -> list[Forecast | Failure]:
+    """What a law says of an exact plan, at several sizes of model or several budgets.
+
+    Args:
+        path: of the law, as shown.
+        params: the sizes; of one where `tokens` has several.
+        tokens: the budgets, or () for the plan's own.
+
+    Raises:
+        Failure: the plan is an estimate, or its stored ledger is gone.
+    """
+    ledger = stored_sample(plan)
+    if ledger is None:
+        message = "the plan is an estimate, and a prediction at other sizes or budgets needs an exact one"
+        raise Failure(Diagnostic("R1206", message, helps=("run `recipec plan RECIPE --score` first",)))
+    store = Store.beside(Path(plan.folder))
+    op = LogicalPlan(ops=tuple(step.op for step in plan.steps)).sample
+    ranked = store.result(next(step.id for step in plan.steps if step.op.kind == "rank"))
+    with disk_errors(store.root), storage.lock(store.root), connect(settings or Settings(temp=store.temporary)) as at:
+        if tokens:
+            scratch = ledger.with_name("predicted.parquet")
+            return budgets.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens)
+        results = budgets.judged(at, op, ledger, file, path, params)
+        nothing = Failure(Diagnostic("R1211", "the plan draws nothing, so no law can judge it"))
+        return [result or nothing for result in results]
+
+
+def stored_sample(plan: ExecutionPlan) -> Path | None:
+    """The stored ledger of an exact plan, if it is still there."""
+    store = Store.beside(Path(plan.folder))
+    step = plan.steps[LogicalPlan(ops=tuple(step.op for step in plan.steps)).end]
+    return store.result(step.id) if plan.exact and store.has_result(step.id) else None
