@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from recipec.cascade import trial
 from recipec.cascade.trial import wilson
 from tests import tiny_model
 from tests.conftest import Run, rows
@@ -204,3 +205,33 @@ def test_the_interval_of_a_share() -> None:
     assert (low, high) == pytest.approx((0.8882, 0.9785), abs=1e-3)
     assert wilson(100, 100)[1] == 1.0
     assert rows("SELECT 1") == [(1,)]
+
+
+def test_the_interval_is_of_resampled_documents() -> None:
+    """Against a plain loop: each resample has its own edge, where its own tokens reach the share."""
+    generator = np.random.default_rng(5)
+    count, share = 60, 0.3
+    tokens = np.ceil(generator.pareto(1.2, count) * 100)
+    truth, guess = generator.random(count), generator.random(count)
+
+    def ranks(values: np.ndarray) -> np.ndarray:
+        return np.array([tokens[values <= value].sum() / tokens.sum() for value in values])
+
+    def best(values: np.ndarray, drawn: np.ndarray, edge: float) -> set[int]:
+        """The lowest values whose tokens, repeated as drawn, stay within a share."""
+        found, reached = set(), 0.0
+        for place in np.argsort(values, kind="stable"):
+            reached += drawn[place] * tokens[place]
+            if reached > edge * (drawn * tokens).sum() * (1 + 1e-12):
+                break
+            found.add(int(place))
+        return found
+
+    exact, kept = ranks(truth), ranks(guess)
+    edges = [tokens[one <= share].sum() / tokens.sum() for one in (exact, exact)]
+    recalls = []
+    for drawn in np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), trial.RESAMPLES):
+        inside, still = best(exact, drawn, edges[0]), best(kept, drawn, edges[1])
+        recalls.append(sum(drawn[n] for n in inside & still) / max(1, sum(drawn[n] for n in inside)))
+    found = trial.interval(exact, kept, np.full(count, share), tokens, np.zeros(count, int))
+    assert found == pytest.approx(tuple(np.quantile(recalls, [0.025, 0.975])), abs=1e-9)

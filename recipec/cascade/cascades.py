@@ -168,7 +168,8 @@ class Cascades:
         progress()
 
     def _predict(self, places: Sequence[tuple[Shard, list[int]]], draft: Run, pool: int) -> None:
-        """Fits on the sample; writes drafts of all scores: exact ones of the sample, predicted ones of the rest."""
+        """Fits on the sample; writes drafts of all scores, predicted ones: those of the sample by fits without it, so that
+        what is found out on the sample holds for the rest."""
         folder = self.scorer.root / "tmp"
         self._write_sample(places, folder / "sample.parquet")
         one = wanted(self.run.scores(self.positions)[0].call)
@@ -182,6 +183,11 @@ class Cascades:
             held=str(folder / "held.parquet"),
         )
         self.scorer.client.run(fit, lambda _: None)
+        values = ", ".join(f"h.value_{number} AS score_{number}" for number in range(len(self.names)))
+        self._sql(
+            f"CREATE OR REPLACE TEMP TABLE held_sample AS SELECT f.source, f.shard, f.row, {values} "
+            f"FROM cascade_fitted AS f JOIN read_parquet({literal(fit.held)}) AS h ON h.row = f.number"
+        )
         progress, done = self.run.counted("predict scores", pool)
         for shard, mine in places:
             self._write_texts(self._rows("cascade_pool", shard), shard, folder / "texts.parquet")
@@ -197,7 +203,7 @@ class Cascades:
             for number, position in enumerate(mine):
                 predicted = f"SELECT row, value_{number} AS value FROM read_parquet({literal(str(out))})"
                 self._write_scores(
-                    draft.store.shard_result(draft.ids[position], shard), shard, "scored_sample", number, predicted
+                    draft.store.shard_result(draft.ids[position], shard), shard, "held_sample", number, predicted
                 )
         progress()
 
