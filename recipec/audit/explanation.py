@@ -136,8 +136,11 @@ def _steps(
         return
     yield from _scores(recipe, manifest, row, {match.criterion: match for match in matches})
     yield from _expectation(recipe, row)
+    if recipe.before:
+        copies = f"{row['before']:,} cop{'y' if row['before'] == 1 else 'ies'} drawn, Σ e = {row['spent']:.6g} of them"
+        yield Step(name="earlier phases", says=copies, origin=recipe.before[-1].origin)
     yield from _allocation(recipe, row, cell)
-    yield from _draw(row)
+    yield from _draw(recipe, row)
 
 
 def _filters(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
@@ -243,7 +246,7 @@ def _allocation(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) ->
         yield Step(name="repetition limit", says=says, origin=limit.origin if limit else None)
 
 
-def _draw(row: dict[str, Any]) -> Iterator[Step]:
+def _draw(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
     cap = "" if row["cap"] is None else f", {row['cap']:g}"
     e = row["scale"] * row["expected"]
     least = (
@@ -252,5 +255,8 @@ def _draw(row: dict[str, Any]) -> Iterator[Step]:
         else f"{row['scale']:.6g} × {row['expected']:.6g}"
     )
     e = e if row["cap"] is None else min(e, row["cap"])
-    says = f"⌈e − u⌉ with e = {least} = {e:.6g}, u = {row['draw']:.6f} (hash of seed, source and id) → {row['copies']}"
+    number = "hash of seed, source and id"
+    if recipe.before:
+        number = f"{number}, and what earlier phases left of it: + {row['before']} − {row['spent']:.6g}"
+    says = f"⌈e − u⌉ with e = {least} = {e:.6g}, u = {row['draw']:.6f} ({number}) → {row['copies']}"
     yield Step(name="copies", says=says)

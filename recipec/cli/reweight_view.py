@@ -182,7 +182,7 @@ def matrix(found: Reweighting) -> Table:
 
 def shade(value: float) -> str:
     """The colour behind a cell, as rich and CSS both read it."""
-    strength = int(40 + 140 * min(1.0, abs(value)))
+    strength = round(40 + 140 * min(1.0, abs(value)))
     return f"rgb(0,{strength},0)" if value > 0 else f"rgb({strength},0,0)"
 
 

@@ -113,7 +113,8 @@ class Sample(Frozen):
     """Result: the ledger's columns, `expected, scale, cap, copies, reason` added to the ranked candidates.
 
     Its input is a `Rank`, or, in a recipe with phases, the `Sample` of the phase before: then `draw` and `cap` are what that
-    leaves of them, and `before BIGINT` counts the copies of all earlier phases. `already` are the tokens those asked for.
+    leaves of them, `before BIGINT` counts the copies of all earlier phases, and `spent DOUBLE` is Σ min(c·S, R) of
+    them. `already` are the tokens those asked for.
     """
 
     kind: Literal["sample"] = "sample"

@@ -34,7 +34,7 @@ def check(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> I
     recipe = described.recipe
     pool = "(bad IS NULL AND rejected_by IS NULL)"
     rules = (
-        ("draw", f"CASE WHEN {pool} THEN draw = {draw(recipe.seed)} ELSE draw IS NULL END"),
+        ("draw", f"CASE WHEN {pool} THEN {_draw(recipe)} ELSE draw IS NULL END"),
         ("expected", f"NOT {pool} OR {_near('expected', expected(recipe))}"),
         ("cap", f"NOT {pool} OR {_cap(recipe)}"),
         ("copies", f"CASE WHEN {pool} THEN copies = {COPIES} ELSE copies = 0 END"),
@@ -57,6 +57,14 @@ def draw(seed: int) -> str:
     """SQL of u, the document's own number in (0, 1)."""
     text = f" || {literal(SEPARATOR)} || ".join((literal(str(seed)), "source", "doc_id"))
     return f"(((md5_number_lower({text}) >> 12) + 0.5 :: DOUBLE) / 4503599627370496.0 :: DOUBLE)"
+
+
+def _draw(recipe: model.Recipe) -> str:
+    """Whether u is the document's own number, or what earlier phases left of it."""
+    if not recipe.before:
+        return f"draw = {draw(recipe.seed)}"
+    left = f"greatest(0, least({draw(recipe.seed)} + before - spent, 1))"
+    return f"abs(draw - {left}) <= {TOLERANCE} AND draw >= 0 AND draw < 1"
 
 
 def expected(recipe: model.Recipe) -> str:
@@ -93,6 +101,8 @@ def _cap(recipe: model.Recipe) -> str:
     """Whether a limit is not above the recipe's own, and there is one only where the recipe limits."""
     limits = {repeat.domain: literal(repeat.most) for repeat in recipe.repeats if repeat.most is not None}
     limit = _by_domain(limits)
+    if recipe.before:
+        limit = f"({limit} - before)"
     if any(repeat.per_document for repeat in recipe.repeats):
         return f"(coalesce(cap <= {limit}, cap >= 0, {limit} IS NULL))"
     return f"(cap IS NOT DISTINCT FROM CAST({limit} AS DOUBLE))"

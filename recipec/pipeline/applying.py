@@ -77,9 +77,7 @@ def _after(plan: ExecutionPlan, mixtures: Sequence[model.Mixture]) -> ExecutionP
     recipe = plan.recipe.model_copy(update={"before": before})
     ops = planning.optimise(planning.lower(recipe))
     ids = fingerprints.step_ids(ops, plan.shards, Path(plan.folder))
-    at = zip(plan.steps, ops.ops, ids, strict=True)
-    steps = tuple(step.model_copy(update={"op": op, "id": identity}) for step, op, identity in at)
-    return plan.model_copy(update={"recipe": recipe, "steps": steps})
+    return plan.model_copy(update={"recipe": recipe, "steps": running.renewed(plan.steps, ops, ids)})
 
 
 def _check_fresh(plan: ExecutionPlan) -> None:
@@ -116,7 +114,7 @@ def _applied(place: running.Place, plan: ExecutionPlan) -> Manifest:
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
     if reweighting is not None:
-        plan = plan.model_copy(update={"recipe": run.recipe, "steps": running.renewed(plan.steps, run)})
+        plan = plan.model_copy(update={"recipe": run.recipe, "steps": running.renewed(plan.steps, run.plan, run.ids)})
     write = run.plan.ops[-1]
     assert isinstance(write, logical.Write)
     destination = output.locate(place.folder, write.output)

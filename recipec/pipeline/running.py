@@ -13,7 +13,7 @@ from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.influence import deciding
-from recipec.ir import model
+from recipec.ir import logical, model
 from recipec.ir.execution import Shard, Step
 from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
@@ -91,10 +91,12 @@ def is_waiting(recipe: model.Recipe) -> bool:
     return deciding.is_waiting(recipe.mixture)
 
 
-def renewed(steps: Sequence[Step], run: runtime.Run) -> tuple[Step, ...]:
-    """The steps of a plan with operations and identities as a run has them."""
-    at = zip(steps, run.plan.ops, run.ids, strict=True)
-    return tuple(step.model_copy(update={"op": op, "id": identity}) for step, op, identity in at)
+def renewed(steps: Sequence[Step], plan: logical.LogicalPlan, ids: Sequence[str]) -> tuple[Step, ...]:
+    """The steps of a plan with other operations and their identities."""
+    return tuple(
+        step.model_copy(update={"op": op, "id": identity, "inputs": tuple(ids[n] for n in fingerprints.inputs(op))})
+        for step, op, identity in zip(steps, plan.ops, ids, strict=True)
+    )
 
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:

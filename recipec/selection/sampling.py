@@ -66,13 +66,15 @@ def _left(connection: DuckDBPyConnection, ledger: str) -> str:
     phase before: every rule of one phase then holds for the next as it is.
     """
     names = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {ledger}").fetchall()}
-    spent = f"draw + copies - least(scale * expected, coalesce(cap, {INFINITE}))"
-    draw = f"CASE WHEN scale IS NULL THEN draw ELSE greatest(0.0 :: DOUBLE, least({spent}, {BELOW_ONE})) END"
-    changed = f"{draw} AS draw, cap - copies AS cap"
+    expected = f"least(scale * expected, coalesce(cap, {INFINITE}))"
+    left = f"greatest(0.0 :: DOUBLE, least(draw + copies - {expected}, {BELOW_ONE}))"
+    changed = f"CASE WHEN scale IS NULL THEN draw ELSE {left} END AS draw, cap - copies AS cap"
     gone = "expected, scale, copies, reason"
     if "before" in names:
-        return f"(SELECT * EXCLUDE ({gone}) REPLACE ({changed}, before + copies AS before) FROM {ledger})"
-    return f"(SELECT * EXCLUDE ({gone}) REPLACE ({changed}), copies AS before FROM {ledger})"
+        more = f"before + copies AS before, spent + {expected} AS spent"
+        return f"(SELECT * EXCLUDE ({gone}) REPLACE ({changed}, {more}) FROM {ledger})"
+    more = f"copies AS before, {expected} AS spent"
+    return f"(SELECT * EXCLUDE ({gone}) REPLACE ({changed}), {more} FROM {ledger})"
 
 
 BELOW_ONE = "0.9999999999999999 :: DOUBLE"
