@@ -185,8 +185,6 @@ def test_mistakes(world: Path, run: Run, mixture: str, change: dict[str, str], c
 
 def test_a_mixture_by_influence_needs_a_target(world: Path, run: Run) -> None:
     text = RECIPE[: RECIPE.index("target law")] + RECIPE[RECIPE.index("where length") :]
-        'target cell {\n  examples "cell.txt"\n}\n', ""
-    )
     (world / "r.recipe").write_text(text + "mixture tikmix\n")
     result = run("check", world / "r.recipe")
     assert "error[R0237]: mixture `tikmix` needs a target" in result.err
