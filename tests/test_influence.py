@@ -278,3 +278,50 @@ def test_mistakes(world: Path, run: Run, arguments: tuple[Any, ...], change: dic
     assert result.code == 1
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+def test_the_loss_is_of_the_completion(model: loading.Loaded, tmp_path: Path) -> None:
+    """Marked tokens alone count, however much stands before them; a mark over everything is no mark."""
+    settings = influence.Settings(kind="identity", shards=1)
+    spans = [[(2, len(one)) for one in task if len(one) > 2] for task in TASKS]
+    kept = [[one for one in task if len(one) > 2] for task in TASKS]
+    marked = influence.measure(model, kept, DOMAINS, settings, tmp_path / "a", lambda _: None, spans)
+    whole = influence.measure(model, kept, DOMAINS, settings, tmp_path / "b", lambda _: None)
+    everything = [[(1, len(one)) for one in task] for task in kept]
+    same = influence.measure(model, kept, DOMAINS, settings, tmp_path / "c", lambda _: None, everything)
+    assert np.array_equal(whole, same)
+    first = [[(1, 2) for _ in task] for task in kept]
+    start = influence.measure(model, kept, DOMAINS, settings, tmp_path / "d", lambda _: None, first)
+    for i, task in enumerate(kept):
+        tokens, starts = sum(len(one) - 1 for one in task), len(task)
+        both = (marked[0, i] * (tokens - starts) + start[0, i] * starts) / tokens
+        assert whole[0, i] == pytest.approx(both, rel=1e-4, abs=1e-7)
+
+
+def test_completions_are_marked_in_templates(world: Path, run: Run) -> None:
+    lines = [
+        {"q": tiny_model.text(3 * n, 12, least=0.001), "a": tiny_model.text(3 * n, 6, least=0.001)} for n in range(20)
+    ]
+    (world / "qa.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    start, end = RECIPE.index("target law"), RECIPE.index("target cell")
+
+    def measured(template: str) -> dict[str, Any]:
+        block = f'target law {{\n  examples "qa.jsonl"\n  text "{template}"\n}}\n'
+        (world / "r.recipe").write_text(RECIPE[:start] + block + RECIPE[end:])
+        result = run("reweight", world / "r.recipe", *SMALL, "--json")
+        assert result.code == 0, result.err
+        found: dict[str, Any] = json.loads(result.out)
+        return found
+
+    whole, marked = measured("{q} {a}"), measured("{q} {a:completion}")
+    assert marked["measured"]["task_tokens"][1] < whole["measured"]["task_tokens"][1] / 2
+    assert marked["influence"]["law"] != whole["influence"]["law"]
+    assert any("target `law` marks no completion" in words for words in whole["warnings"])
+    assert not any("completion" in words for words in marked["warnings"])
+    for template, message in (
+        ("{q} {a:answer}", "the template of target `law` has the mark `answer`"),
+        ("{q:completion} {a:completion}", "the template of target `law` marks two completions"),
+    ):
+        block = f'target law {{\n  examples "qa.jsonl"\n  text "{template}"\n}}\n'
+        (world / "r.recipe").write_text(RECIPE[:start] + block + RECIPE[end:])
+        assert message in run("reweight", world / "r.recipe", *SMALL).err

@@ -12,7 +12,7 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
     from recipec.influence import Measured
-    from recipec.reweighting.problem import Problem
+    from recipec.ir import model
 
 EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model) the influence of each domain of the pool on
 each target is measured: gradients of the loss on the target's held-out examples against those of equal samples of the
@@ -72,14 +72,15 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from recipec import storage
     from recipec.cli import reweight_view, views
-    from recipec.influence import proposing
+    from recipec.influence import proposing, weighing
     from recipec.reweighting import answering, inputs, modelled, solver
 
     check(arguments)
-    if arguments.recipe is not None:
-        measured, problem = _measured(arguments)
+    measured, recipe = _measured(arguments) if arguments.recipe is not None else (None, None)
+    if measured is not None and recipe is not None:
+        problem = weighing.problem(measured, recipe)
     else:
-        measured, problem = None, inputs.read(arguments.influence, arguments.prior, arguments.quota)
+        problem = inputs.read(arguments.influence, arguments.prior, arguments.quota)
     problem = inputs.weighted(problem, arguments.alpha, arguments.beta, arguments.gamma)
     if arguments.candidates is not None:
         mixtures = modelled.candidates(problem, solver.solve(problem).weights)
@@ -87,7 +88,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         return ExitCode.OK
     labelled = inputs.labels(arguments.labels, problem) if arguments.labels is not None else None
     report = answering.answer(problem, arguments.method, labelled)
-    found = proposing.record(report, measured) if measured is not None else report.record()
+    found = report.record()
+    if measured is not None and recipe is not None:
+        found = proposing.record(report, measured, recipe)
     if arguments.output is not None:
         tables = [path for path in (arguments.influence, arguments.prior) if path is not None]
         reweight_view.write(arguments.output, found, tables)
@@ -121,11 +124,10 @@ def check(arguments: argparse.Namespace) -> None:
         raise Failure(*(Diagnostic("R1304", problem, helps=("see `recipec reweight --help`",)) for problem in problems))
 
 
-def _measured(arguments: argparse.Namespace) -> tuple[Measured, Problem]:
+def _measured(arguments: argparse.Namespace) -> tuple[Measured, model.Recipe]:
     from recipec import pipeline
     from recipec.cli import bars, reweight_view
     from recipec.influence import Options
-    from recipec.influence.weighing import problem
 
     chosen = Options(
         checkpoint=arguments.checkpoint,
@@ -147,4 +149,4 @@ def _measured(arguments: argparse.Namespace) -> tuple[Measured, Problem]:
         )
     if arguments.table is not None:
         reweight_view.write_influence(arguments.table, found)
-    return found, problem(found, recipe)
+    return found, recipe

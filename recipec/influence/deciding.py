@@ -104,7 +104,7 @@ def propose(
         ways = ("`prior: quotas` asks for no more than the quotas leave", *failure.diagnostics[0].helps)
         placed = replace(failure.diagnostics[0], span=span, labels=tuple(labels), helps=ways)
         raise Failure(placed, exit_code=failure.exit_code) from None
-    return proposing.record(_smoothed(report, recipe.before, params.window), measured)
+    return proposing.record(_smoothed(report, recipe.before, params.window), measured, recipe)
 
 
 def _smoothed(report: Report, before: Sequence[model.Phase], window: int) -> Report:

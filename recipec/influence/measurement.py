@@ -20,7 +20,7 @@ from recipec.models.scoring import Scorer
 if TYPE_CHECKING:
     from recipec.runtime import Run
 
-MEASURED_VERSION = 1
+MEASURED_VERSION = 2
 
 PARTS = 1000
 """Of the work, that the process reports."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from recipec.database import targets
 from recipec.influence import weighing
 from recipec.influence.measurement import Measured
+from recipec.ir import model
 from recipec.ir.reweighting import Reweighting
 from recipec.reweighting.report import Report
 
 
-def record(report: Report, measured: Measured) -> Reweighting:
+def record(report: Report, measured: Measured, recipe: model.Recipe) -> Reweighting:
     """A report with the errors of its measurement."""
+    said = (*weighing.noise(measured), *weighing.thin(measured), *_unmarked(measured, recipe))
     errors, spread = weighing.errors(measured, report.problem)
     found = report.record()
     return found.model_copy(
@@ -24,6 +27,15 @@ def record(report: Report, measured: Measured) -> Reweighting:
                 "task_tokens": list(measured.task_tokens),
                 "domain_tokens": list(measured.domain_tokens),
             },
-            "warnings": (*weighing.noise(measured), *weighing.thin(measured), *found.warnings),
+            "warnings": (*said, *found.warnings),
         }
     )
+
+
+def _unmarked(measured: Measured, recipe: model.Recipe) -> list[str]:
+    """Tasks of several fields whose template does not say which of them is to be learned."""
+    return [
+        f"target `{target.name}` marks no completion, and its loss is of the whole text: write `{{field:completion}}`"
+        for target in recipe.targets
+        if target.name in measured.tasks and target.text.count("{") > 1 and not targets.marks_completion(target)
+    ]

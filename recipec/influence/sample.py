@@ -30,24 +30,27 @@ LEFT = "bad IS NULL AND rejected_by IS NULL"
 
 
 def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens: int, path: Path) -> None:
-    """Writes `kind, number, place, text`: tasks from the held-out examples of targets where they have some; domains in the
-    order of a keyed hash, until there are surely as many tokens as are asked for.
+    """Writes `kind, number, place, text, start, stop`: tasks from the held-out examples of targets where they have some;
+    domains in the order of a keyed hash, until there are surely as many tokens as are asked for.
 
     Raises:
         Failure: a target cannot be read.
     """
     sql = run.connection.execute
-    sql("CREATE OR REPLACE TEMP TABLE influence_texts (kind VARCHAR, number INTEGER, place BIGINT, text VARCHAR)")
+    sql(
+        "CREATE OR REPLACE TEMP TABLE influence_texts (kind VARCHAR, number INTEGER, place BIGINT, text VARCHAR, "
+        "start BIGINT, stop BIGINT)"
+    )
     for number, target in enumerate(chosen):
-        used, held = targets.texts(target, run.folder)
-        examples = [text for text in held or used if text.strip()]
+        used, held = targets.examples(target, run.folder)
+        examples = [one for one in held or used if one[0].strip()]
         if not examples:
             raise Failure(
                 Diagnostic("R1107", f"target `{target.name}` has no text to measure a loss on", target.origin.span)
             )
         sql(
-            "INSERT INTO influence_texts SELECT 'task', $1, row_number() OVER (), text FROM (SELECT unnest($2) AS text)",
-            [number, examples],
+            "INSERT INTO influence_texts SELECT 'task', $1, unnest(range(len($2))), unnest($2), unnest($3), unnest($4)",
+            [number, *map(list, zip(*examples, strict=True))],
         )
     key = f"md5_number_lower({literal(f'influence{chr(31)}{run.recipe.seed}{chr(31)}')} || source || chr(31) || doc_id)"
     parts = " UNION ALL ".join(
@@ -68,7 +71,7 @@ def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens
         scan = shards.scan(shard, run.folder, [text])
         sql(
             f"INSERT INTO influence_texts SELECT 'domain', list_position($1, s.domain) - 1, place, "
-            f"substr({ident(text)}, 1, {CHARACTERS * 2 * tokens}) FROM {scan} AS t JOIN influence_sample AS s "
+            f"substr({ident(text)}, 1, {CHARACTERS * 2 * tokens}), NULL, NULL FROM {scan} AS t JOIN influence_sample AS s "
             f"ON s.row = t.__row AND s.source = {literal(shard.source)} AND s.shard = {literal(shard.path)} "
             f"WHERE list_contains($1, s.domain)",
             [list(names)],

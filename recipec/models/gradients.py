@@ -48,8 +48,14 @@ class Batch:
     labels: Tensor
 
 
-def batches(sequences: Sequence[Sequence[int]], tokens: int, device: str) -> Iterator[Batch]:
-    """Sequences of at least two tokens, in their order, in batches of about so many tokens."""
+def batches(
+    sequences: Sequence[Sequence[int]], tokens: int, device: str, spans: Sequence[tuple[int, int]] | None = None
+) -> Iterator[Batch]:
+    """Sequences of at least two tokens, in their order, in batches of about so many tokens.
+
+    Args:
+        spans: of each sequence the tokens (from, to) whose loss counts; without them all but the first.
+    """
     import torch
 
     start = 0
@@ -66,7 +72,8 @@ def batches(sequences: Sequence[Sequence[int]], tokens: int, device: str) -> Ite
         labels = torch.full((len(mine), width), -100, dtype=torch.int64)
         for row, one in enumerate(mine):
             ids[row, : len(one)] = torch.tensor(one)
-            labels[row, : len(one) - 1] = torch.tensor(one[1:])
+            first, last = (1, len(one)) if spans is None else spans[start + row]
+            labels[row, first - 1 : last - 1] = torch.tensor(one[first:last])
         yield Batch(ids.to(device), labels.to(device))
         start = end
 

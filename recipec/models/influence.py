@@ -22,6 +22,7 @@ from recipec.models.loading import Loaded
 Array = np.ndarray[Any, Any]
 
 Sequences = Sequence[Sequence[int]]
+Spans = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def measure(
     settings: Settings,
     folder: Path,
     done: Callable[[float], None],
+    spans: Sequence[Spans] | None = None,
 ) -> Array:
     """S by shard (R, n, m) float64, of mean losses a token.
 
@@ -70,6 +72,7 @@ def measure(
         tasks: sequences of n tasks; `domains`: of m domains, in equal numbers of tokens.
         folder: where what each group of layers gives is kept.
         done: called with the share of all the work that each batch was.
+        spans: of each task's sequences the tokens (from, to) whose loss counts; without them all but the first.
 
     Raises:
         Failure: the model has no linear layers, or a gradient is no number.
@@ -83,7 +86,10 @@ def measure(
         if path.is_file():
             done(every * share)
         else:
-            found = _group(model, [layer for _, layer in group], tasks, domains, settings, lambda n: done(n * share))
+            layers = [layer for _, layer in group]
+            marks: Sequence[Spans | None] = spans or [None] * len(tasks)
+            marked = list(zip(tasks, marks, strict=True))
+            found = _group(model, layers, marked, domains, settings, lambda n: done(n * share))
             with storage.replacing(path) as temporary, temporary.open("wb") as file:
                 np.save(file, found)
         total += np.load(path, allow_pickle=False)
@@ -95,7 +101,7 @@ def measure(
 def _group(
     model: Loaded,
     layers: Sequence[Any],
-    tasks: Sequence[Sequences],
+    tasks: Sequence[tuple[Sequences, Spans | None]],
     domains: Sequence[Sequences],
     settings: Settings,
     done: Callable[[int], None],
@@ -106,8 +112,8 @@ def _group(
     with Catcher(model, layers) as catcher:
         curvatures = _curvatures(catcher, [one for domain in domains for one in domain], settings, done)
         solved = []
-        for sequences in tasks:
-            gradients = _mean_gradient(catcher, sequences, settings, done)
+        for sequences, marks in tasks:
+            gradients = _mean_gradient(catcher, sequences, settings, done, marks)
             solved.append([c.solve(g) for c, g in zip(curvatures, gradients, strict=True)])
         stacked = [torch.stack([one[layer] for one in solved]).flatten(1) for layer in range(len(layers))]
         for j, sequences in enumerate(domains):
@@ -141,7 +147,7 @@ def _curvatures(
 
 
 def _mean_gradient(
-    catcher: Catcher, sequences: Sequences, settings: Settings, done: Callable[[int], None]
+    catcher: Catcher, sequences: Sequences, settings: Settings, done: Callable[[int], None], spans: Spans | None = None
 ) -> list[Any]:
     """Of each layer's weight (out, in), of the mean loss a token."""
     import torch
@@ -152,7 +158,7 @@ def _mean_gradient(
         totals[number].addmm_(delta.float().flatten(0, 1).T, a.float().flatten(0, 1))
 
     tokens = 0
-    for batch in batches(sequences, settings.batch, catcher.model.device):
+    for batch in batches(sequences, settings.batch, catcher.model.device, spans):
         tokens += catcher.run(batch, catch)[1]
         done(len(batch.ids))
     return [total / max(tokens, 1) for total in totals]

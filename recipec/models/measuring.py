@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def run(job: Measure, done: Callable[[int], None]) -> None:
     if job.threads:
         torch.set_num_threads(job.threads)
     folder = Path(job.model)
-    tasks, domains, tokens = _sequences(job, loading.tokenizer(folder))
+    tasks, spans, domains, tokens = _sequences(job, loading.tokenizer(folder))
     model = loading.load(folder, "fp32", loading.devices(job.device)[0])
     settings = influence.Settings(
         kind=job.curvature, layers=job.layers, shards=job.shards, memory=job.memory, seed=job.seed
@@ -44,28 +44,35 @@ def run(job: Measure, done: Callable[[int], None]) -> None:
         done(int(PARTS * (seen + share)) - int(PARTS * seen))
         seen += share
 
-    found = influence.measure(model, tasks, domains, settings, Path(job.folder), count)
+    found = influence.measure(model, tasks, domains, settings, Path(job.folder), count, spans)
     value = {"influence": found.tolist(), **tokens}
     storage.write_text(Path(job.out), json.dumps(value) + "\n")
 
 
-def _sequences(job: Measure, tokenizer: Any) -> tuple[list[Any], list[Any], dict[str, Any]]:
-    """Sequences of tasks and of domains, and how many tokens each came to."""
-    texts: dict[tuple[str, int], list[str]] = {}
+Span = tuple[int, int]
+"""Of a sequence, from and to which token its loss counts."""
+
+
+def _sequences(
+    job: Measure, tokenizer: Any
+) -> tuple[list[list[list[int]]], list[list[Span]], list[list[list[int]]], dict[str, Any]]:
+    """Sequences of tasks with their spans, sequences of domains, and how many tokens each came to."""
+    texts: dict[tuple[str, int], list[tuple[str, int, int]]] = {}
     with connect(Settings(memory="1GB")) as connection:
         rows = connection.execute(
-            f"SELECT kind, number, text FROM read_parquet({literal(job.texts)}) ORDER BY kind, number, place"
+            f"SELECT kind, number, text, start, stop FROM read_parquet({literal(job.texts)}) ORDER BY kind, number, place"
         ).fetchall()
-    for kind, number, text in rows:
-        texts.setdefault((kind, number), []).append(text)
-    tasks, domains, problems = [], [], []
+    for kind, number, *example in rows:
+        texts.setdefault((kind, number), []).append(tuple(example))
+    tasks, spans, domains, problems = [], [], [], []
     for number, name in enumerate(job.tasks):
-        encoded = extraction.encode(tokenizer, texts.get(("task", number), []), job.length)
-        tasks.append([one for one in encoded if len(one) >= 2])
-        if not tasks[-1]:
-            problems.append(f"target `{name}` has no text of two tokens")
+        marked = [one for one in _marked(tokenizer, texts.get(("task", number), []), job.length) if one is not None]
+        tasks.append([ids for ids, _ in marked])
+        spans.append([span for _, span in marked])
+        if not marked:
+            problems.append(f"target `{name}` has no text of two tokens, or no completion within {job.length}")
     for number, name in enumerate(job.domains):
-        encoded = extraction.encode(tokenizer, texts.get(("domain", number), []), LONGEST)
+        encoded = extraction.encode(tokenizer, [one[0] for one in texts.get(("domain", number), [])], LONGEST)
         domains.append(_packed(encoded, job.length, job.tokens))
         if len(domains[-1]) < job.shards:
             there = sum(map(len, domains[-1]))
@@ -75,10 +82,23 @@ def _sequences(job: Measure, tokenizer: Any) -> tuple[list[Any], list[Any], dict
         helps = ("a smaller --length, --parts or a larger --tokens; or leave the domain out",)
         raise Failure(Diagnostic("R1309", "; ".join(problems), helps=helps))
     counts = {
-        "task_tokens": [sum(map(len, one)) for one in tasks],
+        "task_tokens": [sum(stop - start for start, stop in one) for one in spans],
         "domain_tokens": [sum(map(len, one)) for one in domains],
     }
-    return tasks, domains, counts
+    return tasks, spans, domains, counts
+
+
+def _marked(
+    tokenizer: Any, examples: Sequence[tuple[str, int, int]], length: int
+) -> Iterator[tuple[list[int], Span] | None]:
+    """Of each text its tokens and those among them that are of its completion; None where there is nothing to predict."""
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(length)
+    encodings = tokenizer.encode_batch([text for text, _, _ in examples], add_special_tokens=False)
+    for (_, start, stop), encoding in zip(examples, encodings, strict=True):
+        # The first token has nothing before it.
+        inside = [n for n, (a, b) in enumerate(encoding.offsets) if n and a < stop and b > start]
+        yield (encoding.ids, (inside[0], inside[-1] + 1)) if inside else None
 
 
 def _packed(encoded: Sequence[Sequence[int]], length: int, tokens: int) -> list[list[int]]:
