@@ -261,6 +261,10 @@ CODES: dict[str, str] = {
     "R1406": "losses that are all the same",
     "R1407": "an answer that calls for care",
     "R1213": "a requirement on loss that the prediction meets and its interval does not",
+    # R16xx: proxies
+    "R1601": "nothing to train a proxy on",
+    "R1602": "a target whose loss a proxy cannot have",
+    "R1603": "no device that trains",
     # R15xx: phases
     "R1501": "a statement that has no place in a phase",
     "R1502": "a phase that does not end where it must",

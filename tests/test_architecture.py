@@ -28,6 +28,7 @@ LAYERS = [
     {"starter"},
     {"cascade"},
     {"runtime"},
+    {"proxies"},
     {"audit", "influence", "probing", "quickstart"},
     {"pipeline"},
     {"cli"},

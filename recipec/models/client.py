@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import IO
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.models.job import AnyJob
+from recipec.models.job import AnyJob, Device, Devices
 
 SHOWN = 3
 """Last lines of what the process said that a message shows."""
@@ -23,6 +23,16 @@ class Client:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._said: IO[bytes] | None = None
+        self._devices: list[str] = []
+
+    def devices(self, asked: Device) -> list[str]:
+        """The devices there are: every CUDA device, or the CPU.
+
+        Raises:
+            Failure: CUDA is asked for and not there.
+        """
+        self.run(Devices(device=asked), lambda _: None)
+        return self._devices
 
     def run(self, job: AnyJob, done: Callable[[int], None]) -> None:
         """Runs a job to its end; `done` is called with the number of texts of each batch.
@@ -45,6 +55,9 @@ class Client:
                 raise Failure(Diagnostic(error["code"], error["message"], helps=tuple(error["helps"])))
             if "end" in event:
                 return
+            if "devices" in event:
+                self._devices = event["devices"]
+                continue
             done(event["done"])
         raise self._died(process)
 

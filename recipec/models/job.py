@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -92,4 +92,37 @@ class Measure(Frozen):
     threads: int | None = None
 
 
-AnyJob = Annotated[Job | Fit | Predict | Measure, Field(discriminator="kind")]
+class Train(Frozen):
+    """Trains a proxy (recipec.proxies).
+
+    Attributes:
+        corpus: a folder of documents as tokens; `order`: the numbers of the documents to train on (.npy).
+        proxy: its settings; `checkpoint`: the folder that training goes on from, "" for random weights of `seed`.
+        key: the identity of the training; `folder`: where its state is saved; `out`: its record, a JSON file.
+        keep: a folder for the trained model, "" for none.
+        device: "cpu", "cuda" or one of several, "cuda:1".
+    """
+
+    kind: Literal["train"] = "train"
+    corpus: str
+    order: str
+    proxy: dict[str, Any]
+    checkpoint: str = ""
+    name: str
+    seed: int
+    key: str
+    folder: str
+    keep: str = ""
+    out: str
+    device: str = "cpu"
+    threads: int | None = None
+
+
+class Devices(Frozen):
+    """Asks for the devices there are."""
+
+    kind: Literal["devices"] = "devices"
+    device: Device = "auto"
+
+
+AnyJob = Annotated[Job | Fit | Predict | Measure | Train | Devices, Field(discriminator="kind")]

@@ -41,7 +41,24 @@ class Loaded:
 
 
 def load(folder: Path, dtype: Dtype, device: str) -> Loaded:
-    """The causal language model of a folder.
+    """The causal language model of a folder, in parts, without gradients.
+
+    Raises:
+        Failure: it has no configuration that transformers knows, or its weights do not fit it.
+    """
+    model: Any = causal(folder, dtype, device).eval().requires_grad_(False)
+    config = model.config
+    return Loaded(
+        decoder=model.base_model,
+        head=model.get_output_embeddings(),
+        softcap=getattr(config, "final_logit_softcapping", None),
+        vocabulary=int(config.vocab_size),
+        device=device,
+    )
+
+
+def causal(folder: Path, dtype: Dtype, device: str) -> nn.Module:
+    """The causal language model of a folder as transformers has it.
 
     Raises:
         Failure: it has no configuration that transformers knows, or its weights do not fit it.
@@ -60,15 +77,8 @@ def load(folder: Path, dtype: Dtype, device: str) -> Loaded:
         # transformers raises whatever its parts raise for a folder that is no model.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Failure(Diagnostic("R1102", f"the model cannot be loaded: {reason}", place=str(folder))) from None
-    model = model.to(device).eval().requires_grad_(False)
-    config = model.config
-    return Loaded(
-        decoder=model.base_model,
-        head=model.get_output_embeddings(),
-        softcap=getattr(config, "final_logit_softcapping", None),
-        vocabulary=int(config.vocab_size),
-        device=device,
-    )
+    found: nn.Module = model.to(device)
+    return found
 
 
 def tokenizer(folder: Path) -> Any:

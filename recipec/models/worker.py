@@ -26,9 +26,9 @@ from recipec import storage
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
-from recipec.models import extraction, loading, measuring
+from recipec.models import extraction, loading, measuring, training
 from recipec.models.guessing import Guesser
-from recipec.models.job import AnyJob, Job, Measure
+from recipec.models.job import AnyJob, Devices, Job, Measure, Train
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -170,6 +170,10 @@ def main() -> None:
             job = read.validate_json(waiting.get())
             if isinstance(job, Job):
                 worker.run(job)
+            elif isinstance(job, Devices):
+                worker.say(devices=loading.devices(job.device))
+            elif isinstance(job, Train):
+                training.run(job, lambda count: worker.say(done=count))
             elif isinstance(job, Measure):
                 measuring.run(job, lambda count: worker.say(done=count))
             else:

@@ -1,0 +1,235 @@
+"""The pool as tokens: documents one after the other in one array, tokenised once for all trainings.
+
+folder/
+    documents.parquet    number, source, doc_id, domain, sorted by (source, doc_id)
+    starts.npy, lengths.npy, tokens.bin      (n,) int64 into tokens of `dtype`
+    tasks.npz            held-out examples of targets: tokens, offsets, spans and the target of each
+    tokenizer.json, corpus.json              the latter written last
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipec import storage
+from recipec.database import shards, targets
+from recipec.database.sql import ident, literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import model
+from recipec.models import cache, loading
+from recipec.proxies.records import Proxy
+
+if TYPE_CHECKING:
+    from recipec.runtime import Run
+
+CORPUS_VERSION = 1
+
+FITTED = 20_000_000
+"""Characters that a tokenizer of its own is fitted on."""
+
+BATCH = 1024
+
+END = "<|endoftext|>"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Attributes:
+    domains: (n,) of each document its domain; `tokens`: (n,) int64 by the proxy's tokenizer; `keys`: (n,) uint64, a hash
+        of its source and id.
+    tasks: names of the targets.
+    end: the token between documents; `vocabulary`: how many there are.
+    checkpoint: the folder that training goes on from, "" for none.
+    """
+
+    folder: Path
+    domains: np.ndarray[Any, Any]
+    tokens: np.ndarray[Any, Any]
+    keys: np.ndarray[Any, Any]
+    tasks: tuple[str, ...]
+    end: int
+    vocabulary: int
+    checkpoint: str
+
+
+def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Corpus:
+    """The corpus of a run's pool: what filters that need no model leave; from the state folder where it is there.
+
+    Raises:
+        Failure: no document is left, a target cannot be read, or the tokenizer's model is not there.
+    """
+    named = proxy.start or proxy.tokenizer
+    found = cache.find(named, run.folder) if named else None
+    key = {
+        "version": CORPUS_VERSION,
+        "tokenizer": found.digest if found else proxy.vocabulary,
+        "context": proxy.context,
+        "pool": sorted([shard.sha256, run.ids[position], own] for shard, position, own in run.pool_ends()),
+        "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
+        "files": [storage.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)],
+        "seed": run.recipe.seed,
+    }
+    folder = run.store.root / "proxies" / storage.sha256_text(storage.canonical_json(key))[:32]
+    if not (folder / "corpus.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        _build(run, proxy, chosen, found, folder)
+    facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+    documents = f"read_parquet({literal(str(folder / 'documents.parquet'))})"
+    rows = run.connection.execute(
+        f"SELECT domain, md5_number_lower(source || chr(31) || doc_id) AS key FROM {documents} ORDER BY number"
+    ).fetchnumpy()
+    return Corpus(
+        folder=folder,
+        domains=np.asarray(rows["domain"], str),
+        tokens=np.load(folder / "lengths.npy", allow_pickle=False),
+        keys=np.asarray(rows["key"], np.uint64),
+        tasks=tuple(facts["tasks"]),
+        end=facts["end"],
+        vocabulary=facts["vocabulary"],
+        checkpoint=str(found.folder) if found and proxy.start else "",
+    )
+
+
+def _build(run: Run, proxy: Proxy, chosen: Sequence[model.Target], found: cache.Model | None, folder: Path) -> None:
+    count = _documents(run, folder / "documents.parquet")
+    if not count:
+        raise Failure(Diagnostic("R1601", "no document is left to train a proxy on"))
+    tokenizer = loading.tokenizer(found.folder) if found else _fitted(run, proxy.vocabulary)
+    end = _end(tokenizer, found)
+    vocabulary = tokenizer.get_vocab_size()
+    _tokenise(run, tokenizer, count, folder, np.uint16 if vocabulary <= 1 << 16 else np.uint32)
+    _tasks(run, tokenizer, chosen, proxy.context, folder / "tasks.npz")
+    with storage.replacing(folder / "tokenizer.json") as temporary:
+        tokenizer.no_truncation()
+        tokenizer.save(str(temporary))
+    value = {
+        "tasks": [target.name for target in chosen],
+        "end": end,
+        "vocabulary": vocabulary,
+        "dtype": "uint16" if vocabulary <= 1 << 16 else "uint32",
+    }
+    storage.write_text(folder / "corpus.json", json.dumps(value) + "\n")
+
+
+def _documents(run: Run, path: Path) -> int:
+    """Makes the table `proxy_documents` (number, source, doc_id, domain, shard, row), and its file."""
+    parts = " UNION ALL ".join(
+        f"SELECT {literal(shard.source)} AS source, doc_id, domain, {literal(shard.path)} AS shard, row FROM {pool} "
+        f"WHERE bad IS NULL AND rejected_by IS NULL"
+        for shard, pool in run.pools()
+    )
+    run.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE proxy_documents AS "
+        f"SELECT row_number() OVER (ORDER BY source, doc_id) - 1 AS number, * FROM ({parts})"
+    )
+    with storage.replacing(path) as temporary:
+        run.connection.execute(
+            f"COPY (SELECT number, source, doc_id, domain FROM proxy_documents ORDER BY number) "
+            f"TO {literal(str(temporary))} (FORMAT parquet)"
+        )
+    return int(run.connection.execute("SELECT count(*) FROM proxy_documents").fetchall()[0][0])
+
+
+def _texts(run: Run, where: str = "true") -> Iterator[tuple[list[int], list[str]]]:
+    """Numbers and texts of documents, in batches, shard by shard."""
+    for shard, _ in run.pools():
+        text = next(source.text for source in run.recipe.sources if source.name == shard.source)
+        reader = run.connection.execute(
+            f"SELECT d.number, t.{ident(text)} FROM {shards.scan(shard, run.folder, [text])} AS t "
+            f"JOIN proxy_documents AS d ON d.row = t.__row AND d.source = {literal(shard.source)} "
+            f"AND d.shard = {literal(shard.path)} WHERE {where}"
+        )
+        while batch := reader.fetchmany(BATCH):
+            yield [row[0] for row in batch], [row[1] for row in batch]
+
+
+def _fitted(run: Run, vocabulary: int) -> Any:
+    """A byte-level tokenizer of the pool, fitted on a keyed sample of it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    key = f"md5_number_lower({literal(f'tokenizer{chr(31)}{run.recipe.seed}{chr(31)}')} || source || chr(31) || doc_id)"
+    run.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE proxy_keys AS SELECT number, {key} AS key FROM proxy_documents"
+    )
+    share = 1.0
+    size = sum(shard.bytes for shard in run.shards)
+    if size > FITTED:
+        share = FITTED / size
+    where = f"d.number IN (SELECT number FROM proxy_keys WHERE key < {int(share * 2**64)} :: UHUGEINT)"
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, initial_alphabet=alphabet, special_tokens=[END], show_progress=False
+    )
+    tokenizer.train_from_iterator((text for _, texts in _texts(run, where) for text in texts), trainer)
+    return tokenizer
+
+
+def _end(tokenizer: Any, found: cache.Model | None) -> int:
+    """The token that ends a document: the model's own, else that of its tokenizer."""
+    if found is None:
+        return int(tokenizer.token_to_id(END))
+    config = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
+    for name in ("eos_token_id", "bos_token_id"):
+        value = config.get(name)
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, int):
+            return value
+    return 0
+
+
+def _tokenise(run: Run, tokenizer: Any, count: int, folder: Path, dtype: Any) -> None:
+    starts, lengths = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    place = done = 0
+    with storage.replacing(folder / "tokens.bin") as temporary, temporary.open("wb") as file:
+        for numbers, texts in _texts(run):
+            ids = [one.ids for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+            sizes = np.array([len(one) for one in ids], np.int64)
+            starts[numbers] = place + np.concatenate([[0], sizes.cumsum()[:-1]])
+            lengths[numbers] = sizes
+            np.concatenate([np.asarray(one, dtype) for one in ids]).tofile(file)
+            place += int(sizes.sum())
+            done += len(numbers)
+            run.progress("tokenise for proxies", done, count, "documents")
+    for name, values in (("starts", starts), ("lengths", lengths)):
+        with storage.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as out:
+            np.save(out, values)
+
+
+def _tasks(run: Run, tokenizer: Any, chosen: Sequence[model.Target], length: int, path: Path) -> None:
+    """The held-out examples of targets (all of them where none are held out), cut to the context."""
+    tokenizer.enable_truncation(length)
+    flat: list[int] = []
+    offsets, spans, owners = [0], [], []
+    for number, target in enumerate(chosen):
+        used, held = targets.examples(target, run.folder)
+        encodings = tokenizer.encode_batch([text for text, _, _ in held or used], add_special_tokens=False)
+        for (_, start, stop), encoding in zip(held or used, encodings, strict=True):
+            inside = [n for n, (a, b) in enumerate(encoding.offsets) if n and a < stop and b > start]
+            if inside:
+                flat += encoding.ids
+                offsets.append(len(flat))
+                spans.append((inside[0], inside[-1] + 1))
+                owners.append(number)
+        if number not in owners:
+            message = f"target `{target.name}` has no text of two tokens, or no completion within {length}"
+            raise Failure(Diagnostic("R1602", message, target.origin.span))
+    tokenizer.no_truncation()
+    with storage.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            tokens=np.array(flat, np.int64),
+            offsets=np.array(offsets, np.int64),
+            spans=np.array(spans, np.int64).reshape(-1, 2),
+            owners=np.array(owners, np.int64),
+        )
