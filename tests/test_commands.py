@@ -189,10 +189,10 @@ def test_results_on_stdout_and_the_rest_on_stderr(mix: Path, run: Run, monkeypat
 
 def test_what_arrives_later_is_said(world: Path, run: Run) -> None:
     recipe = world / "a.recipe"
-    recipe.write_text(SOURCE + 'mixture tikmix(target: qa)\ntarget qa { examples "qa.jsonl" }\n')
+    recipe.write_text(SOURCE + 'criterion n = column(n) higher is better\nsample quadmix from "search.json"\n')
     result = run("check", recipe)
     assert result.code == 1
-    assert "error[R0226]: mixture `tikmix` is not available yet" in result.err
+    assert "error[R0226]: `from` a search is not available yet" in result.err
 
 
 def test_apply_shows_the_plan_and_asks(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,6 +230,11 @@ def test_a_recipe_is_reweighted(world: Path, run: Run) -> None:
     assert all(error > 0 for error in found["influence"]["law"]["errors"].values())
     assert all(slack >= -1e-7 for slack in found["slack"].values())
     assert json.loads((world / "w.json").read_text())["weights"] == found["weights"]
+    shown = run("show", world / "w.json")
+    assert shown.out == result.out
+    assert json.loads(run("show", world / "w.json", "--json").out) == found
+    (world / "bad.json").write_text((world / "w.json").read_text().replace('"scaled"', '"scalled"'))
+    assert "error[R0707]: the file is damaged" in run("show", world / "bad.json").err
     # The table is what `--influence` reads; and nothing was measured again.
     lines = (world / "S.csv").read_text().splitlines()
     assert lines[0] == "task,a,b,c"

@@ -22,7 +22,7 @@ COMMANDS = {
     "apply": "materialise the dataset of a plan or a recipe",
     "explain": "why a document is in or out, and what would change it",
     "diff": "compare two recipes, plans or datasets, down to documents",
-    "show": "a recipe at any stage, a plan, or a dataset",
+    "show": "a recipe at any stage, a plan, a dataset, or weights by influence",
     "verify": "checksums, counts, conservation, and that the ledger re-derives the selection",
     "model": "add, list and remove the language models that score documents",
     "probe": "whether a target's neurons tell its own documents from others",

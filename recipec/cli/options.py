@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -168,6 +169,16 @@ def is_plan_file(path: Path) -> bool:
             return file.read(64).lstrip()[:1] == b"{"
     except OSError:
         return False
+
+
+def report_kind(path: Path) -> str:
+    """What a JSON file that another command wrote says that it is; "" for a plan file, or what cannot be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    kind = value.get("kind", "") if isinstance(value, dict) else ""
+    return kind if isinstance(kind, str) else ""
 
 
 def is_dataset(path: Path) -> bool:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from recipec import __version__, storage
 from recipec.cli import page as pages
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import share
 from recipec.cli.tables import Table
-from recipec.diagnostics import Diagnostic, Severity
+from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.influence import Measured
 from recipec.ir.reweighting import Reweighting
 from recipec.reweighting.problem import Problem
@@ -78,6 +79,23 @@ def write(path: Path, found: Reweighting, tables: Sequence[Path]) -> None:
     head = {"kind": KIND, "version": REWEIGHT_VERSION, "recipec": __version__, "tables": digests}
     whole = {**head, **as_json(found), "record": found.model_dump(mode="json")}
     storage.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+
+
+def read(path: Path) -> Reweighting:
+    """What `write` wrote.
+
+    Raises:
+        Failure: it is damaged, or of another version.
+    """
+    value = json_module.loads(path.read_text(encoding="utf-8"))
+    if value.get("version") != REWEIGHT_VERSION:
+        message = f"the file has version {value.get('version')}, expected {REWEIGHT_VERSION}"
+        raise Failure(Diagnostic("R0707", message, place=str(path)))
+    try:
+        return Reweighting.model_validate(value.get("record"))
+    except ValidationError as error:
+        message = f"the file is damaged: {error.errors()[0]['msg'].lower()}"
+        raise Failure(Diagnostic("R0707", message, place=str(path))) from None
 
 
 def write_influence(path: Path, found: Measured) -> None:

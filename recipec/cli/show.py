@@ -1,4 +1,4 @@
-"""`recipec show`: a recipe at any stage of the compiler, a plan file, or a dataset."""
+"""`recipec show`: a recipe at any stage of the compiler, a plan file, a dataset, or what another command wrote."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   recipec show science.recipe --stage optimised   the steps after all rewrites
   recipec show science.plan                       a saved plan, a stale one included
+  recipec show weights.json                       what `reweight -o` wrote, the heat map included
   recipec show out/science                        mixture, files and lineage of a dataset
 """
 
@@ -23,7 +24,7 @@ STAGES = ("ast", "model", "logical", "optimised", "plan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET", type=Path)
+    parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET|WEIGHTS", type=Path)
     parser.add_argument("--stage", choices=STAGES, help="of a recipe (default: optimised)")
     options.add_parameters(parser)
     options.add_json(parser)
@@ -39,12 +40,27 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         print(manifest.model_dump_json(indent=2)) if arguments.json else show_dataset(manifest)
     elif arguments.path.is_dir():
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so no dataset"))
+    elif options.is_plan_file(arguments.path) and (kind := options.report_kind(arguments.path)):
+        show_report(kind, arguments)
     elif options.is_plan_file(arguments.path):
         whole = planfile.read(arguments.path) if arguments.path.is_file() else planfile.read_one(arguments.path)
         show_plan(whole, json=arguments.json)
     else:
         show_recipe(arguments)
     return ExitCode.OK
+
+
+def show_report(kind: str, arguments: argparse.Namespace) -> None:
+    """What another command has written."""
+    from recipec.cli import reweight_view, views
+
+    if kind != reweight_view.KIND:
+        message = f"`{arguments.path}` is a `{kind}`, which `show` does not know"
+        raise Failure(Diagnostic("R0705", message))
+    found = reweight_view.read(arguments.path)
+    reweight_view.show(found, json=arguments.json)
+    if not arguments.json:
+        views.show_diagnostics(reweight_view.warnings(found), json=False)
 
 
 def show_plan(plan: ExecutionPlan | PhasedPlan, *, json: bool) -> None:
