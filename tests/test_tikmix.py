@@ -100,7 +100,7 @@ def test_apply_gives_the_same_however_it_is_come_to(world: Path, run: Run) -> No
 
 
 def test_method_model_and_smoothing(world: Path, run: Run) -> None:
-    (world / "r.recipe").write_text(RECIPE + MIXTURE.format(", method: model, prior: quotas"))
+    (world / "r.recipe").write_text(RECIPE + MIXTURE.format(", method: model, label: influence, prior: quotas"))
     result = run("plan", world / "r.recipe", "--score", "--json")
     assert result.code == 0, result.err
     found = json.loads(result.out)["reweighting"]
@@ -119,6 +119,29 @@ def test_method_model_and_smoothing(world: Path, run: Run) -> None:
     alone = json.loads(run("plan", world / "r.recipe", "--score", "--json").out)["phases"][1]["reweighting"]
     halved = [(one + (1.0 if n == 0 else 0.0)) / 2 for n, one in enumerate(alone["weights"])]
     assert second["weights"] == pytest.approx(halved)
+
+
+def test_mixtures_are_labelled_by_looking_ahead(world: Path, run: Run) -> None:
+    """Each is trained on for a few steps, once; what targets gain is real, and a plan without them says that it waits."""
+    path = world / "r.recipe"
+    more = ", method: model, candidates: 16, ahead: 960, rate: 0.01"
+    path.write_text(RECIPE + MIXTURE.format(more))
+    result = run("plan", path, "--score", "--json", "--device", "cpu")
+    assert result.code == 0, result.err
+    found = json.loads(result.out)["reweighting"]
+    assert {one["kind"] for one in found["predictors"]} == {"lightgbm", "linear"}
+    assert -1 <= found["agreement"] <= 1
+    [labels] = (world / ".recipec/measured").glob("*-labels.json")
+    gains = json.loads(labels.read_text())["gains"]
+    assert len(gains) == 16
+    # A few steps on such text help, and not every mixture the same.
+    assert all(gain > 0 for gain in gains)
+    assert len(set(gains)) > 4
+    assert json.loads(run("plan", path, "--json").out)["reweighting"] == found
+    path.write_text(RECIPE + MIXTURE.format(more.replace("960", "480")))
+    later = run("plan", path, "--json")
+    assert json.loads(later.out)["reweighting"] is None
+    assert "R1312" in later.err
 
 
 def test_a_phase_waits_for_its_checkpoint(world: Path, run: Run) -> None:

@@ -13,6 +13,8 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure
 if TYPE_CHECKING:
     from recipec.influence import Measured
     from recipec.ir import model
+    from recipec.reweighting.problem import Problem
+    from recipec.tables import Array
 
 EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model) the influence of each domain of the pool on
 each target is measured: gradients of the loss on the target's held-out examples against those of equal samples of the
@@ -21,8 +23,9 @@ domains. The recipe's quotas and repetition limits are constraints; its written 
 With tables: S.csv has a column `task` and then a column a domain, how much a domain helps a task, larger is more; w.csv has
 the columns `domain` and `weight`, the weights that no task may fare worse than.
 
-`direct` solves min α·std(P̂) − β·ΣP̂ − γ·H(w) exactly. `model` tries mixtures around that answer, labels them by influence or
-as --labels says, fits LightGBM and a linear predictor, and searches by the one that is better on labels it has not seen.
+`direct` solves min α·std(P̂) − β·ΣP̂ − γ·H(w) exactly. `model` tries 256 mixtures around that answer, labels each by a few steps
+of training from the checkpoint (with tables alone by influence, or as --labels says), fits LightGBM and a linear predictor, and
+searches by the one that is better on labels it has not seen.
 
 examples:
   recipec reweight science.recipe --checkpoint ckpt-200B -o weights.json       then `mixture from "weights.json"`
@@ -60,6 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=float, default=1.0, metavar="X", help=f"the worth of {what} (default 1)")
     parser.add_argument("--candidates", metavar="FILE.csv", type=Path, help="write the mixtures to label, and end")
     parser.add_argument("--labels", metavar="TABLE", type=Path, help="mixtures with their `gain`, larger is better")
+    parser.add_argument(
+        "--label",
+        choices=("lookahead", "influence"),
+        default="lookahead",
+        help="of mixtures with a recipe: a few steps of training (default), or influence",
+    )
+    parser.add_argument(
+        "--ahead", type=options.positive, default=32_768, metavar="N", help="tokens of look-ahead (default 32768)"
+    )
+    parser.add_argument("--rate", type=float, default=1e-4, metavar="X", help="its learning rate (default 0.0001)")
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the weights for `mixture from`")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as a page with the heat map")
     options.add_parameters(parser)
@@ -87,6 +100,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         reweight_view.write_mixtures(arguments.candidates, problem, mixtures)
         return ExitCode.OK
     labelled = inputs.labels(arguments.labels, problem) if arguments.labels is not None else None
+    if arguments.method == "model" and labelled is None and recipe is not None and arguments.label == "lookahead":
+        labelled = _looked_ahead(arguments, problem)
     report = answering.answer(problem, arguments.method, labelled)
     found = report.record()
     if measured is not None and recipe is not None:
@@ -122,6 +137,28 @@ def check(arguments: argparse.Namespace) -> None:
         problems.append("--labels and --candidates go with `--method model`")
     if problems:
         raise Failure(*(Diagnostic("R1304", problem, helps=("see `recipec reweight --help`",)) for problem in problems))
+
+
+def _looked_ahead(arguments: argparse.Namespace, problem: Problem) -> tuple[Array, Array]:
+    from recipec import pipeline
+    from recipec.cli import bars
+    from recipec.influence.lookahead import Ahead
+    from recipec.reweighting import modelled, solver
+
+    mixtures = modelled.candidates(problem, solver.solve(problem).weights)
+    ahead = Ahead(checkpoint=arguments.checkpoint, tokens=arguments.ahead, length=arguments.length, rate=arguments.rate)
+    with bars.progress(quiet=arguments.json) as progress:
+        return pipeline.look_ahead(
+            arguments.recipe,
+            options.overrides(arguments.parameters),
+            ahead,
+            problem.tasks,
+            problem.domains,
+            mixtures,
+            settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
+            device=arguments.device,
+            progress=progress,
+        )
 
 
 def _measured(arguments: argparse.Namespace) -> tuple[Measured, model.Recipe]:

@@ -141,6 +141,7 @@ def conclusion(found: Reweighting) -> Iterator[str]:
     if found.predictors:
         kinds = ", ".join(f"{one.kind} {one.rank_correlation:.3f}" for one in found.predictors)
         yield f"held-out rank correlation: {kinds}; {found.used} is used"
+        yield f"rank correlation of influence itself with the labels: {found.agreement:.3f}"
 
 
 def tables(found: Reweighting) -> tuple[Table, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,16 @@ import numpy as np
 
 from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure, Label
-from recipec.influence import proposing, weighing
+from recipec.influence import lookahead, proposing, weighing
 from recipec.influence.measurement import Measured, Options, measure, stored
 from recipec.ir import model
 from recipec.ir.reweighting import Reweighting
 from recipec.models import cache
-from recipec.reweighting import answering, inputs
+from recipec.reweighting import answering, inputs, modelled, solver
+from recipec.reweighting.problem import Problem
 from recipec.reweighting.report import Report
 from recipec.reweighting.solver import Infeasible
+from recipec.tables import Array
 
 if TYPE_CHECKING:
     from recipec.runtime import Run
@@ -62,9 +65,29 @@ def decide(run: Run, *, now: bool) -> tuple[model.Mixture, Reweighting | None]:
         measured = measure(run, run.scorer, options)
     if measured is None:
         return mixture, None
-    found = propose(measured, run.recipe, params, _drawn(run))
+    _check_noise(measured, run.recipe, params)
+    problem = weighing.problem(measured, run.recipe, within=params.prior == "quotas", drawn=_drawn(run))
+    problem = inputs.weighted(problem, params.alpha, params.beta, params.gamma)
+    with _placed(run.recipe):
+        labelled = None
+        if params.method == "model":
+            labelled = _labelled(run, problem, params, now=now)
+            if labelled is None:
+                return mixture, None
+        report = answering.answer(problem, params.method, labelled)
+    found = proposing.record(_smoothed(report, run.recipe.before, params.window), measured, run.recipe)
     weights = tuple(zip(found.domains, found.weights, strict=True))
     return mixture.model_copy(update={"weights": weights}), found
+
+
+def _labelled(run: Run, problem: Problem, params: Any, *, now: bool) -> tuple[Array, Array] | None:
+    """Mixtures around the direct answer with what each gains; None where they are not trained yet."""
+    mixtures = modelled.candidates(problem, solver.solve(problem).weights, params.candidates)
+    if params.label == "influence":
+        return mixtures, modelled.influence_labels(problem, mixtures)
+    ahead = lookahead.Ahead(checkpoint=params.checkpoint, tokens=params.ahead, length=params.length, rate=params.rate)
+    targets = [target for target in run.recipe.targets if target.name in problem.tasks]
+    return lookahead.labels(run, ahead, targets, problem.domains, mixtures, now=now)
 
 
 def _drawn(run: Run) -> dict[str, float]:
@@ -76,23 +99,19 @@ def _drawn(run: Run) -> dict[str, float]:
     return found
 
 
-def propose(
-    measured: Measured, recipe: model.Recipe, params: Any, drawn: Mapping[str, float] | None = None
-) -> Reweighting:
-    """The weights that a measurement gives a recipe.
-
-    Args:
-        drawn: tokens of each domain that earlier phases take from what repetition limits allow.
-    """
+def _check_noise(measured: Measured, recipe: model.Recipe, params: Any) -> None:
     noise = weighing.noise(measured)
     if noise and params.noise == "refuse":
         origin = recipe.mixture.origin
         helps = ("more `tokens`, or `noise: warn`",)
         raise Failure(*(Diagnostic("R1311", words, origin.span if origin else None, helps=helps) for words in noise))
-    problem = weighing.problem(measured, recipe, within=params.prior == "quotas", drawn=drawn or {})
-    problem = inputs.weighted(problem, params.alpha, params.beta, params.gamma)
+
+
+@contextlib.contextmanager
+def _placed(recipe: model.Recipe) -> Iterator[None]:
+    """Shows a problem that has no solution where the recipe asks for it, with the bounds that are in the way."""
     try:
-        report = answering.answer(problem, params.method)
+        yield
     except Infeasible as failure:
         rules: tuple[model.Quota | model.Repeat, ...] = (*recipe.quotas, *recipe.repeats)
         labels = [
@@ -104,7 +123,6 @@ def propose(
         ways = ("`prior: quotas` asks for no more than the quotas leave", *failure.diagnostics[0].helps)
         placed = replace(failure.diagnostics[0], span=span, labels=tuple(labels), helps=ways)
         raise Failure(placed, exit_code=failure.exit_code) from None
-    return proposing.record(_smoothed(report, recipe.before, params.window), measured, recipe)
 
 
 def _smoothed(report: Report, before: Sequence[model.Phase], window: int) -> Report:

@@ -62,5 +62,6 @@ class Reweighting(Frozen):
     predicted: float = 0.0  # by the predictor that is used, of the weights; `predicted_direct` of TiKMiX-D's
     predicted_direct: float = 0.0
     predictors: tuple[Predictor, ...] = ()
+    agreement: float = 0.0  # rank correlation of influence with the labels of mixtures
     measured: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()

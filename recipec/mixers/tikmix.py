@@ -22,6 +22,13 @@ class Params(BaseModel):
     alpha: float = Field(default=1.0, ge=0, description="the worth of gains that are alike")
     beta: float = Field(default=1.0, ge=0, description="the worth of gains")
     gamma: float = Field(default=1.0, ge=0, description="the worth of weights that are alike (entropy)")
+    label: Literal["lookahead", "influence"] = Field(
+        default="lookahead",
+        description="of `method: model`: a few steps of training on each mixture, or influence itself",
+    )
+    candidates: int = Field(default=256, ge=16, le=100_000, description="mixtures that `method: model` labels")
+    ahead: int = Field(default=32_768, ge=1, description="tokens of training that `label: lookahead` looks ahead")
+    rate: float = Field(default=1e-4, gt=0, description="learning rate of `label: lookahead`")
     prior: Literal["pool", "quotas"] = Field(
         default="pool",
         description="the weights that no task may fare worse than: the pool's tokens, or what quotas make of them",

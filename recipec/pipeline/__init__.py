@@ -2,7 +2,7 @@
 
 from recipec.pipeline.applying import apply, apply_phases
 from recipec.pipeline.compiling import Compiled, compile_recipe
-from recipec.pipeline.measuring import measure_influence, probe
+from recipec.pipeline.measuring import look_ahead, measure_influence, probe
 from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
 from recipec.pipeline.predicting import forecasts, stored_sample
 from recipec.pipeline.running import settings
@@ -15,6 +15,7 @@ __all__ = [
     "apply_phases",
     "compile_recipe",
     "forecasts",
+    "look_ahead",
     "measure_influence",
     "plan",
     "probe",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from recipec import influence, probing, runtime
 from recipec.database.connection import Settings
+from recipec.influence import lookahead
+from recipec.influence.lookahead import Ahead
 from recipec.ir import model
 from recipec.models.job import Device
 from recipec.pipeline import running
 from recipec.pipeline.compiling import compile_recipe
 from recipec.progress import Progress, silent
+from recipec.tables import Array
 
 
 def probe(
@@ -48,6 +51,26 @@ def measure_influence(
     with _before_models(path, overrides, settings, device, progress) as run:
         assert run.scorer is not None
         return influence.measure(run, run.scorer, chosen), run.recipe
+
+
+def look_ahead(
+    path: Path,
+    overrides: Mapping[str, str],
+    ahead: Ahead,
+    tasks: Sequence[str],
+    domains: Sequence[str],
+    mixtures: Array,
+    *,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> tuple[Array, Array]:
+    """The mixtures (n, m) of a recipe's domains whose look-ahead training came to an end, and what each gained (n,)."""
+    with _before_models(path, overrides, settings, device, progress) as run:
+        targets = [target for target in run.recipe.targets if target.name in tasks]
+        found = lookahead.labels(run, ahead, targets, domains, mixtures, now=True)
+        assert found is not None
+        return found
 
 
 @contextlib.contextmanager

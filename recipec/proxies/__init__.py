@@ -1,7 +1,7 @@
 """Small models trained for real on what a recipe may select: what is trained on, how, and what losses it comes to."""
 
-from recipec.proxies.corpus import Corpus, prepare
+from recipec.proxies.corpus import Corpus, folder_of, prepare
 from recipec.proxies.records import Proxy, Record, Training
 from recipec.proxies.running import copies_for, train
 
-__all__ = ["Corpus", "Proxy", "Record", "Training", "copies_for", "prepare", "train"]
+__all__ = ["Corpus", "Proxy", "Record", "Training", "copies_for", "folder_of", "prepare", "train"]

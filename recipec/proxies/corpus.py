@@ -58,14 +58,13 @@ class Corpus:
     checkpoint: str
 
 
-def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Corpus:
-    """The corpus of a run's pool: what filters that need no model leave; from the state folder where it is there.
+def folder_of(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Path:
+    """Where the corpus of a run's pool is, or will be: by the identities of all that it is made of.
 
     Raises:
-        Failure: no document is left, a target cannot be read, or the tokenizer's model is not there.
+        Failure: the tokenizer's model is not there.
     """
-    named = proxy.start or proxy.tokenizer
-    found = cache.find(named, run.folder) if named else None
+    found = _model(run, proxy)
     key = {
         "version": CORPUS_VERSION,
         "tokenizer": found.digest if found else proxy.vocabulary,
@@ -75,7 +74,22 @@ def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Corpus:
         "files": [storage.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)],
         "seed": run.recipe.seed,
     }
-    folder = run.store.root / "proxies" / storage.sha256_text(storage.canonical_json(key))[:32]
+    return run.store.root / "proxies" / storage.sha256_text(storage.canonical_json(key))[:32]
+
+
+def _model(run: Run, proxy: Proxy) -> cache.Model | None:
+    """The model whose tokenizer is a proxy's."""
+    named = proxy.start or proxy.tokenizer
+    return cache.find(named, run.folder) if named else None
+
+
+def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Corpus:
+    """The corpus of a run's pool: what filters that need no model leave; from the state folder where it is there.
+
+    Raises:
+        Failure: no document is left, a target cannot be read, or the tokenizer's model is not there.
+    """
+    folder, found = folder_of(run, proxy, chosen), _model(run, proxy)
     if not (folder / "corpus.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         _build(run, proxy, chosen, found, folder)

@@ -184,6 +184,6 @@ def _devices(run: Run, job: Train) -> list[tuple[str, int | None]]:
             return [(one, None) for one in found]
     cores = job.threads or len(os.sched_getaffinity(0))
     size = 12 * job.proxy["layers"] * job.proxy["hidden"] ** 2
-    if job.checkpoint or size > THREADED:
-        return [("cpu", cores)]
-    return [("cpu", 1)] * cores
+    if job.checkpoint:
+        size = sum(path.stat().st_size for path in Path(job.checkpoint).glob("*.safetensors")) // 4
+    return [("cpu", cores)] if size > THREADED else [("cpu", 1)] * cores

@@ -36,13 +36,14 @@ class Modelled:
     """Attributes:
     weights: (m,) the mean of the best candidates of the last round.
     gain: what the regressor predicts of them, in the unit of the labels; `start`: of TiKMiX-D's weights.
-    judged: LightGBM's judgement and the linear one's.
+    judged: LightGBM's judgement and the linear one's; `influence`: the rank correlation of ΣP̂, which has seen no label.
     """
 
     weights: Array
     gain: float
     start: float
     judged: tuple[Judgement, Judgement]
+    influence: float
 
     @property
     def used(self) -> Judgement:
@@ -101,8 +102,9 @@ def search(problem: Problem, center: Array, mixtures: Array, gains: Array, seed:
         message = f"{len(gains):,} labels" + (" that are all the same" if len(gains) >= 2 * FOLDS else " are too few")
         raise Failure(Diagnostic("R1306", message, helps=(f"at least {2 * FOLDS} mixtures with different gains",)))
     judged = regression.judge("lightgbm", mixtures, gains, FOLDS), regression.judge("linear", mixtures, gains, FOLDS)
-    found = Modelled(center, 0.0, 0.0, judged)
-    model = regression.fit(found.used.kind, mixtures, gains)
+    lightgbm, linear = judged
+    better = lightgbm if lightgbm.rank_correlation > linear.rank_correlation else linear
+    model = regression.fit(better.kind, mixtures, gains)
     generator = np.random.default_rng(seed)
     best = center
     for concentration in np.geomspace(WIDE, NARROW, ROUNDS):
@@ -114,4 +116,5 @@ def search(problem: Problem, center: Array, mixtures: Array, gains: Array, seed:
     gain, start = model.predict(np.stack([best, center]))
     if gain < start:
         best, gain = center, start
-    return Modelled(best / best.sum(), float(gain), float(start), judged)
+    known = regression.spearman(influence_labels(problem, mixtures), gains)
+    return Modelled(best / best.sum(), float(gain), float(start), judged, known)

@@ -105,7 +105,7 @@ class Report:
         if m is None:
             return found
         judged = tuple(Predictor(kind=j.kind, rank_correlation=j.rank_correlation, mae=j.mae) for j in m.judged)
-        modelled = {"direct": _row(d.weights), "used": m.used.kind, "predictors": judged}
+        modelled = {"direct": _row(d.weights), "used": m.used.kind, "predictors": judged, "agreement": m.influence}
         return found.model_copy(update={**modelled, "predicted": m.gain, "predicted_direct": m.start})
 
 
