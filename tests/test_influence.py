@@ -330,3 +330,32 @@ def test_completions_are_marked_in_templates(world: Path, run: Run) -> None:
         block = f'target law {{\n  examples "qa.jsonl"\n  text "{template}"\n}}\n'
         (world / "r.recipe").write_text(RECIPE[:start] + block + RECIPE[end:])
         assert message in run("reweight", world / "r.recipe", *SMALL).err
+
+
+def test_ekfac_solves_as_kronfluence_does() -> None:
+    """On the same factors, where that package is installed (`pip install kronfluence==1.0.1`)."""
+    config = pytest.importorskip("kronfluence.factor.config")
+    constants = pytest.importorskip("kronfluence.utils.constants")
+    generator = torch.Generator().manual_seed(4)
+    a, delta = torch.randn(8, 12, 20, generator=generator), torch.randn(8, 12, 14, generator=generator)
+    mine = Curvature("ekfac")
+    mine.factors(a, delta)
+    mine.decompose()
+    mine.eigenvalues(a, delta)
+    mine.end()
+    gradient = torch.randn(3, 14, 20, generator=generator)
+    storage = {
+        constants.ACTIVATION_EIGENVECTORS_NAME: mine.inputs.clone(),
+        constants.GRADIENT_EIGENVECTORS_NAME: mine.outputs.clone(),
+        constants.LAMBDA_MATRIX_NAME: mine.values.clone(),
+        constants.NUM_LAMBDA_PROCESSED: torch.ones(1),
+    }
+
+    class Settings:
+        precondition_dtype = torch.float32
+        damping_factor = None
+
+    theirs = config.Ekfac()
+    theirs.prepare(storage, Settings(), torch.device("cpu"))
+    expected = theirs.precondition_gradient(gradient, storage)
+    assert float((mine.solve(gradient) - expected).norm() / expected.norm()) < 1e-6

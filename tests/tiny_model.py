@@ -38,16 +38,14 @@ def build(folder: Path, seed: int = 0, **changes: Any) -> Path:
     tokenizer.train_from_iterator([text(seed, 200) for seed in range(20)], trainer)
     tokenizer.save(str(folder / "tokenizer.json"))
     torch.manual_seed(seed)
+    sizes = {"hidden_size": HIDDEN, "intermediate_size": NEURONS, "num_hidden_layers": LAYERS, **changes}
     config = LlamaConfig(
         vocab_size=300,
-        hidden_size=HIDDEN,
-        intermediate_size=NEURONS,
-        num_hidden_layers=LAYERS,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=512,
         initializer_range=0.3,
-        **changes,
+        **sizes,
     )
     model = LlamaForCausalLM(config).eval()
     save_file(model.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
