@@ -140,7 +140,6 @@ CODES: dict[str, str] = {
     "R0223": "shares of a mixture that do not sum to 100%",
     "R0224": "a quota whose least is more than its most",
     "R0225": "quotas that ask for more than all",
-    "R0226": "something that is not available yet",
     "R0227": "an unknown target",
     "R0228": "a regular expression that is none",
     "R0230": "a role bound to a column of the wrong type",
@@ -261,6 +260,7 @@ CODES: dict[str, str] = {
     "R1406": "losses that are all the same",
     "R1407": "an answer that calls for care",
     "R1213": "a requirement on loss that the prediction meets and its interval does not",
+    "R1408": "parameters of a search that cannot be used",
     # R16xx: proxies
     "R1601": "nothing to train a proxy on",
     "R1602": "a target whose loss a proxy cannot have",

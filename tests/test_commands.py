@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from recipec.cli.main import COMMANDS
-from tests.conftest import MIX, REPOSITORY, SOURCE, Run, rows
+from tests.conftest import MIX, REPOSITORY, Run, rows
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -185,14 +185,6 @@ def test_results_on_stdout_and_the_rest_on_stderr(mix: Path, run: Run, monkeypat
     assert "\x1b" not in result.out + result.err
     applied = run("apply", mix, "--yes", "--json")
     assert json.loads(applied.out)["rows"] > 0
-
-
-def test_what_arrives_later_is_said(world: Path, run: Run) -> None:
-    recipe = world / "a.recipe"
-    recipe.write_text(SOURCE + 'criterion n = column(n) higher is better\nsample quadmix from "search.json"\n')
-    result = run("check", recipe)
-    assert result.code == 1
-    assert "error[R0226]: `from` a search is not available yet" in result.err
 
 
 def test_apply_shows_the_plan_and_asks(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,9 +72,9 @@ def test_an_interrupt_exits_130_and_leaves_nothing_half_written(long: Path) -> N
     folder = long.parent
     # The interpreter needs some time before it can be interrupted politely.
     script = (
-        "import os, signal, sys\nfrom recipec import output, pipeline\n"
+        "import os, signal, sys\nfrom recipec import output\n"
         "def stop(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
-        "pipeline.output.write = stop\n"
+        "output.write = stop\n"
         "from recipec.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", script, *APPLY[3:]]

@@ -128,6 +128,8 @@ class Quality(Frozen):
     normalize: Literal["zscore", "rank", "minmax"] = "zscore"
     missing: Literal["error", "worst", "drop"] = "error"
     weights: tuple[Weights, ...] = ()  # the one with domain None first
+    path: str = ""  # of the search that the weights come from, with its sha256
+    digest: str = ""
 
 
 class Curve(Frozen):
@@ -146,8 +148,12 @@ class Curve(Frozen):
 
 
 class Quadmix(Frozen):
+    """`path` is of the search that the curves come from, with its sha256, "" where the recipe states them."""
+
     kind: Literal["quadmix"] = "quadmix"
     curves: tuple[Curve, ...]  # the one with domain None first
+    path: str = ""
+    digest: str = ""
     origin: Origin | None = None
 
 

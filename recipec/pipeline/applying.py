@@ -36,6 +36,7 @@ def apply(
     if plan.recipe.output is None:
         helps = ('add for example `output parquet "out"`',)
         raise Failure(Diagnostic("R0709", "the recipe has no `output`, so there is nothing to apply", helps=helps))
+    destination = output.locate(folder, plan.recipe.output)
     with disk_errors(store.root), storage.lock(store.root):
         _check_fresh(plan)
         limits = settings or Settings(temp=store.temporary)
@@ -44,7 +45,7 @@ def apply(
             scoring.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         ):
             place = running.Place(connection, scorer, plan.shards, folder, store, progress)
-            return _applied(place, plan)
+            return _applied(place, plan, destination)
 
 
 def apply_phases(
@@ -91,7 +92,7 @@ def _check_fresh(plan: ExecutionPlan) -> None:
         raise Failure(_stale("a target, a tokenizer, a model or recipec itself"), exit_code=ExitCode.STALE)
 
 
-def _applied(place: running.Place, plan: ExecutionPlan) -> Manifest:
+def _applied(place: running.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     ids = tuple(step.id for step in plan.steps)
     run = runtime.Run(
@@ -117,7 +118,6 @@ def _applied(place: running.Place, plan: ExecutionPlan) -> Manifest:
         plan = plan.model_copy(update={"recipe": run.recipe, "steps": running.renewed(plan.steps, run.plan, run.ids)})
     write = run.plan.ops[-1]
     assert isinstance(write, logical.Write)
-    destination = output.locate(place.folder, write.output)
     with run.timed(write, sum(shard.bytes for shard in plan.shards)):
         manifest = output.write(place.connection, write, run.sampled(), selection, plan, destination, place.progress)
     run.keep_rates()

@@ -15,13 +15,14 @@ from recipec.syntax import ast
 @dataclass(frozen=True, slots=True)
 class Form:
     """What a setting may look like: how many values it has, whether it may be said for a domain, as `= expression`,
-    with a block, more than once."""
+    with a block (or maybe), more than once."""
 
     values: tuple[int, int] = (1, 1)
     domain: bool = False
     assigned: bool = False
     block: bool = False
     many: bool = False
+    maybe_block: bool = False
 
 
 Settings = Mapping[str, tuple[ast.Setting, ...]]
@@ -73,7 +74,7 @@ def _well_formed(context: Context, setting: ast.Setting, form: Form) -> bool:
         mistakes.append("is not stated for a domain")
     if setting.assigned and not form.assigned:
         mistakes.append("takes no `=`")
-    if setting.block is not None and not form.block:
+    if setting.block is not None and not form.block and not form.maybe_block:
         mistakes.append("takes no block")
     if setting.block is None and form.block:
         mistakes.append("needs a block `{ … }`")

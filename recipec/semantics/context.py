@@ -73,6 +73,3 @@ class Context:
 
     def duplicate(self, what: str, again: Span, first: Span) -> None:
         self.error("R0202", f"{what} is stated twice", again, label="again here", also=((first, "first here"),))
-
-    def unavailable(self, what: str, arrives: str, span: Span) -> None:
-        self.error("R0226", f"{what} is not available yet", span, label=f"arrives with {arrives}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from recipec.ir import model
 from recipec.semantics import quantities
+from recipec.semantics import searched as searched_parameters
 from recipec.semantics.blocks import Form, settings
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
@@ -14,7 +15,7 @@ from recipec.syntax import ast
 QUALITY = {
     "normalize": Form(),
     "missing": Form(),
-    "weights": Form((0, 0), domain=True, block=True),
+    "weights": Form((0, 2), domain=True, maybe_block=True),
 }
 
 CURVES = {"curve": Form((0, 0), domain=True, block=True)}
@@ -34,14 +35,39 @@ def quality(context: Context, node: ast.Quality | None, criteria: Sequence[model
         missing = quantities.word(
             context, found["missing"][0].values[0], ("error", "worst", "drop"), "way to treat missing scores"
         )
-    blocks = [_weights(context, setting, criteria) for setting in found["weights"]]
+    known = [criterion.name for criterion in criteria]
+    blocks: list[model.Weights | None] = []
+    searched: dict[str, str] = {}
+    for setting in found["weights"]:
+        match setting.values:
+            case (ast.Name(text="from"), ast.String() as file) if setting.domain is None and setting.block is None:
+                read = searched_parameters.weights(context, file, known, model.Origin.of(setting.span))
+                if read is not None:
+                    blocks += read[0]
+                    searched = {"path": read[1].path, "digest": read[1].digest}
+            case () if setting.block is not None:
+                blocks.append(_weights(context, setting, criteria))
+            case _:
+                helps = ('write `weights { … }`, or `weights from "best.json"`',)
+                context.error("R0208", "`weights` needs a block `{ … }`", setting.span, helps=helps)
     weights = [block for block in blocks if block is not None]
+    _check_twice(context, weights)
     if not found["weights"] and len(criteria) == 1:
         weights = [model.Weights(domain=None, weights=((criteria[0].name, 1.0),), origin=criteria[0].origin)]
     weights.sort(key=lambda block: (block.domain is not None, block.domain or ""))
     return model.Quality.model_validate(
-        {"normalize": normalize or "zscore", "missing": missing or "error", "weights": tuple(weights)}
+        {"normalize": normalize or "zscore", "missing": missing or "error", "weights": tuple(weights), **searched}
     )
+
+
+def _check_twice(context: Context, weights: Sequence[model.Weights]) -> None:
+    """A domain whose weights come from a file, and are stated too."""
+    first: dict[str | None, model.Weights] = {}
+    for block in weights:
+        if block.domain in first:
+            what = "the weights" if block.domain is None else f"the weights of `{block.domain}`"
+            context.duplicate(what, block.origin.span, first[block.domain].origin.span)
+        first.setdefault(block.domain, block)
 
 
 def _weights(context: Context, setting: ast.Setting, criteria: Sequence[model.Criterion]) -> model.Weights | None:
@@ -83,8 +109,6 @@ def sample(
         return _quadmix(context, None, criteria, quality) if criteria else model.All()
     method = quantities.word(context, node.method, ("quadmix", "top", "all"), "way to sample")
     origin = model.Origin.of(node.span)
-    if node.origin is not None:
-        context.unavailable("`from` a search", "the QuaDMix search", node.origin.span)
     _check_parts(context, node, method)
     if method == "top":
         return _top(context, node, criteria, quality) or model.All()
@@ -97,6 +121,10 @@ def sample(
             node.span,
             helps=("state a `criterion`, or `sample all`",),
         )
+    if node.origin is not None and method == "quadmix":
+        known = [criterion.name for criterion in criteria]
+        found = searched_parameters.curves(context, node.origin.path, known, origin)
+        return found or model.All()
     return _quadmix(context, node, criteria, quality)
 
 
@@ -106,7 +134,11 @@ def _check_parts(context: Context, node: ast.Sample, method: str | None) -> None
         ("share", node.share, "top"),
         ("`by`", node.by[0] if node.by else None, "top"),
         ("block", node.block, "quadmix"),
+        ("`from`", node.origin, "quadmix"),
     )
+    if node.origin is not None and node.block is not None:
+        helps = ("state the curves, or take them from the search",)
+        context.error("R0208", "`sample quadmix from` takes no block", node.block.span, helps=helps)
     for what, part, owner in parts:
         if part is not None and method is not None and method != owner:
             message = f"`sample {method}` takes no {what}"

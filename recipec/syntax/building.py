@@ -166,8 +166,8 @@ class Builder:
         name, domain, values, block = item.children
         found = values.children if isinstance(values, Tree) else []
         listed: list[ast.Expr] = [self.expr(child) for child in found if isinstance(child, Tree)]
-        if isinstance(values, Tree) and values.data == "by_value":
-            listed.insert(0, ast.Name("by", span=self._span(values)))
+        if isinstance(values, Tree) and values.data in ("by_value", "from_value"):
+            listed.insert(0, ast.Name(values.data.removesuffix("_value"), span=self._span(values)))
         return ast.Setting(
             self._name(name),
             self._domain(domain) if domain is not None else None,

@@ -124,10 +124,10 @@ def setting_head(node: ast.Setting) -> str:
         words += ["for", domain(node.domain)]
     if node.assigned:
         words.append("=")
-    # The word in `tokens by "…"` needs no quotes there.
+    # The word in `tokens by "…"` or `weights from "…"` needs no quotes there.
     match node.values:
-        case (ast.Name(text="by"), value):
-            words += ["by", text(value)]
+        case (ast.Name(text="by" | "from" as word), value):
+            words += [word, text(value)]
         case values:
             words += [text(value) for value in values]
     return " ".join(words)

@@ -1,0 +1,120 @@
+"""Sampling parameters that a search found: `sample quadmix from "best.json"`, `quality { weights from "best.json" }`.
+
+`recipec search --parameters` names them as its tables do: `omega_code` is ω of the domain code, `omega` that of every domain
+without its own; `edu_code` is the weight of the criterion edu there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recipec.diagnostics import Failure
+from recipec.ir import model
+from recipec.semantics.context import Context
+from recipec.source import resolve_path
+from recipec.storage import sha256_file
+from recipec.syntax import ast
+
+CURVE = {"lambda": "lambda_", "omega": "omega", "eta": "eta", "epsilon": "epsilon"}
+"""Parameters of curves, and what the model calls them."""
+
+Values = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Attributes:
+    curves, weights: by domain, None for every domain without its own.
+    """
+
+    curves: dict[str | None, Values]
+    weights: dict[str | None, Values]
+    path: str
+    digest: str
+
+
+def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searched | None:
+    """The parameters of a file, or None (and diagnostics)."""
+    try:
+        found = json.loads(context.environment.read_text(resolve_path(path.value, context.folder), path.span))
+    except Failure as failure:
+        context.diagnostics.extend(failure.diagnostics)
+        return None
+    except (ValueError, RecursionError) as error:
+        reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
+        context.error("R1408", f"`{path.value}` is no JSON: {reason}", path.span)
+        return None
+    values = found.get("weights") if isinstance(found, dict) else None
+    if not isinstance(values, dict) or not values or not all(map(_is_number, values.values())):
+        helps = ("write it by `recipec search --parameters … -o FILE`",)
+        context.error("R1408", f"`{path.value}` holds no parameters of a search", path.span, helps=helps)
+        return None
+    digest = sha256_file(resolve_path(path.value, context.folder))
+    result = Searched({}, {}, path.value, digest)
+    good = [_sort(context, path, name, float(value), criteria, result) for name, value in values.items()]
+    return result if all(good) else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _sort(
+    context: Context, path: ast.String, name: str, value: float, criteria: Sequence[str], result: Searched
+) -> bool:
+    """Puts a parameter where it belongs; a diagnostic for one that belongs nowhere or is out of its range."""
+    for words, place in ((CURVE, result.curves), (dict.fromkeys(criteria), result.weights)):
+        # The longest name first: a criterion may be called as another one and more.
+        for word in sorted(words, key=len, reverse=True):
+            if name != word and not name.startswith(f"{word}_"):
+                continue
+            most = 1.0 if word == "omega" and words is CURVE else float("inf")
+            if not 0 <= value <= most:
+                bounds = "between 0 and 1" if most == 1 else "at least 0"
+                context.error("R1408", f"`{name}` of `{path.value}` is {value:g}, expected {bounds}", path.span)
+                return False
+            place.setdefault(name[len(word) + 1 :] or None, {})[word] = value
+            return True
+    known = ", ".join(f"`{word}`" for word in (*CURVE, *criteria))
+    message = f"`{name}` of `{path.value}` is no parameter of this recipe"
+    context.error("R1408", message, path.span, helps=(f"expected {known}, each with `_` and a domain",))
+    return False
+
+
+def curves(context: Context, path: ast.String, criteria: Sequence[str], origin: model.Origin) -> model.Quadmix | None:
+    """The curves of a file; a domain takes what it does not have from the one for all."""
+    found = read(context, path, criteria)
+    if found is None:
+        return None
+    if not found.curves:
+        context.error("R1408", f"`{path.value}` has no parameter of a curve", path.span)
+        return None
+    general = {CURVE[word]: value for word, value in found.curves.get(None, {}).items()}
+    whole = model.Curve(domain=None, origin=origin, **general)
+    own = [
+        whole.model_copy(update={"domain": domain, **{CURVE[word]: value for word, value in values.items()}})
+        for domain, values in sorted((d, v) for d, v in found.curves.items() if d is not None)
+    ]
+    return model.Quadmix(curves=(whole, *own), origin=origin, path=found.path, digest=found.digest)
+
+
+def weights(
+    context: Context, path: ast.String, criteria: Sequence[str], origin: model.Origin
+) -> tuple[tuple[model.Weights, ...], Searched] | None:
+    """The weights of a file, a block a domain."""
+    found = read(context, path, criteria)
+    if found is None:
+        return None
+    blocks = []
+    for domain, values in found.weights.items():
+        if not any(values.values()):
+            where = f" of `{domain}`" if domain is not None else ""
+            context.error("R0221", f"the weights{where} in `{path.value}` sum to zero", path.span)
+            return None
+        blocks.append(model.Weights(domain=domain, weights=tuple(sorted(values.items())), origin=origin))
+    if not blocks:
+        context.error("R1408", f"`{path.value}` has no weight of a criterion", path.span)
+        return None
+    return tuple(blocks), found
