@@ -226,6 +226,11 @@ def test_a_recipe_is_reweighted(world: Path, run: Run) -> None:
     # At most twice the 4 000 tokens of 100 documents, of a budget of 4 000: no limit that binds.
     assert found["prior"] == pytest.approx({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, abs=1e-6)
     assert found["measured"]["domain_tokens"] == [600, 600, 600]
+    ratio = found["measured"]["tokens_per_counted_token"]
+    assert ratio != pytest.approx(1, abs=0.05)
+    words = f"the tokenizer of `tiny` makes {ratio:.2f} tokens of one that the recipe counts"
+    assert words in found["warnings"]
+    assert f"warning[R1307]: {words}" in result.err
     assert set(found["influence"]) == {"law", "cell"}
     assert all(error > 0 for error in found["influence"]["law"]["errors"].values())
     assert all(slack >= -1e-7 for slack in found["slack"].values())

@@ -20,7 +20,7 @@ from recipec.models.scoring import Scorer
 if TYPE_CHECKING:
     from recipec.runtime import Run
 
-MEASURED_VERSION = 2
+MEASURED_VERSION = 3
 
 PARTS = 1000
 """Of the work, that the process reports."""
@@ -51,7 +51,8 @@ class Measured(Frozen):
     Attributes:
         shards: (R, n, m) S of each part of the domains' samples; S is their mean. Larger helps more.
         pool: (m,) tokens of each domain in the pool, as the recipe counts them.
-        task_tokens, domain_tokens: what was measured on, by the checkpoint's tokenizer.
+        task_tokens, domain_tokens: what was measured on, by the checkpoint's tokenizer; `ratio`: how many tokens it makes of
+            one that the recipe counts.
     """
 
     version: Literal[1] = 1
@@ -62,6 +63,7 @@ class Measured(Frozen):
     pool: tuple[int, ...]
     task_tokens: tuple[int, ...]
     domain_tokens: tuple[int, ...]
+    ratio: float = 1.0
 
 
 def stored(run: Run, options: Options) -> Measured | None:
@@ -108,6 +110,7 @@ def measure(run: Run, scorer: Scorer, options: Options) -> Measured:
         pool=tuple(pool.values()),
         task_tokens=value["task_tokens"],
         domain_tokens=value["domain_tokens"],
+        ratio=value["ratio"],
     )
     storage.write_text(place, found.model_dump_json() + "\n")
     return found

@@ -14,7 +14,12 @@ from recipec.reweighting.report import Report
 
 def record(report: Report, measured: Measured, recipe: model.Recipe) -> Reweighting:
     """A report with the errors of its measurement."""
-    said = (*weighing.noise(measured), *weighing.thin(measured), *_unmarked(measured, recipe))
+    said = (
+        *weighing.noise(measured),
+        *weighing.thin(measured),
+        *weighing.recounted(measured),
+        *_unmarked(measured, recipe),
+    )
     errors, spread = weighing.errors(measured, report.problem)
     found = report.record()
     return found.model_copy(
@@ -26,6 +31,7 @@ def record(report: Report, measured: Measured, recipe: model.Recipe) -> Reweight
                 **measured.options.model_dump(mode="json"),
                 "task_tokens": list(measured.task_tokens),
                 "domain_tokens": list(measured.domain_tokens),
+                "tokens_per_counted_token": measured.ratio,
             },
             "warnings": (*said, *found.warnings),
         }

@@ -30,8 +30,9 @@ LEFT = "bad IS NULL AND rejected_by IS NULL"
 
 
 def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens: int, path: Path) -> None:
-    """Writes `kind, number, place, text, start, stop`: tasks from the held-out examples of targets where they have some;
-    domains in the order of a keyed hash, until there are surely as many tokens as are asked for.
+    """Writes `kind, number, place, text, start, stop, counted`: tasks from the held-out examples of targets where they have
+    some; domains in the order of a keyed hash, until there are surely as many tokens as are asked for, with the recipe's count
+    of each whole text's tokens.
 
     Raises:
         Failure: a target cannot be read.
@@ -39,7 +40,7 @@ def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens
     sql = run.connection.execute
     sql(
         "CREATE OR REPLACE TEMP TABLE influence_texts (kind VARCHAR, number INTEGER, place BIGINT, text VARCHAR, "
-        "start BIGINT, stop BIGINT)"
+        "start BIGINT, stop BIGINT, counted BIGINT)"
     )
     for number, target in enumerate(chosen):
         used, held = targets.examples(target, run.folder)
@@ -49,7 +50,7 @@ def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens
                 Diagnostic("R1107", f"target `{target.name}` has no text to measure a loss on", target.origin.span)
             )
         sql(
-            "INSERT INTO influence_texts SELECT 'task', $1, unnest(range(len($2))), unnest($2), unnest($3), unnest($4)",
+            "INSERT INTO influence_texts SELECT 'task', $1, unnest(range(len($2))), unnest($2), unnest($3), unnest($4), NULL",
             [number, *map(list, zip(*examples, strict=True))],
         )
     key = f"md5_number_lower({literal(f'influence{chr(31)}{run.recipe.seed}{chr(31)}')} || source || chr(31) || doc_id)"
@@ -65,13 +66,15 @@ def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens
         f"WINDOW w AS (PARTITION BY domain ORDER BY key, source, doc_id) "
         f"QUALIFY sum(tokens) OVER (w ROWS UNBOUNDED PRECEDING) - tokens < {2 * tokens}"
     )
+    longest = CHARACTERS * 2 * tokens
     for number, shard in enumerate(run.shards):
         run.progress("read the domains' samples", number, len(run.shards), "shards")
         text = next(source.text for source in run.recipe.sources if source.name == shard.source)
         scan = shards.scan(shard, run.folder, [text])
         sql(
             f"INSERT INTO influence_texts SELECT 'domain', list_position($1, s.domain) - 1, place, "
-            f"substr({ident(text)}, 1, {CHARACTERS * 2 * tokens}), NULL, NULL FROM {scan} AS t JOIN influence_sample AS s "
+            f"substr({ident(text)}, 1, {longest}), NULL, NULL, CASE WHEN length({ident(text)}) <= {longest} THEN tokens END "
+            f"FROM {scan} AS t JOIN influence_sample AS s "
             f"ON s.row = t.__row AND s.source = {literal(shard.source)} AND s.shard = {literal(shard.path)} "
             f"WHERE list_contains($1, s.domain)",
             [list(names)],

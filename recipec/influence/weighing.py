@@ -119,6 +119,18 @@ def noise(measured: Measured) -> tuple[str, ...]:
     )
 
 
+SAME_TOKENS = 0.05
+"""How far the checkpoint's tokens may be from the recipe's before it is said."""
+
+
+def recounted(measured: Measured) -> tuple[str, ...]:
+    """A tokenizer that counts otherwise than the recipe, in words: its quotas and budget are in the recipe's tokens."""
+    if abs(measured.ratio - 1) <= SAME_TOKENS:
+        return ()
+    where = f"`{measured.options.checkpoint}`"
+    return (f"the tokenizer of {where} makes {measured.ratio:.2f} tokens of one that the recipe counts",)
+
+
 def thin(measured: Measured) -> tuple[str, ...]:
     """The domains that had less text than was asked for, in words."""
     asked = measured.options.tokens // measured.options.length * measured.options.length

@@ -67,7 +67,7 @@ class Measure(Frozen):
     Attributes:
         tasks, domains: their names.
         texts: a Parquet file in the order of a hash: `kind` ("task" or "domain"), `number` of it, `place`, `text`; of a task
-            the characters `start` to `stop` of it whose loss counts.
+            the characters `start` to `stop` of it whose loss counts, of a domain its tokens as the recipe has `counted` them.
         tokens: of each domain's sample, in sequences of `length`; a task's texts are a sequence each, cut to `length`.
         layers: "mlp" or "all"; `shards`: R parts of a sample; `memory`: bytes for a group of layers.
         folder: where what groups of layers give is kept; `out`: a JSON file: `influence` (R, n, m), and the tokens of tasks and

@@ -57,10 +57,12 @@ def _sequences(
     job: Measure, tokenizer: Any
 ) -> tuple[list[list[list[int]]], list[list[Span]], list[list[list[int]]], dict[str, Any]]:
     """Sequences of tasks with their spans, sequences of domains, and how many tokens each came to."""
-    texts: dict[tuple[str, int], list[tuple[str, int, int]]] = {}
+    texts: dict[tuple[str, int], list[tuple[str, int, int, int | None]]] = {}
+    made = counted = 0
     with connect(Settings(memory="1GB")) as connection:
         rows = connection.execute(
-            f"SELECT kind, number, text, start, stop FROM read_parquet({literal(job.texts)}) ORDER BY kind, number, place"
+            f"SELECT kind, number, text, start, stop, counted FROM read_parquet({literal(job.texts)}) "
+            f"ORDER BY kind, number, place"
         ).fetchall()
     for kind, number, *example in rows:
         texts.setdefault((kind, number), []).append(tuple(example))
@@ -72,7 +74,10 @@ def _sequences(
         if not marked:
             problems.append(f"target `{name}` has no text of two tokens, or no completion within {job.length}")
     for number, name in enumerate(job.domains):
-        encoded = extraction.encode(tokenizer, [one[0] for one in texts.get(("domain", number), [])], LONGEST)
+        mine = texts.get(("domain", number), [])
+        encoded = extraction.encode(tokenizer, [one[0] for one in mine], LONGEST)
+        made += sum(len(ids) for ids, one in zip(encoded, mine, strict=True) if one[3] is not None)
+        counted += sum(one[3] or 0 for one in mine)
         domains.append(_packed(encoded, job.length, job.tokens))
         if len(domains[-1]) < job.shards:
             there = sum(map(len, domains[-1]))
@@ -84,18 +89,19 @@ def _sequences(
     counts = {
         "task_tokens": [sum(stop - start for start, stop in one) for one in spans],
         "domain_tokens": [sum(map(len, one)) for one in domains],
+        "ratio": made / counted if counted else 1.0,
     }
     return tasks, spans, domains, counts
 
 
 def _marked(
-    tokenizer: Any, examples: Sequence[tuple[str, int, int]], length: int
+    tokenizer: Any, examples: Sequence[tuple[str, int, int, int | None]], length: int
 ) -> Iterator[tuple[list[int], Span] | None]:
     """Of each text its tokens and those among them that are of its completion; None where there is nothing to predict."""
     tokenizer.no_padding()
     tokenizer.enable_truncation(length)
-    encodings = tokenizer.encode_batch([text for text, _, _ in examples], add_special_tokens=False)
-    for (_, start, stop), encoding in zip(examples, encodings, strict=True):
+    encodings = tokenizer.encode_batch([one[0] for one in examples], add_special_tokens=False)
+    for (_, start, stop, _), encoding in zip(examples, encodings, strict=True):
         # The first token has nothing before it.
         inside = [n for n, (a, b) in enumerate(encoding.offsets) if n and a < stop and b > start]
         yield (encoding.ids, (inside[0], inside[-1] + 1)) if inside else None
