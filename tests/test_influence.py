@@ -13,6 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from recipec.diagnostics import Failure  # noqa: E402
 from recipec.models import influence, loading  # noqa: E402
 from recipec.models.curvature import Curvature  # noqa: E402
 from recipec.models.gradients import Catcher, batches, linear_layers  # noqa: E402
@@ -364,3 +365,15 @@ def test_ekfac_solves_as_kronfluence_does() -> None:
     theirs.prepare(storage, Settings(), torch.device("cpu"))
     expected = theirs.precondition_gradient(gradient, storage)
     assert float((mine.solve(gradient) - expected).norm() / expected.norm()) < 1e-6
+
+
+def test_a_checkpoint_that_cannot_be_measured(model: loading.Loaded, tmp_path: Path) -> None:
+    """Weights that are no numbers, and a decoder in which nothing is linear."""
+    broken = loading.load(tiny_model.build(tmp_path / "broken"), "fp32", "cpu")
+    next(iter(broken.decoder.parameters())).fill_(float("nan"))
+    settings = influence.Settings(kind="identity", shards=1)
+    with pytest.raises(Failure, match="the loss of the checkpoint is no number"):
+        influence.measure(broken, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
+    bare = replace(model, decoder=torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.LayerNorm(4)))
+    with pytest.raises(Failure, match="has no linear layers to measure influence by"):
+        linear_layers(bare, "mlp")
