@@ -19,7 +19,7 @@ LAYERS = [
     {"regression"},
     {"ir", "syntax"},
     {"spec"},
-    {"semantics", "laws", "search", "reweighting"},
+    {"semantics", "laws", "reweighting"},
     {"database"},
     {"models"},
     {"selection"},
@@ -29,7 +29,7 @@ LAYERS = [
     {"cascade"},
     {"runtime"},
     {"proxies"},
-    {"audit", "influence", "probing", "quickstart"},
+    {"audit", "influence", "probing", "quickstart", "search"},
     {"pipeline"},
     {"cli"},
 ]

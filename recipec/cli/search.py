@@ -59,8 +59,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         found = answer.answer(
             table,
             folds=arguments.folds,
-            candidates=arguments.candidates,
-            seed=arguments.seed,
+            drawn=lambda: answer.draw(table, arguments.candidates, arguments.seed, shares=shares),
             shares=shares,
             done=lambda done, total: progress("fit regressors", done, total, "steps"),
         )

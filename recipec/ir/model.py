@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from recipec import source as text_source
 from recipec.ir.expressions import Expression, Frozen, Type
+from recipec.ir.search import Search
 from recipec.source import Span
 
 
@@ -328,6 +329,7 @@ class Recipe(Frozen):
     allow_vanishing: bool = False
     output: Output | None = None  # apply needs one
     phases: tuple[Phase, ...] = ()  # all of them, in a recipe as it is written
+    search: Search | None = None
     before: tuple[Phase, ...] = ()  # in the recipe of one phase: those before it, their mixtures decided
 
     @property

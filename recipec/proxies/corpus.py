@@ -28,7 +28,7 @@ from recipec.proxies.records import Proxy
 if TYPE_CHECKING:
     from recipec.runtime import Run
 
-CORPUS_VERSION = 1
+CORPUS_VERSION = 2
 
 FITTED = 20_000_000
 """Characters that a tokenizer of its own is fitted on."""
@@ -42,7 +42,7 @@ END = "<|endoftext|>"
 class Corpus:
     """Attributes:
     domains: (n,) of each document its domain; `tokens`: (n,) int64 by the proxy's tokenizer; `keys`: (n,) uint64, a hash
-        of its source and id.
+        of its source and id; `places`: (n,) in [0, 1), a keyed hash of it: of a share of the pool those below the share are.
     tasks: names of the targets.
     end: the token between documents; `vocabulary`: how many there are.
     checkpoint: the folder that training goes on from, "" for none.
@@ -52,13 +52,14 @@ class Corpus:
     domains: np.ndarray[Any, Any]
     tokens: np.ndarray[Any, Any]
     keys: np.ndarray[Any, Any]
+    places: np.ndarray[Any, Any]
     tasks: tuple[str, ...]
     end: int
     vocabulary: int
     checkpoint: str
 
 
-def folder_of(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Path:
+def folder_of(run: Run, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Path:
     """Where the corpus of a run's pool is, or will be: by the identities of all that it is made of.
 
     Raises:
@@ -73,6 +74,7 @@ def folder_of(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Path:
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
         "files": [storage.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)],
         "seed": run.recipe.seed,
+        "share": share,
     }
     return run.store.root / "proxies" / storage.sha256_text(storage.canonical_json(key))[:32]
 
@@ -83,26 +85,31 @@ def _model(run: Run, proxy: Proxy) -> cache.Model | None:
     return cache.find(named, run.folder) if named else None
 
 
-def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Corpus:
+def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Corpus:
     """The corpus of a run's pool: what filters that need no model leave; from the state folder where it is there.
+
+    Args:
+        share: of the documents, by a keyed hash; a smaller share is inside a larger one.
 
     Raises:
         Failure: no document is left, a target cannot be read, or the tokenizer's model is not there.
     """
-    folder, found = folder_of(run, proxy, chosen), _model(run, proxy)
+    folder, found = folder_of(run, proxy, chosen, share), _model(run, proxy)
     if not (folder / "corpus.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        _build(run, proxy, chosen, found, folder)
+        _build(run, proxy, chosen, found, folder, share)
     facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     documents = f"read_parquet({literal(str(folder / 'documents.parquet'))})"
     rows = run.connection.execute(
-        f"SELECT domain, md5_number_lower(source || chr(31) || doc_id) AS key FROM {documents} ORDER BY number"
+        f"SELECT domain, md5_number_lower(source || chr(31) || doc_id) AS key, {_place(run)} AS place FROM {documents} "
+        f"ORDER BY number"
     ).fetchnumpy()
     return Corpus(
         folder=folder,
         domains=np.asarray(rows["domain"], str),
         tokens=np.load(folder / "lengths.npy", allow_pickle=False),
         keys=np.asarray(rows["key"], np.uint64),
+        places=np.asarray(rows["place"], float),
         tasks=tuple(facts["tasks"]),
         end=facts["end"],
         vocabulary=facts["vocabulary"],
@@ -110,11 +117,19 @@ def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target]) -> Corpus:
     )
 
 
-def _build(run: Run, proxy: Proxy, chosen: Sequence[model.Target], found: cache.Model | None, folder: Path) -> None:
-    count = _documents(run, folder / "documents.parquet")
+def _place(run: Run) -> str:
+    """SQL of where in [0, 1) a document stands."""
+    key = literal(f"proxy{chr(31)}{run.recipe.seed}{chr(31)}")
+    return f"(CAST(md5_number_lower({key} || source || chr(31) || doc_id) >> 12 AS DOUBLE) / 4503599627370496.0)"
+
+
+def _build(
+    run: Run, proxy: Proxy, chosen: Sequence[model.Target], found: cache.Model | None, folder: Path, share: float
+) -> None:
+    count = _documents(run, folder / "documents.parquet", share)
     if not count:
         raise Failure(Diagnostic("R1601", "no document is left to train a proxy on"))
-    tokenizer = loading.tokenizer(found.folder) if found else _fitted(run, proxy.vocabulary)
+    tokenizer = loading.tokenizer(found.folder) if found else _fitted(run, proxy.vocabulary, share)
     end = _end(tokenizer, found)
     vocabulary = tokenizer.get_vocab_size()
     _tokenise(run, tokenizer, count, folder, np.uint16 if vocabulary <= 1 << 16 else np.uint32)
@@ -131,7 +146,7 @@ def _build(run: Run, proxy: Proxy, chosen: Sequence[model.Target], found: cache.
     storage.write_text(folder / "corpus.json", json.dumps(value) + "\n")
 
 
-def _documents(run: Run, path: Path) -> int:
+def _documents(run: Run, path: Path, share: float) -> int:
     """Makes the table `proxy_documents` (number, source, doc_id, domain, shard, row), and its file."""
     parts = " UNION ALL ".join(
         f"SELECT {literal(shard.source)} AS source, doc_id, domain, {literal(shard.path)} AS shard, row FROM {pool} "
@@ -140,7 +155,8 @@ def _documents(run: Run, path: Path) -> int:
     )
     run.connection.execute(
         f"CREATE OR REPLACE TEMP TABLE proxy_documents AS "
-        f"SELECT row_number() OVER (ORDER BY source, doc_id) - 1 AS number, * FROM ({parts})"
+        f"SELECT row_number() OVER (ORDER BY source, doc_id) - 1 AS number, * FROM ({parts}) "
+        f"WHERE {_place(run)} < {literal(float(share))}"
     )
     with storage.replacing(path) as temporary:
         run.connection.execute(
@@ -163,7 +179,7 @@ def _texts(run: Run, where: str = "true") -> Iterator[tuple[list[int], list[str]
             yield [row[0] for row in batch], [row[1] for row in batch]
 
 
-def _fitted(run: Run, vocabulary: int) -> Any:
+def _fitted(run: Run, vocabulary: int, share: float) -> Any:
     """A byte-level tokenizer of the pool, fitted on a keyed sample of it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -171,11 +187,9 @@ def _fitted(run: Run, vocabulary: int) -> Any:
     run.connection.execute(
         f"CREATE OR REPLACE TEMP TABLE proxy_keys AS SELECT number, {key} AS key FROM proxy_documents"
     )
-    share = 1.0
-    size = sum(shard.bytes for shard in run.shards)
-    if size > FITTED:
-        share = FITTED / size
-    where = f"d.number IN (SELECT number FROM proxy_keys WHERE key < {int(share * 2**64)} :: UHUGEINT)"
+    size = sum(shard.bytes for shard in run.shards) * share
+    part = min(1.0, FITTED / max(size, 1.0))
+    where = f"d.number IN (SELECT number FROM proxy_keys WHERE key < {int(part * 2**64)} :: UHUGEINT)"
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -1,41 +1,18 @@
-"""What a proxy is, what it is trained on, and what came of it."""
+"""What a proxy is trained on, and what came of it."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat
 
 from recipec.ir.expressions import Frozen
+from recipec.ir.search import Proxy
+
+__all__ = ["Proxy", "Record", "Training"]
 
 RECORD_VERSION = 1
 """Raised when the trainer gives other losses, so that stored records are not used."""
-
-
-class Proxy(Frozen):
-    """A small Llama and its training.
-
-    Attributes:
-        hidden, layers, heads, ffn: sizes; `context`: tokens of a sequence.
-        vocabulary: of a tokenizer of its own, which is fitted on the pool; not used with `tokenizer`.
-        tokenizer: of this model, by name or folder; "" for one of its own.
-        start: a checkpoint that training goes on from, by name or folder; "" for random weights. Its sizes and its
-            tokenizer are then the proxy's.
-        tokens: of one training; `batch`: sequences of a step; `rate`: the largest learning rate (AdamW; 5% warm-up, then a
-            cosine to a tenth; with `start` it is constant after the warm-up).
-    """
-
-    hidden: PositiveInt = 128
-    layers: PositiveInt = 4
-    heads: PositiveInt = 4
-    ffn: PositiveInt = 384
-    context: PositiveInt = 256
-    vocabulary: PositiveInt = 8192
-    tokenizer: str = ""
-    start: str = ""
-    tokens: PositiveInt = 2_000_000
-    batch: PositiveInt = 16
-    rate: PositiveFloat = 2e-3
 
 
 class Training(Frozen):

@@ -19,6 +19,9 @@ from recipec.tables import Array
 CANDIDATES, BEST, FOLDS, FLOOR = 100_000, 10, 10, 0.5
 """FLOOR: a held-out rank correlation under which the answer is no better than a guess."""
 
+TRIED = 200
+"""Candidates that are looked at for BEST that can be met."""
+
 STEP = 10_000
 """Candidates that are predicted at a time."""
 
@@ -81,14 +84,17 @@ def answer(
     runs: Runs,
     *,
     folds: int = FOLDS,
-    candidates: int = CANDIDATES,
-    seed: int = 0,
+    drawn: Callable[[], Array],
     shares: bool = True,
+    may: Callable[[Array], bool] = lambda _: True,
     done: Callable[[int, int], None] = lambda _, __: None,
 ) -> Answer:
     """Fits, draws candidates, and takes the mean of the best.
 
     Args:
+        drawn: gives the candidates (c, d).
+        shares: whether they sum to one.
+        may: whether a candidate can be met; of the mean of the best, when it cannot, the best of them is left.
         done: called with steps done and their number.
 
     Raises:
@@ -101,11 +107,7 @@ def answer(
         done(number, steps)
         regressors.append(_regressor(runs, number, folds))
     done(steps - 1, steps)
-    drawn = draw(runs, candidates, seed, shares=shares)
-    losses = np.concatenate(
-        [predicted(tuple(regressors), drawn[start : start + STEP]) for start in range(0, len(drawn), STEP)]
-    )
-    weights = drawn[np.argsort(losses, kind="stable")[:BEST]].mean(axis=0)
+    weights = _best(tuple(regressors), drawn(), may)
     weights = weights / weights.sum() if shares else weights
     value = float(predicted(tuple(regressors), weights[None])[0])
     truth = runs.losses.mean(axis=1)
@@ -123,6 +125,25 @@ def answer(
         best_run=(runs.keys[lowest], float(truth[lowest])),
         folds=folds,
     )
+
+
+def _best(regressors: tuple[Regressor, ...], drawn: Array, may: Callable[[Array], bool]) -> Array:
+    """The mean of the best candidates that can be met.
+
+    Raises:
+        Failure: none of the best can.
+    """
+    losses = np.concatenate([predicted(regressors, drawn[start : start + STEP]) for start in range(0, len(drawn), STEP)])
+    kept: list[Array] = []
+    for number in np.argsort(losses, kind="stable")[:TRIED]:
+        if may(drawn[number]):
+            kept.append(drawn[number])
+        if len(kept) == BEST:
+            break
+    if not kept:
+        raise Failure(Diagnostic("R1410", f"none of the best {min(TRIED, len(drawn))} candidates can be met"))
+    mean: Array = np.mean(kept, axis=0)
+    return mean if may(mean) else kept[0]
 
 
 def check(runs: Runs, folds: int) -> None:

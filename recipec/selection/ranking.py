@@ -82,6 +82,19 @@ def reranked(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
     return _ranked(op, pool, stats, "CAST(sum(tokens) OVER (PARTITION BY domain) AS DOUBLE)")
 
 
+def normalised(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
+    """SQL of the documents of a pool with `normal_<n>`, σ(q) of the n-th criterion: what weights are multiplied with."""
+    known = {one.criterion: one for one in stats}
+    pool = f"SELECT * FROM {ledger} WHERE {POOL}"
+    if op.quality.normalize == "rank":
+        pool = f"SELECT *, {', '.join(_share_columns(op, known))} FROM ({pool})"
+    columns = [
+        f"{_normalised(op, name, direction, known[name])} AS normal_{number}"
+        for number, (name, direction) in enumerate(op.criteria)
+    ]
+    return f"SELECT *, {', '.join(columns)} FROM ({pool})"
+
+
 def draw(seed: int) -> str:
     """SQL of u_i in (0, 1): the keyed hash of a document that decides its draws."""
     key = f"{literal(f'{seed}{SEPARATOR}')} || source || {literal(SEPARATOR)} || doc_id"

@@ -1,0 +1,146 @@
+"""Draws of parameters select what `apply` would select with them, document by document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from recipec import runtime
+from recipec.diagnostics import Failure
+from recipec.ir import logical, model
+from recipec.pipeline import compile_recipe, running
+from recipec.progress import silent
+from recipec.search import draws
+from recipec.search.space import Space, bounded
+
+HEAD = """seed 11
+source web {
+  shards "data/*.parquet"
+  id id
+  text text
+  tokens n
+  domain topic
+}
+criterion one = column(one) higher is better
+criterion two = column(two) lower is better
+criterion three = column(three) higher is better
+"""
+
+RECIPES = {
+    "natural": "budget 60_000 tokens\n",
+    "limits": "budget 100_000 tokens\nrepeat at most 2 times\nrepeat b at most 1 times\nquality {\n  normalize rank\n}\n",
+    "own": "budget 90_000 tokens\nrepeat at most cap times\nquota a at most 30%\nquality {\n  normalize minmax\n}\n",
+    "nested": "budget 50_000 tokens\nmixture {\n  a 50%\n  b 30%\n  c 20%\n}\nquota a where n > 100 at least 10_000 tokens\n"
+    "repeat at most 5 times\n",
+    "missing": "budget 50_000 tokens\nmixture proportional\nquality {\n  missing worst\n}\n",
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("draws")
+    (folder / "data").mkdir()
+    duckdb.execute("SELECT setseed(0.3)")
+    duckdb.execute(
+        f"""COPY (SELECT 'd' || i AS id, 'text ' || i AS text, (20 + hash(i, 1) % 200) :: BIGINT AS n, ['a', 'b', 'c'][(1 + hash(i) % 3) :: BIGINT] AS topic,
+        round((hash(i, 2) % 1000) / 100.0, 1) AS one, (hash(i, 3) % 1000) / 7.0 AS two, (1 + hash(i, 5) % 4) :: BIGINT AS cap,
+        (hash(i, 4) % 50) :: BIGINT AS three FROM range(1500) AS r(i)) TO '{folder}/data/0.parquet'"""
+    )
+    return folder
+
+
+@pytest.fixture(params=sorted(RECIPES))
+def place(request: pytest.FixtureRequest, world: Path) -> Iterator[tuple[running.Place, model.Recipe]]:
+    path = world / f"{request.param}.recipe"
+    text = HEAD + RECIPES[request.param]
+    # A recipe compiles with weights; draws bring their own.
+    quality = "quality {\n  weights { one 1, two 1, three 1 }\n"
+    text = text.replace("quality {\n", quality) if "quality {" in text else text + quality + "}\n"
+    path.write_text(text)
+    recipe = compile_recipe(path, {}).recipe
+    with running.opened(recipe, running.settings(path), "cpu", silent) as found:
+        yield found, recipe
+
+
+def ranked(place: running.Place, recipe: model.Recipe) -> tuple[runtime.Run, draws.Documents]:
+    run = place.run(recipe)
+    run.read()
+    run.score()
+    at = {op.kind: number for number, op in enumerate(run.plan.ops)}
+    run.gather(at["gather"], 1)
+    stats = run.rank(at["rank"], at["gather"], 1)
+    rank = run.plan.ops[at["rank"]]
+    assert isinstance(rank, logical.Rank)
+    file = run.store.result(run.ids[at["rank"]])
+    numbers = f"(SELECT source, doc_id, row AS number FROM read_parquet('{file}'))"
+    return run, draws.documents(run.connection, rank, run.plan.sample, file, stats, numbers)
+
+
+def test_a_draw_is_the_selection(place: tuple[running.Place, model.Recipe]) -> None:
+    where, recipe = place
+    run, pool = ranked(where, recipe)
+    space = Space(pool.domains, tuple(c.name for c in recipe.criteria))
+    met = 0
+    for number, x in enumerate(space.draw(np.random.default_rng(5), 6)):
+        table = x.reshape(3, -1).copy()
+        # Wide and narrow curves, flat and steep ones, with and without a tail.
+        table[:, 4] *= (1, 4, 10)[number % 3]
+        table[:, 3] *= (1, 0.01)[number % 2]
+        table[:, 6] *= (1, 50, 0)[number % 3]
+        x = table.ravel()
+        changed = recipe.model_copy(
+            update={
+                "quality": space.quality(recipe.quality, x, recipe.sources[0].origin),
+                "sample": space.sampling(x),
+            }
+        )
+        other = where.run(changed)
+        try:
+            drawn = draws.evaluate(pool, run.plan.sample, table[:, :3], table[:, 3:], threads=2)
+        except Failure as failure:
+            with pytest.raises(Failure) as same:
+                other.select()
+            assert [d.code for d in same.value.diagnostics] == [d.code for d in failure.diagnostics]
+            continue
+        met += 1
+        selection = other.select()
+        rows = duckdb.execute(
+            f"SELECT row, copies FROM '{other.sampled()}' WHERE bad IS NULL AND rejected_by IS NULL ORDER BY row"
+        ).fetchnumpy()
+        copies = np.zeros(1500, np.int64)
+        copies[pool.numbers] = drawn.copies(pool)
+        assert copies[rows["row"]].tolist() == rows["copies"].tolist()
+        given = {cell.domain: 0 for cell in selection.cells}
+        for cell in selection.cells:
+            given[cell.domain] += cell.drawn_tokens
+        assert drawn.tokens() == given
+    assert met >= 2
+
+
+def test_natural_sampling(world: Path) -> None:
+    path = world / "all.recipe"
+    path.write_text(HEAD + "quality {\n  weights { one 1, two 1, three 1 }\n}\nbudget 60_000 tokens\n")
+    recipe = compile_recipe(path, {}).recipe
+    with running.opened(recipe, running.settings(path), "cpu", silent) as where:
+        run, pool = ranked(where, recipe)
+        drawn = draws.evaluate(pool, run.plan.sample, np.ones((3, 3)), np.array([draws.NATURAL] * 3))
+        other = where.run(recipe.model_copy(update={"sample": model.All()}))
+        other.select()
+        found = duckdb.execute(f"SELECT row FROM '{other.sampled()}' WHERE copies > 0 ORDER BY row").fetchnumpy()["row"]
+    assert sorted(pool.numbers[drawn.copies(pool) > 0].tolist()) == found.tolist()
+
+
+def test_draws_stay_within_their_bounds() -> None:
+    generator = np.random.default_rng(1)
+    low, high = np.array([[0.2, 0.0, 0.1], [0.0, 0.0, 0.0]]), np.array([[0.3, 1.0, 0.5], [1.0, 1.0, 0.05]])
+    found = bounded(generator.uniform(size=(500, 2, 3)), low, high)
+    assert np.allclose(found.sum(axis=-1), 1)
+    assert (found >= low - 1e-9).all()
+    assert (found <= high + 1e-9).all()
+    free = generator.uniform(size=(500, 2, 3))
+    same = bounded(free, np.zeros((2, 3)), np.ones((2, 3)))
+    assert np.allclose(same, free / free.sum(axis=-1, keepdims=True))
