@@ -238,6 +238,7 @@ CODES: dict[str, str] = {
     "R1210": "a requirement that the plan does not meet",
     "R1211": "a requirement that the law cannot judge",
     "R1212": "a law evaluated out of its fitted range",
+    "R1213": "a requirement on loss that the prediction meets and its interval does not",
     # R13xx: domain weights by influence
     "R1301": "domains that only one of two tables has",
     "R1302": "influences or labels that are no numbers",
@@ -259,8 +260,13 @@ CODES: dict[str, str] = {
     "R1405": "too few runs for cross-validation",
     "R1406": "losses that are all the same",
     "R1407": "an answer that calls for care",
-    "R1213": "a requirement on loss that the prediction meets and its interval does not",
     "R1408": "parameters of a search that cannot be used",
+    "R1409": "a recipe whose parameters cannot be searched",
+    "R1410": "an answer that cannot be met",
+    "R1411": "draws that cannot be met, or datasets that are not as the real one",
+    "R1412": "bounds of a search that leave nothing",
+    "R1414": "an option of `search` that cannot be used",
+    "R1413": "jobs of trainings that cannot be collected",
     # R16xx: proxies
     "R1601": "nothing to train a proxy on",
     "R1602": "a target whose loss a proxy cannot have",

@@ -187,8 +187,8 @@ def test_a_killed_training_goes_on(run: runtime.Run, corpus: proxies.Corpus, tmp
     """Killed after it has saved its state; the losses are those of a training that was left alone."""
     longer = SMALL.model_copy(update={"tokens": 40_000})
     one = training(tmp_path, np.ones(300), "long", seed=9)
-    job = proxies.running._job(run, corpus, longer, one)
-    proxies.running._write_order(run, corpus, one, Path(job.order))
+    job = proxies.running.job_of(run, corpus, longer, one)
+    proxies.running.write_order(run, corpus, one, Path(job.order))
     code = (
         "import sys, json\nfrom recipec.models import training\nfrom recipec.models.job import Train\n"
         "training.SAVED = 0.0\ntraining.run(Train.model_validate_json(sys.argv[1]), lambda n: None)\n"

@@ -91,7 +91,7 @@ def test_the_answer(run: Run, tmp_path: Path, runs: Any) -> None:
     assert result.code == 0, result.err
     assert "10-fold cross-validation over 60 runs" in result.out
     found = json.loads(output.read_text())
-    assert found["version"] == 1
+    assert (found["kind"], found["version"]) == ("search", 2)
     assert list(found["weights"]) == names
     assert list(found["weights"].values()) == pytest.approx([0.6, 0.3, 0.1], abs=0.12)
     assert set(found["tables"]) == {"mixtures", "losses"}

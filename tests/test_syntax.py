@@ -125,6 +125,14 @@ STATEMENTS = [
     ("repeat `times` at most (a + 1) times", "repeat `times` at most a + 1 times"),
     ("budget $b { model 1B params }", "budget $b {\n  model 1B params\n}"),
     ("repeat at most -(n % 2 times) times", "repeat at most -(n % 2) times"),
+    (
+        "search { omega 0.01 .. 0.5,lambda 0..1000, for `a b` { eta 1 } }",
+        "search {\n  omega 0.01..0.5\n  lambda 0..1000\n  for `a b` {\n    eta 1\n  }\n}",
+    ),
+    (
+        "search { runs $n, edu $a..$b, proxy { tokens 2M tokens } }",
+        "search {\n  runs $n\n  edu $a..$b\n  proxy {\n    tokens 2M tokens\n  }\n}",
+    ),
     ("allow vanishing", "allow vanishing"),
     ("shortfall   shrink", "shortfall shrink"),
     ("where tête == 数", "where tête == 数"),

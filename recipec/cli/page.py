@@ -13,13 +13,15 @@ STYLE = (
 )
 
 
-def page(title: str, tables: Iterable[Table], lines: Iterable[str], warnings: Iterable[str]) -> str:
-    """A whole page: warnings first, then the tables, then what they come to."""
+def page(
+    title: str, tables: Iterable[Table], lines: Iterable[str], warnings: Iterable[str], figures: Iterable[str] = ()
+) -> str:
+    """A whole page: warnings first, then the tables, figures (SVG), and what they come to."""
     said = "".join(f'<p class="warning">{escape(one)}</p>' for one in warnings)
     drawn = "".join(map(table, tables))
     end = "".join(f"<p>{escape(line)}</p>" for line in lines)
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    return f"{head}<h1>{escape(title)}</h1>{said}{drawn}{end}</html>\n"
+    return f"{head}<h1>{escape(title)}</h1>{said}{drawn}{''.join(figures)}{end}</html>\n"
 
 
 def table(one: Table) -> str:

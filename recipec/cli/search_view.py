@@ -1,4 +1,4 @@
-"""What a search found: tables for a person, one object for a program and for `search.json`."""
+"""What a search of tables found: tables for a person, one object for a program and for `search.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recipec.diagnostics import Diagnostic
 from recipec.search.answer import Answer, Regressor
 from recipec.tables import Array
 
-SEARCH_VERSION = 1
+KIND, SEARCH_VERSION = "search", 2
 
 Predictions = tuple[tuple[str, ...], Array]
 
@@ -36,6 +36,14 @@ def as_json(found: Answer, predictions: Predictions | None, warnings: Sequence[D
             "best_run": {"run": found.best_run[0], "loss": found.best_run[1]},
             "targets": {one.target: _target(found, one) for one in found.regressors},
         },
+        "runs": [
+            {
+                "run": key,
+                "losses": dict(zip(found.runs.targets, map(float, losses), strict=True)),
+                "predicted": {one.target: float(one.best.held[number]) for one in found.regressors},
+            }
+            for number, (key, losses) in enumerate(zip(found.runs.keys, found.runs.losses, strict=True))
+        ],
         "predictions": [] if predictions is None else list(map(float, predictions[1])),
         "warnings": [warning.message for warning in warnings],
     }
@@ -49,10 +57,9 @@ def _target(found: Answer, one: Regressor) -> dict[str, Any]:
     return value
 
 
-def write(path: Path, value: dict[str, Any], digests: tuple[str, str]) -> None:
-    """A file that `mixture from` reads: versioned, with the digests of the tables behind it."""
-    tables = {"mixtures": digests[0], "losses": digests[1]}
-    whole = {"version": SEARCH_VERSION, "recipec": __version__, "tables": tables, **value}
+def write(path: Path, value: dict[str, Any], **digests: str) -> None:
+    """A file that `mixture from`, `sample quadmix from` and `show` read: versioned, with the digests of the tables behind it."""
+    whole = {"kind": KIND, "version": SEARCH_VERSION, "recipec": __version__, "tables": digests, **value}
     storage.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 

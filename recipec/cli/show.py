@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ EPILOG = """examples:
   recipec show science.recipe --stage optimised   the steps after all rewrites
   recipec show science.plan                       a saved plan, a stale one included
   recipec show weights.json                       what `reweight -o` wrote, the heat map included
+  recipec show search.json --html search.html     what `search -o` wrote: curves, importance, predicted against true
   recipec show out/science                        mixture, files and lineage of a dataset
 """
 
@@ -24,8 +26,9 @@ STAGES = ("ast", "model", "logical", "optimised", "plan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET|WEIGHTS", type=Path)
+    parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET|REPORT", type=Path)
     parser.add_argument("--stage", choices=STAGES, help="of a recipe (default: optimised)")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a report of `search` or `reweight` as a page")
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
@@ -35,6 +38,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import output
     from recipec.planning import planfile
 
+    if arguments.html is not None and not options.report_kind(arguments.path):
+        message = f"`{arguments.path}` is no report of `search` or `reweight`, which alone are written as pages"
+        raise Failure(Diagnostic("R0705", message, helps=("`recipec plan --html` writes a plan",)))
     if options.is_dataset(arguments.path):
         manifest = output.read_manifest(arguments.path)
         print(manifest.model_dump_json(indent=2)) if arguments.json else show_dataset(manifest)
@@ -52,12 +58,24 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def show_report(kind: str, arguments: argparse.Namespace) -> None:
     """What another command has written."""
-    from recipec.cli import reweight_view, views
+    from recipec.cli import reweight_view, search_show, search_view, views
 
+    if kind == search_view.KIND:
+        value = search_show.read(arguments.path)
+        if arguments.html is not None:
+            options.write(arguments.html, search_show.page(value), "page")
+        if arguments.json:
+            print(json.dumps(value, indent=2, ensure_ascii=False))
+        else:
+            search_show.show(value)
+            views.show_diagnostics(search_show.warnings(value), json=False)
+        return
     if kind != reweight_view.KIND:
         message = f"`{arguments.path}` is a `{kind}`, which `show` does not know"
         raise Failure(Diagnostic("R0705", message))
     found = reweight_view.read(arguments.path)
+    if arguments.html is not None:
+        options.write(arguments.html, reweight_view.page(found), "page")
     reweight_view.show(found, json=arguments.json)
     if not arguments.json:
         views.show_diagnostics(reweight_view.warnings(found), json=False)

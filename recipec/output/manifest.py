@@ -19,11 +19,12 @@ NAME = "manifest.json"
 
 def plan_digest(plan: ExecutionPlan) -> str:
     """The identity of what a plan makes: its canonical JSON without what depends on the state, the clock, the place or
-    the layout of the recipe's text (costs, actions, reasons, warnings, times of files, the folder, lines), and without what
-    a law or a measurement says of it."""
+    the layout of the recipe's text (costs, actions, reasons, warnings, times of files, the folder, lines), without its
+    search, and without what a law or a measurement says of it."""
     unsaid = {"folder", "exact", "sample", "warnings", "selection", "forecast", "reweighting"}
     value = _without_origins(plan.model_dump(mode="json", exclude=unsaid))
     value["recipe"]["folder"] = value["recipe"]["path"] = ""
+    del value["recipe"]["search"]
     for shard in value["shards"]:
         del shard["mtime_ns"]
     for step in value["steps"]:

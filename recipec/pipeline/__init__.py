@@ -6,6 +6,7 @@ from recipec.pipeline.measuring import look_ahead, measure_influence, probe
 from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
 from recipec.pipeline.predicting import forecasts, stored_sample
 from recipec.pipeline.running import settings
+from recipec.pipeline.searching import searching
 
 __all__ = [
     "TEXT_LIMIT",
@@ -19,6 +20,7 @@ __all__ = [
     "measure_influence",
     "plan",
     "probe",
+    "searching",
     "settings",
     "stored_sample",
 ]

@@ -49,11 +49,11 @@ def train(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training])
     Raises:
         Failure: a training could be run nowhere.
     """
-    jobs = [_job(run, corpus, proxy, training) for training in trainings]
+    jobs = [job_of(run, corpus, proxy, training) for training in trainings]
     missing: dict[str, Train] = {}
     for job, training in zip(jobs, trainings, strict=True):
         if job.key not in missing and (not Path(job.out).is_file() or (job.keep and not Path(job.keep).is_dir())):
-            _write_order(run, corpus, training, Path(job.order))
+            write_order(run, corpus, training, Path(job.order))
             missing[job.key] = job
     if missing:
         _run_all(run, list(missing.values()))
@@ -61,7 +61,8 @@ def train(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training])
     return [one.model_copy(update={"name": training.name}) for one, training in zip(found, trainings, strict=True)]
 
 
-def _job(run: Run, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
+def job_of(run: Run, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
+    """A training as the process that runs models is asked for it."""
     identity = key(corpus, proxy, training)
     place = corpus.folder / "runs" / identity
     place.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def _job(run: Run, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
     )
 
 
-def _write_order(run: Run, corpus: Corpus, training: Training, path: Path) -> None:
+def write_order(run: Run, corpus: Corpus, training: Training, path: Path) -> None:
     """The documents in the order in which they are trained on, each copy by its own hash."""
     if path.is_file():
         return

@@ -133,7 +133,9 @@ def _best(regressors: tuple[Regressor, ...], drawn: Array, may: Callable[[Array]
     Raises:
         Failure: none of the best can.
     """
-    losses = np.concatenate([predicted(regressors, drawn[start : start + STEP]) for start in range(0, len(drawn), STEP)])
+    losses = np.concatenate(
+        [predicted(regressors, drawn[start : start + STEP]) for start in range(0, len(drawn), STEP)]
+    )
     kept: list[Array] = []
     for number in np.argsort(losses, kind="stable")[:TRIED]:
         if may(drawn[number]):

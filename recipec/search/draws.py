@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +149,9 @@ def documents(
     )
 
 
-def arranged(domain: Array, nest: Array, tokens: Array, numbers: Array, limit: Array, u: Array, *normal: Array) -> Documents:
+def arranged(
+    domain: Array, nest: Array, tokens: Array, numbers: Array, limit: Array, u: Array, *normal: Array
+) -> Documents:
     """Documents from columns in the order of (domain, nest, limit, draw)."""
     change = (domain[1:] != domain[:-1]) | (nest[1:] != nest[:-1]) | (limit[1:] != limit[:-1])
     edges = [0, *(np.flatnonzero(change) + 1).tolist(), len(domain)] if len(domain) else [0]
@@ -160,19 +163,19 @@ def arranged(domain: Array, nest: Array, tokens: Array, numbers: Array, limit: A
             stop=stop,
             below=np.concatenate([[0], tokens[start:stop].cumsum()]),
         )
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+        for start, stop in pairwise(edges)
     )
     names = tuple(sorted({block.cell[0] for block in blocks}))
     ranges = tuple(
         (min(b.start for b in blocks if b.cell[0] == name), max(b.stop for b in blocks if b.cell[0] == name))
         for name in names
     )
-    return Documents(names, ranges, blocks, np.stack(normal) if normal else np.empty((0, len(u))), tokens, u, limit, numbers)
+    return Documents(
+        names, ranges, blocks, np.stack(normal) if normal else np.empty((0, len(u))), tokens, u, limit, numbers
+    )
 
 
-def evaluate(
-    pool: Documents, op: logical.Sample, weights: Array, curves: Array, *, threads: int = 1
-) -> Drawn:
+def evaluate(pool: Documents, op: logical.Sample, weights: Array, curves: Array, *, threads: int = 1) -> Drawn:
     """What a draw selects, as `apply` would with its parameters.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,17 +98,6 @@ def bounded(weights: Array, low: Array, high: Array) -> Array:
         middle = (bottom + top) / 2
         enough = np.clip(middle * start, low, high).sum(axis=-1, keepdims=True) >= 1
         top, bottom = np.where(enough, middle, top), np.where(enough, bottom, middle)
-    found: Array = np.clip(top * start, low, high)
-    return found / found.sum(axis=-1, keepdims=True)
-
-
-def infeasible(bounds: Sequence[Bound], criteria: Sequence[str], domain: str | None) -> str:
-    """Why bounds on weights leave no shares that sum to 1 in a domain; "" where they do."""
-    low = high = 0.0
-    for name in criteria:
-        own = [one for one in bounds if one.parameter == name and one.domain in (domain, None)]
-        best = next((one for one in own if one.domain == domain), own[0] if own else None)
-        low, high = low + (best.low if best else 0.0), high + (best.high if best else 1.0)
-    if low > 1 + 1e-9:
-        return f"the least weights sum to {low:.4g}, more than 1"
-    return f"the largest weights sum to {high:.4g}, less than 1" if high < 1 - 1e-9 else ""
+    shares = np.clip(top * start, low, high)
+    found: Array = shares / shares.sum(axis=-1, keepdims=True)
+    return found

@@ -54,7 +54,9 @@ def problems(recipe: model.Recipe) -> list[Diagnostic]:
     if recipe.budget is None:
         problem("a search needs a budget: proxies repeat documents as often as the real run", None, "state a `budget`")
     elif recipe.search is not None and recipe.search.proxy.tokens > recipe.budget.tokens:
-        size = f"{recipe.search.proxy.tokens:,} tokens of a proxy are more than the {recipe.budget.tokens:,} of the budget"
+        size = (
+            f"{recipe.search.proxy.tokens:,} tokens of a proxy are more than the {recipe.budget.tokens:,} of the budget"
+        )
         problem(size, recipe.budget.origin, "`search { proxy { tokens … } }`")
     if not isinstance(recipe.sample, model.Quadmix):
         problem("a search is of `sample quadmix`", recipe.sample.origin, "sample by QuaDMix")

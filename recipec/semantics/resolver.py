@@ -10,7 +10,18 @@ from typing import TypeVar
 from recipec.diagnostics import Diagnostic, has_errors, place
 from recipec.ir import model
 from recipec.ir.expressions import Score, scores_of
-from recipec.semantics import allocation, budgets, clauses, delivery, imports, parameters, phases, sampling, sources
+from recipec.semantics import (
+    allocation,
+    budgets,
+    clauses,
+    delivery,
+    imports,
+    parameters,
+    phases,
+    sampling,
+    searching,
+    sources,
+)
 from recipec.semantics.context import Context, Environment
 from recipec.semantics.typing import Scope
 from recipec.source import Span
@@ -101,12 +112,14 @@ def _recipe(
         _check_cascades(context, scopes, [c for c in where if c is not None], criteria)
     _one(context, body, ast.Phases)
     parts = phases.phases(context, body, phases.Whole(mixture, quotas, budget), scopes, names) if complete else ()
+    search = searching.search(context, _one(context, body, ast.Search), criteria) if complete else None
     if has_errors(context.diagnostics) or not complete:
         return None
     return model.Recipe(
         path=path,
         folder=str(context.folder),
-        canonical=canonical(one for one in body if not isinstance(one, _of_phases(body))),
+        # A search finds parameters; until a recipe takes them it says nothing of the dataset.
+        canonical=canonical(one for one in body if not isinstance(one, (*_of_phases(body), ast.Search))),
         params=tuple(sorted((name, text(value)) for name, value in values.items())),
         seed=seed,
         sources=tuple(sorted(typed_sources, key=lambda source: source.name)),
@@ -126,6 +139,7 @@ def _recipe(
         allow_vanishing=vanishing,
         output=output,
         phases=parts,
+        search=search,
     )
 
 

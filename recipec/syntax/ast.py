@@ -124,7 +124,8 @@ class Setting(Node):
     """One line of a block.
 
     `shards "a/*.parquet"`, `tokens by "smollm2-135m"` (values Name("by"), String), `domain = lower(topic)`
-    (`assigned` true), `weights for code { … }`, `lambda 500`, `shuffle` (no value), `require loss <= 2.45`
+    (`assigned` true), `omega 0.01..0.5` (values Name(".."), 0.01, 0.5), `for code { … }` (name "for"),
+    `weights for code { … }`, `lambda 500`, `shuffle` (no value), `require loss <= 2.45`
     (values Binary("<=", Name("loss"), …)), `curve for science { omega 0.2 }`.
     """
 
@@ -308,6 +309,13 @@ class Phases(Node):
     phases: tuple[Phase, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Search(Node):
+    """`search { omega 0.01..0.5, for code { … }, runs 64, proxy { … } }`."""
+
+    block: Block
+
+
 Statement: TypeAlias = (
     Use
     | Param
@@ -326,6 +334,7 @@ Statement: TypeAlias = (
     | Shortfall
     | Output
     | Phases
+    | Search
 )
 
 

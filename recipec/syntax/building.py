@@ -139,6 +139,9 @@ class Builder:
         format_, path, block = tree.children
         return ast.Output(self._name(format_), self.expr(path), self._maybe_block(block), span=span)
 
+    def _search(self, tree: Tree[Token], span: Span) -> ast.Search:
+        return ast.Search(self._block(tree.children[0]), span=span)
+
     def _phases(self, tree: Tree[Token], span: Span) -> ast.Phases:
         return ast.Phases(tuple(self._phase(item) for item in tree.children if _is(item, "phase")), span=span)
 
@@ -155,7 +158,10 @@ class Builder:
     def _block(self, item: Found) -> ast.Block:
         assert isinstance(item, Tree)
         return ast.Block(
-            tuple(self._setting(child) for child in item.children if _is(child, "setting")), span=self._span(item)
+            tuple(
+                self._setting(child) for child in item.children if _is(child, "setting") or _is(child, "for_setting")
+            ),
+            span=self._span(item),
         )
 
     def _maybe_block(self, item: Found) -> ast.Block | None:
@@ -163,11 +169,18 @@ class Builder:
 
     def _setting(self, item: Found) -> ast.Setting:
         assert isinstance(item, Tree)
+        if item.data == "for_setting":
+            span = self._span(item)
+            word = ast.Name("for", span=Span(self.source, span.start, span.start + len("for")))
+            of, inner = item.children
+            return ast.Setting(word, self._domain(of), (), False, self._block(inner), span=span)
         name, domain, values, block = item.children
         found = values.children if isinstance(values, Tree) else []
         listed: list[ast.Expr] = [self.expr(child) for child in found if isinstance(child, Tree)]
         if isinstance(values, Tree) and values.data in ("by_value", "from_value"):
             listed.insert(0, ast.Name(values.data.removesuffix("_value"), span=self._span(values)))
+        if isinstance(values, Tree) and values.data == "range_value":
+            listed.insert(0, ast.Name("..", span=self._span(values)))
         return ast.Setting(
             self._name(name),
             self._domain(domain) if domain is not None else None,

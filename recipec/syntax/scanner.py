@@ -30,6 +30,7 @@ STATEMENTS = [
     "repeat",
     "budget",
     "phases",
+    "search",
     "shortfall",
     "allow",
     "output",

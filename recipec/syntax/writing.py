@@ -119,6 +119,8 @@ def domain(node: ast.Name | ast.String) -> str:
 
 def setting_head(node: ast.Setting) -> str:
     """A setting without its block."""
+    if node.name.text == "for" and node.domain is not None and node.block is not None and not node.values:
+        return f"for {domain(node.domain)}"
     words = [name(node.name)]
     if node.domain is not None:
         words += ["for", domain(node.domain)]
@@ -128,6 +130,8 @@ def setting_head(node: ast.Setting) -> str:
     match node.values:
         case (ast.Name(text="by" | "from" as word), value):
             words += [word, text(value)]
+        case (ast.Name(text=".."), low, high):
+            words += [f"{text(low)}..{text(high)}"]
         case values:
             words += [text(value) for value in values]
     return " ".join(words)
@@ -178,6 +182,8 @@ def head(node: ast.Statement) -> str:
             return f"output {name(node.format)} {text(node.path)}"
         case ast.Phases():
             return "phases"
+        case ast.Search():
+            return "search"
 
 
 def _from(node: ast.FromFile) -> str:
@@ -214,7 +220,7 @@ Item = ast.Setting | ast.Share | ast.Phase | ast.Statement
 def items(node: Item) -> tuple[Item, ...] | None:
     """What stands in the braces of a statement or setting; None when it has no braces."""
     match node:
-        case ast.Source() | ast.Target() | ast.Quality():
+        case ast.Source() | ast.Target() | ast.Quality() | ast.Search():
             return node.block.settings
         case ast.Sample() | ast.Budget() | ast.Output() | ast.Setting():
             return node.block.settings if node.block is not None else None

@@ -54,7 +54,27 @@ LEFT_OUT = re.compile(
     r"|/debian-handbook/html/(?!en-US)|/_sources/|search|genindex|/dict/(web2|proper|connect)|/implementors/|/man/"
 )
 
-BLOCKS = frozenset("p div li h1 h2 h3 h4 h5 h6 pre tr dt dd section table br blockquote".split())
+BLOCKS = frozenset(
+    [
+        "p",
+        "div",
+        "li",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "pre",
+        "tr",
+        "dt",
+        "dd",
+        "section",
+        "table",
+        "br",
+        "blockquote",
+    ]
+)
 
 
 class Stripped(HTMLParser):

@@ -1,0 +1,241 @@
+"""What `search.json` says: predicted against true losses, importance, curves and tokens by domain; in the terminal, as a page."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from recipec.cli import charts
+from recipec.cli import page as pages
+from recipec.cli.charts import Chart, Series
+from recipec.cli.console import draw_table, stdout
+from recipec.cli.numbers import count, share
+from recipec.cli.tables import Table
+from recipec.diagnostics import Diagnostic, Failure, Severity
+
+CURVE = ("lambda", "omega", "eta", "epsilon")
+
+POINTS = 120
+"""Of a drawn curve."""
+
+
+class Losses(BaseModel):
+    seed: int
+    losses: dict[str, float]
+
+
+class RunLine(BaseModel):
+    run: str
+    losses: dict[str, float]
+    predicted: dict[str, float]
+
+
+class Predicted(BaseModel):
+    loss: float
+    low: float
+    high: float
+
+
+class BestRun(BaseModel):
+    run: str
+    loss: float
+
+
+class Judged(BaseModel):
+    rank_correlation: float
+    mae: float
+
+
+class Target(BaseModel):
+    regressor: str
+    importance: dict[str, float]
+    lightgbm: Judged
+    linear: Judged
+
+
+class Evidence(BaseModel):
+    rank_correlation: float
+    mae: float
+    folds: int
+    runs: int
+    excluded: list[str]
+    best_run: BestRun
+    targets: dict[str, Target]
+
+
+class Stored(BaseModel):
+    """The parts of a `search.json` that are drawn; those of a recipe's search are empty for tables."""
+
+    weights: dict[str, float]
+    predicted: Predicted
+    evidence: Evidence
+    runs: list[RunLine]
+    warnings: list[str] = []
+    domains: list[str] = []
+    words: list[str] = []
+    tokens: dict[str, dict[str, float]] = {}
+    confirmation: dict[str, list[Losses]] = {}
+
+    def of(self, word: str, domain: str) -> float:
+        return self.weights.get(f"{word}_{domain}", 0.0)
+
+    @property
+    def importance(self) -> dict[str, float]:
+        """The mean over the targets."""
+        rows = [one.importance for one in self.evidence.targets.values()]
+        return {name: float(np.mean([row.get(name, 0.0) for row in rows])) for name in self.weights}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The value of a file.
+
+    Raises:
+        Failure: it is none of a search, or of another version.
+    """
+    from recipec.cli.search_view import SEARCH_VERSION
+
+    value: dict[str, Any] = json_module.loads(path.read_text(encoding="utf-8"))
+    if value.get("version") != SEARCH_VERSION:
+        message = f"`{path}` has version {value.get('version')}, and this recipec reads {SEARCH_VERSION}"
+        raise Failure(Diagnostic("R0705", message, helps=("search again",)))
+    try:
+        Stored.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Failure(Diagnostic("R0705", f"`{path}` is damaged: {place}: {first['msg']}")) from None
+    return value
+
+
+def warnings(value: dict[str, Any]) -> tuple[Diagnostic, ...]:
+    return tuple(Diagnostic("R1407", message, severity=Severity.WARNING) for message in value.get("warnings", ()))
+
+
+def show(value: dict[str, Any]) -> None:
+    """Everything, in the terminal."""
+    found = Stored.model_validate(value)
+    console = stdout()
+    for table in tables(found):
+        draw_table(console, table)
+    for chart in figures(found):
+        print(f"\n{chart.title}")
+        print(charts.sketch(chart))
+    print()
+    for line in lines(found):
+        print(line)
+
+
+def page(value: dict[str, Any]) -> str:
+    """Everything, as a page of its own."""
+    found = Stored.model_validate(value)
+    return pages.page("Search", tables(found), lines(found), found.warnings, map(charts.svg, figures(found)))
+
+
+def lines(found: Stored) -> list[str]:
+    best, predicted = found.evidence.best_run, found.predicted
+    return [
+        f"predicted loss {predicted.loss:.4f} ({predicted.low:.4f} … {predicted.high:.4f}); the best run, {best.run}, "
+        f"has {best.loss:.4f}"
+    ]
+
+
+def tables(found: Stored) -> list[Table]:
+    made = [parameters(found), evidence(found)]
+    if found.domains:
+        made.insert(1, importance(found))
+    if found.tokens:
+        made.append(tokens(found))
+    if found.confirmation:
+        made.append(confirmation(found))
+    return made
+
+
+def parameters(found: Stored) -> Table:
+    """The answer: a row a domain where the parameters are known by domain."""
+    if found.domains:
+        rows = tuple((domain, *(f"{found.of(word, domain):.4g}" for word in found.words)) for domain in found.domains)
+        numeric = frozenset(range(1, len(found.words) + 1))
+        return Table("Parameters", ("domain", *found.words), rows, numeric)
+    weighed = sorted(found.weights.items(), key=lambda item: (-item[1], item[0]))
+    lines_ = tuple((name, f"{value:.4g}", share(found.importance[name])) for name, value in weighed)
+    return Table("Weights", ("name", "answer", "importance"), lines_, frozenset({1, 2}))
+
+
+def importance(found: Stored) -> Table:
+    """How much the regressors look at each parameter of each domain, and at all of a kind together."""
+    values = found.importance
+    most = max(values.values(), default=0.0) or 1.0
+    rows, shades = [], []
+    for domain in found.domains:
+        row = [values.get(f"{word}_{domain}", 0.0) for word in found.words]
+        rows.append((domain, *map(share, row), share(sum(row))))
+        shades.append(("", *(f"rgb({200 - round(170 * v / most)},{90 - round(60 * v / most)},120)" for v in row), ""))
+    sums = [sum(values.get(f"{word}_{domain}", 0.0) for domain in found.domains) for word in found.words]
+    rows.append(("all", *map(share, sums), share(sum(sums))))
+    shades.append(("",) * (len(found.words) + 2))
+    numeric = frozenset(range(1, len(found.words) + 2))
+    return Table("Importance", ("domain", *found.words, "all"), tuple(rows), numeric, tuple(shades))
+
+
+def evidence(found: Stored) -> Table:
+    rows = [
+        (name, kind, f"{judged.rank_correlation:.4f}", f"{judged.mae:.4g}", "used" if kind == one.regressor else "")
+        for name, one in found.evidence.targets.items()
+        for kind, judged in (("lightgbm", one.lightgbm), ("linear", one.linear))
+    ]
+    title = f"Evidence: {found.evidence.folds}-fold cross-validation over {found.evidence.runs:,} runs"
+    return Table(title, ("target", "regressor", "rank correlation", "mean error", ""), tuple(rows), frozenset({2, 3}))
+
+
+def tokens(found: Stored) -> Table:
+    """Tokens by domain of the answer, beside those of the default curve and of natural sampling."""
+    names = list(found.tokens)
+    rows = tuple((domain, *(count(found.tokens[name].get(domain, 0.0)) for name in names)) for domain in found.domains)
+    return Table("Tokens", ("domain", *names), rows, frozenset(range(1, len(names) + 1)))
+
+
+def confirmation(found: Stored) -> Table:
+    """Losses of proxies of their own, mean and standard deviation over the seeds; smaller is better."""
+    targets = list(found.evidence.targets)
+    rows = []
+    for name, runs in found.confirmation.items():
+        losses = np.array([[run.losses.get(target, np.nan) for target in targets] for run in runs])
+        spread = losses.std(axis=0, ddof=1) if len(losses) > 1 else np.zeros(len(targets))
+        whole = losses.mean(axis=1)
+        cells = [f"{a:.4f} ± {b:.4f}" for a, b in zip(losses.mean(axis=0), spread, strict=True)]
+        error = whole.std(ddof=1) if len(whole) > 1 else 0.0
+        rows.append((name, str(len(runs)), f"{whole.mean():.4f} ± {error:.4f}", *cells))
+    numeric = frozenset(range(1, len(targets) + 3))
+    return Table("Confirmation", ("trained on", "seeds", "mean loss", *targets), tuple(rows), numeric)
+
+
+def figures(found: Stored) -> list[Chart]:
+    """Predicted against true losses, and the curves of the domains."""
+    scatter = tuple(
+        Series(
+            name,
+            tuple((run.losses[name], run.predicted[name]) for run in found.runs if name in run.predicted),
+            line=False,
+        )
+        for name in found.evidence.targets
+    )
+    made = [Chart("Predicted against true, held out", "true loss", "predicted loss", scatter)] if found.runs else []
+    if found.domains:
+        ranks = np.linspace(0, 1, POINTS)
+        lines_ = tuple(
+            Series(domain, tuple(zip(ranks.tolist(), curve(found, domain, ranks).tolist(), strict=True)))
+            for domain in found.domains
+        )
+        made.append(Chart("Curves", "rank (0 is the best)", "expected copies before scaling", lines_))
+    return made
+
+
+def curve(found: Stored, domain: str, ranks: Any) -> Any:
+    """S(r̄), QuaDMix eq. 3."""
+    lambda_, omega, eta, epsilon = (found.of(word, domain) for word in CURVE)
+    within = (2 / (1 + np.exp(-lambda_ * (omega - np.minimum(ranks, omega))))) ** eta
+    return np.where(ranks <= omega, within, 0.0) + epsilon

@@ -1,0 +1,47 @@
+"""The search of a recipe's sampling parameters, in its place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from recipec.database.connection import Settings
+from recipec.diagnostics import Failure
+from recipec.ir.search import Search
+from recipec.models.job import Device
+from recipec.pipeline import running
+from recipec.pipeline.compiling import compile_recipe
+from recipec.progress import Progress, silent
+from recipec.search import trials
+from recipec.search.trials import Trials
+
+
+@contextlib.contextmanager
+def searching(
+    path: Path,
+    overrides: Mapping[str, str],
+    *,
+    runs: int | None = None,
+    settings: Settings | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> Iterator[Trials]:
+    """The trials of a recipe, for as long as they are at work.
+
+    Args:
+        runs: draws instead of those that the recipe states.
+
+    Raises:
+        Failure: the parameters of the recipe cannot be searched.
+    """
+    recipe = compile_recipe(path, overrides).recipe
+    search = recipe.search or Search()
+    if runs is not None:
+        search = search.model_copy(update={"runs": runs})
+    recipe = recipe.model_copy(update={"search": search})
+    problems = trials.problems(recipe)
+    if problems:
+        raise Failure(*problems)
+    with running.opened(recipe, settings or running.settings(path), device, progress) as place:
+        yield trials.opened(place.run(trials.base(recipe)), search)

@@ -1,0 +1,51 @@
+"""`python -m recipec.proxies.job FOLDER`: runs a training that `recipec search --export-jobs` wrote, and leaves its record there.
+
+A run that is stopped goes on where it was last saved; one that has a record is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from recipec.diagnostics import Failure
+from recipec.models import training
+from recipec.models.client import Client
+from recipec.proxies import jobs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m recipec.proxies.job", description=(__doc__ or "").strip())
+    parser.add_argument("folder", type=Path, help="the folder of a job")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: CUDA where it is)"
+    )
+    arguments = parser.parse_args()
+    try:
+        job = jobs.read(arguments.folder.resolve())
+        if Path(job.out).is_file():
+            return 0
+        client = Client()
+        try:
+            job = job.model_copy(update={"device": client.devices(arguments.device)[0]})
+        finally:
+            client.close()
+        done = 0
+
+        def count(parts: int) -> None:
+            nonlocal done
+            if (done + parts) * 20 // training.PARTS > done * 20 // training.PARTS:
+                sys.stderr.write(f"{job.name}: {(done + parts) / training.PARTS:.0%}\n")
+            done += parts
+
+        training.run(job, count)
+    except Failure as failure:
+        for one in failure.diagnostics:
+            sys.stderr.write(f"error[{one.code}]: {one.message}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,144 @@
+"""Trainings as folders that a cluster can work through, and their records read back.
+
+DIR/corpus/              the pool as tokens, once for all
+DIR/checkpoint/          where training goes on from a model
+DIR/<name>-<seed>/       job.json, order.npy, shards.txt (what the text came from), command.txt; record.json once it has run
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from recipec import storage
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.models.job import Train
+from recipec.proxies.corpus import Corpus
+from recipec.proxies.records import Proxy, Record, Training
+from recipec.proxies.running import job_of, write_order
+
+if TYPE_CHECKING:
+    from recipec.runtime import Run
+
+TOKENS = ("starts.npy", "lengths.npy", "tokens.bin", "tasks.npz", "tokenizer.json", "corpus.json")
+"""Files of a corpus that a training needs, the last one written last."""
+
+LARGEST = 1 << 20
+"""Bytes of a record at most."""
+
+
+def stored(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record | None]:
+    """The records of trainings that have one."""
+    found: list[Record | None] = []
+    for training in trainings:
+        path = Path(job_of(run, corpus, proxy, training).out)
+        record = Record.model_validate_json(path.read_bytes()) if path.is_file() else None
+        found.append(record.model_copy(update={"name": training.name}) if record else None)
+    return found
+
+
+def export(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> list[Path]:
+    """Writes a folder for each training that has no record; returns them."""
+    missing = [
+        training
+        for training, record in zip(trainings, stored(run, corpus, proxy, trainings), strict=True)
+        if record is None
+    ]
+    if not missing:
+        return []
+    _copied([corpus.folder / name for name in TOKENS], folder / "corpus")
+    if corpus.checkpoint:
+        source = Path(corpus.checkpoint)
+        _copied(
+            [path for path in sorted(source.iterdir()) if path.suffix in (".json", ".safetensors")],
+            folder / "checkpoint",
+        )
+    shards = "".join(f"{shard.sha256}  {shard.path}\n" for shard in run.shards)
+    places = []
+    for number, training in enumerate(missing):
+        run.progress("export jobs", number, len(missing), "jobs")
+        place = folder / f"{training.name.replace(' ', '-')}-{training.seed}"
+        place.mkdir(parents=True, exist_ok=True)
+        write_order(run, corpus, training, place / "order.npy")
+        job = job_of(run, corpus, proxy, training)
+        checkpoint = "../checkpoint" if corpus.checkpoint else ""
+        paths = {
+            "corpus": "../corpus",
+            "order": "order.npy",
+            "checkpoint": checkpoint,
+            "folder": ".",
+            "out": "record.json",
+        }
+        storage.write_text(place / "shards.txt", shards)
+        storage.write_text(place / "command.txt", f"python -m recipec.proxies.job {place.name}\n")
+        changed = job.model_copy(update={**paths, "device": "auto", "threads": None})
+        storage.write_text(place / "job.json", changed.model_dump_json(indent=2) + "\n")
+        places.append(place)
+    run.progress("export jobs", len(missing), len(missing), "jobs")
+    return places
+
+
+def _copied(files: Sequence[Path], into: Path) -> None:
+    into.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        with storage.replacing(into / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+
+
+def read(folder: Path) -> Train:
+    """The job of a folder. It may come from strangers, so that it reads and writes beside itself alone, whatever it says.
+
+    Raises:
+        Failure: there is no job, or none that can be read.
+    """
+    try:
+        job = Train.model_validate_json((folder / "job.json").read_bytes())
+        Proxy.model_validate(job.proxy)
+    except OSError as error:
+        raise Failure(Diagnostic("R1413", f"`{folder}` holds no job: {error.strerror}")) from None
+    except ValidationError as error:
+        raise Failure(Diagnostic("R1413", f"`{folder}` holds no job: {error.errors()[0]['msg']}")) from None
+    paths = {
+        "corpus": folder.parent / "corpus",
+        "order": folder / "order.npy",
+        "folder": folder,
+        "out": folder / "record.json",
+    }
+    checkpoint = str(folder.parent / "checkpoint") if job.checkpoint else ""
+    return job.model_copy(
+        update={**{name: str(path) for name, path in paths.items()}, "checkpoint": checkpoint, "keep": ""}
+    )
+
+
+def collect(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> tuple[int, int]:
+    """Takes the records of a folder of jobs; returns how many are of these trainings, and how many of others.
+
+    Raises:
+        Failure: with every record that cannot be read, or where there is none.
+    """
+    places = {one.key: Path(one.out) for one in (job_of(run, corpus, proxy, training) for training in trainings)}
+    problems, taken, others = [], 0, 0
+    for path in sorted(folder.glob("*/record.json")):
+        try:
+            if path.stat().st_size > LARGEST:
+                raise ValueError("it is too long for a record")
+            record = Record.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            problems.append(Diagnostic("R1413", f"`{path}` is no record: {reason}"))
+            continue
+        if record.key not in places:
+            others += 1
+            continue
+        storage.write_text(places[record.key], record.model_dump_json() + "\n")
+        taken += 1
+    if problems:
+        raise Failure(*problems)
+    if not taken and not others:
+        helps = ("run the command of each job first",)
+        raise Failure(Diagnostic("R1413", f"`{folder}` has no folder with a record.json", helps=helps))
+    return taken, others
