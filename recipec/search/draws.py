@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SAMPLE = 8192
 """Documents of a domain from which it is guessed where ω lies."""
 
+PIECE = 1 << 14
+"""Documents whose quality is merged at a time."""
+
 NEAR = 0.01
 """How near to its first guess a scale is looked for."""
 
@@ -191,8 +194,8 @@ def evaluate(pool: Documents, op: logical.Sample, weights: Array, curves: Array,
     pools = [cell.facts() for cell in cells]
     allocation = allocate(op, pools)
     targets = allocation.targets or {}
-    with ThreadPoolExecutor(threads) as workers:
-        solved = list(workers.map(lambda cell: cell.scale(targets[cell.key]), cells))
+    # Many small steps, that threads would only hold up.
+    solved = [cell.scale(targets[cell.key]) for cell in cells]
     scales = {cell.key: one[0] for cell, one in zip(cells, solved, strict=True)}
     given = {cell.key: one[1] for cell, one in zip(cells, solved, strict=True)}
     drawn = Drawn(allocation, scales, given, curves, heads, expected)
@@ -215,13 +218,13 @@ def _head(pool: Documents, m: int, weights: Array, curve: Array) -> tuple[Array,
     start, stop = pool.ranges[m]
     lambda_, omega, eta, epsilon = curve.tolist()
     tokens = pool.tokens[start:stop]
-    q = _merged(pool.normal[:, start:stop], weights)
+    normal = pool.normal[:, start:stop]
     total = float(tokens.sum())
-    near = np.flatnonzero(q <= _guess(q, tokens, omega))
-    if len(near) < len(q) and float(tokens[near].sum()) <= omega * total:
-        near = np.arange(len(q))
-    near = near[np.argsort(q[near], kind="stable")]
-    ordered = q[near]
+    near, q = _within(normal, weights, _guess(normal, weights, tokens, omega))
+    if len(near) < len(tokens) and float(tokens[near].sum()) <= omega * total:
+        near, q = _within(normal, weights, math.inf)
+    order = np.argsort(q)
+    near, ordered = near[order], q[order]
     above = tokens[near].cumsum()
     # Ties share the largest rank: the place of the last document that is as good.
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(near) else near
@@ -231,17 +234,27 @@ def _head(pool: Documents, m: int, weights: Array, curve: Array) -> tuple[Array,
     return start + near[:inside], s
 
 
-def _merged(normal: Array, weights: Array) -> Array:
-    q = np.zeros(normal.shape[1])
-    for number, weight in enumerate(weights.tolist()):
-        q = normal[number] * weight if number == 0 else q + normal[number] * weight
-    return q
+def _within(normal: Array, weights: Array, most: float) -> tuple[Array, Array]:
+    """Documents whose merged quality is at most `most`, and that quality: piece by piece, so that it stays in the cache."""
+    first, *others = weights.tolist()
+    merged, term = np.empty(PIECE), np.empty(PIECE)
+    found, values = [], []
+    for start in range(0, normal.shape[1], PIECE):
+        part = normal[:, start : start + PIECE]
+        q = np.multiply(part[0], first, out=merged[: part.shape[1]])
+        for number, weight in enumerate(others, start=1):
+            q += np.multiply(part[number], weight, out=term[: part.shape[1]])
+        inside = np.flatnonzero(q <= most)
+        found.append(inside + start)
+        values.append(q[inside])
+    return np.concatenate(found), np.concatenate(values)
 
 
-def _guess(q: Array, tokens: Array, omega: float) -> float:
-    """A merged quality that is beyond ω with all likelihood."""
-    step = max(1, len(q) // SAMPLE)
-    some, weight = q[::step], tokens[::step]
+def _guess(normal: Array, weights: Array, tokens: Array, omega: float) -> float:
+    """A merged quality that is beyond ω with all likelihood, from every so many-th document."""
+    step = max(1, len(tokens) // SAMPLE)
+    _, some = _within(normal[:, ::step], weights, math.inf)
+    weight = tokens[::step]
     order = np.argsort(some)
     share = weight[order].cumsum() / max(float(weight.sum()), 1.0)
     beyond = omega + 4 * math.sqrt(max(omega * (1 - omega), 1e-4) / len(some)) + 2 / len(some)
