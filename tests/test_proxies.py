@@ -178,6 +178,19 @@ def test_a_kept_proxy_is_a_checkpoint(run: runtime.Run, corpus: proxies.Corpus, 
     assert gone_on.losses["law"] < record.losses["law"]
 
 
+def test_a_device_that_vanishes(
+    run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = SMALL.model_copy(update={"tokens": 256})
+    trainings = [training(tmp_path, np.ones(300), "v", seed=seed) for seed in range(20, 23)]
+    monkeypatch.setattr(proxies.running, "_devices", lambda *_: [("cuda:9", None)])
+    with pytest.raises(Failure):
+        proxies.train(run, corpus, short, trainings)
+    monkeypatch.setattr(proxies.running, "_devices", lambda *_: [("cuda:9", None), ("cpu", 1)])
+    found = proxies.train(run, corpus, short, trainings)
+    assert [record.device for record in found] == ["cpu"] * 3
+
+
 def test_nothing_to_train_on(run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
     with pytest.raises(Failure, match="training `none` has no document to train on"):
         proxies.train(run, corpus, SMALL, [training(tmp_path, np.zeros(300), "none")])

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightgbm")
 
+from recipec.search import trials
 from tests import tiny_model
 from tests.conftest import REPOSITORY, Run
 
@@ -223,7 +224,7 @@ def test_a_killed_search_goes_on(run: Run, world: Path) -> None:
     assert {key: after[key] for key in before} == before
 
 
-def test_what_cannot_be_searched(run: Run, world: Path) -> None:
+def test_what_cannot_be_searched(run: Run, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = RECIPE.replace("budget 8_000 tokens\n", "sample all\n")
     text = text[: text.index("target law")] + text[text.index("criterion one") :]
     (world / "r.recipe").write_text(text)
@@ -240,6 +241,11 @@ def test_what_cannot_be_searched(run: Run, world: Path) -> None:
     result = run("search", world / "r.recipe", "--mixtures", "a.csv", "--export-jobs", "x", "--collect", "y")
     assert "--mixtures goes with tables" in result.err
     assert "--export-jobs and --collect are of two commands" in result.err
+    (world / "r.recipe").write_text(RECIPE)
+    monkeypatch.setattr(trials, "DOCUMENT", 10**9)
+    result = run("search", world / "r.recipe")
+    assert "400 documents take 400.0 GB in a search, more than the memory limit of 4.0 GB" in result.err
+    assert "--memory 401GB" in result.err
     result = run("search", "--more", "3")
     assert "--more needs a recipe" in result.err
     assert "without a recipe `search` needs --mixtures" in result.err

@@ -126,14 +126,15 @@ def _mixed(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
 
 
 def _run_all(run: Run, jobs: Sequence[Train]) -> None:
-    """Runs jobs in parallel, one at a time on each device."""
+    """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others."""
     devices = _devices(run, jobs[0])
     waiting: queue.Queue[Train] = queue.Queue()
     for job in jobs:
         waiting.put(job)
     lock, done, problems = threading.Lock(), 0.0, []
 
-    def work(device: str, threads: int | None) -> None:
+    def work(device: str, threads: int | None) -> bool:
+        """Works until nothing is left; whether the device is still there then."""
         nonlocal done
         client = Client()
         try:
@@ -141,7 +142,7 @@ def _run_all(run: Run, jobs: Sequence[Train]) -> None:
                 try:
                     job = waiting.get_nowait()
                 except queue.Empty:
-                    return
+                    return True
 
                 def count(parts: int) -> None:
                     nonlocal done
@@ -155,13 +156,14 @@ def _run_all(run: Run, jobs: Sequence[Train]) -> None:
                     # Another device may still be there; a training goes on where it was saved.
                     waiting.put(job)
                     problems.append(failure)
-                    return
+                    return False
         finally:
             client.close()
 
-    with ThreadPoolExecutor(len(devices)) as pool:
-        for result in [pool.submit(work, *device) for device in devices]:
-            result.result()
+    while devices and not waiting.empty():
+        with ThreadPoolExecutor(len(devices)) as pool:
+            results = [pool.submit(work, *device) for device in devices]
+        devices = [device for device, result in zip(devices, results, strict=True) if result.result()]
     if not waiting.empty():
         first = problems[0].diagnostics[0] if problems else Diagnostic("R1603", "no device is left to train on")
         raise Failure(first)

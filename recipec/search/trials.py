@@ -6,6 +6,7 @@ share being the proxy's tokens of the budget's. So quotas, limits and budget hol
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -173,6 +174,21 @@ class Trials:
         return self.search.proxy.tokens / (self.op.tokens * self.ratio)
 
 
+DOCUMENT = 96
+"""Bytes that a document takes beside its criteria, eight each, while draws are evaluated."""
+
+
+def _check_memory(run: Run, rows: int, criteria: int) -> None:
+    """Raises Failure where a pool is too large to be held as arrays in the memory that the run may take."""
+    [(limit,)] = run.connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    number, unit = str(limit).split()
+    most = float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
+    need = rows * (DOCUMENT + 8 * criteria)
+    if need > most:
+        message = f"{rows:,} documents take {need / 1e9:.1f} GB in a search, more than the memory limit of {most / 1e9:.1f} GB"
+        raise Failure(Diagnostic("R1409", message, helps=(f"`--memory {math.ceil(need / 1e9)}GB`",)))
+
+
 def opened(run: Run, search: Search) -> Trials:
     """The trials of a run of a `base` recipe: reads, scores, ranks, and tokenises the proxies' sample.
 
@@ -190,6 +206,7 @@ def opened(run: Run, search: Search) -> Trials:
     assert op.tokens is not None
     share = min(1.0, ROOM * search.proxy.tokens / op.tokens)
     corpus = proxies.prepare(run, search.proxy, run.recipe.targets, share)
+    _check_memory(run, rows, len(rank.criteria))
     numbers = f"(SELECT source, doc_id, number FROM read_parquet({literal(str(corpus.folder / 'documents.parquet'))}))"
     run.progress("rank", 0, rows, "documents")
     pool = draws.documents(run.connection, rank, op, run.store.result(run.ids[at["rank"]]), stats, numbers)

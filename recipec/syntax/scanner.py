@@ -39,7 +39,7 @@ STATEMENTS = [
 
 TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*) | (?P<string>"(?:[^"\\\n]|\\.)*") | (?P<quoted>`[^`\n]+`) | (?P<open_string>"[^\n]*)
-    | (?P<newline>\n) | (?P<space>[^\S\n]+) | (?P<share>[0-9][\w.]*%(?![\w(])) | (?P<word>[\w.$]+)
+    | (?P<newline>\n) | (?P<space>[^\S\n]+) | (?P<share>(?:\.\.)?[0-9][\w.]*%(?![\w(])) | (?P<word>[\w.$]+)
     | (?P<open>[({]) | (?P<close>[)}])
     | (?P<operator>==|!=|<=|>=|[-+*/%<>=,:]) | (?P<other>.)""",
     re.VERBOSE,
