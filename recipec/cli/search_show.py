@@ -17,6 +17,8 @@ from recipec.cli.numbers import count, share
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
 
+KIND, SEARCH_VERSION = "search", 2
+
 CURVE = ("lambda", "omega", "eta", "epsilon")
 
 POINTS = 120
@@ -96,8 +98,6 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         Failure: it is none of a search, or of another version.
     """
-    from recipec.cli.search_view import SEARCH_VERSION
-
     value: dict[str, Any] = json_module.loads(path.read_text(encoding="utf-8"))
     if value.get("version") != SEARCH_VERSION:
         message = f"`{path}` has version {value.get('version')}, and this recipec reads {SEARCH_VERSION}"

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from recipec import __version__, storage
+from recipec.cli import search_show
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import share
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic
 from recipec.search.answer import Answer, Regressor
 from recipec.tables import Array
-
-KIND, SEARCH_VERSION = "search", 2
 
 Predictions = tuple[tuple[str, ...], Array]
 
@@ -59,7 +58,13 @@ def _target(found: Answer, one: Regressor) -> dict[str, Any]:
 
 def write(path: Path, value: dict[str, Any], **digests: str) -> None:
     """A file that `mixture from`, `sample quadmix from` and `show` read: versioned, with the digests of the tables behind it."""
-    whole = {"kind": KIND, "version": SEARCH_VERSION, "recipec": __version__, "tables": digests, **value}
+    whole = {
+        "kind": search_show.KIND,
+        "version": search_show.SEARCH_VERSION,
+        "recipec": __version__,
+        "tables": digests,
+        **value,
+    }
     storage.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -67,17 +72,14 @@ def show(found: Answer, predictions: Predictions | None, value: dict[str, Any], 
     if json:
         print(json_module.dumps(value, indent=2, ensure_ascii=False))
         return
-    console = stdout()
+    console, stored = stdout(), search_show.Stored.model_validate(value)
     draw_table(console, weights(found, shares=shares))
-    draw_table(console, evidence(found))
+    draw_table(console, search_show.evidence(stored))
     if predictions is not None:
         rows = tuple((key, f"{loss:.4f}") for key, loss in zip(*predictions, strict=True))
         draw_table(console, Table("Predictions", ("row", "predicted loss"), rows, frozenset({1})))
     console.print()
-    key, loss = found.best_run
-    print(
-        f"predicted loss {found.predicted:.4f} ({found.low:.4f} … {found.high:.4f}); the best run, {key}, has {loss:.4f}"
-    )
+    print("\n".join(search_show.lines(stored)))
 
 
 def weights(found: Answer, *, shares: bool) -> Table:
@@ -92,19 +94,3 @@ def weights(found: Answer, *, shares: bool) -> Table:
     )
     title, what = ("Mixture", "domain") if shares else ("Parameters", "parameter")
     return Table(title, (what, "answer", "mean of the runs", "importance"), rows, frozenset({1, 2, 3}))
-
-
-def evidence(found: Answer) -> Table:
-    rows = [
-        (
-            one.target,
-            judged.kind,
-            f"{judged.rank_correlation:.4f}",
-            f"{judged.mae:.4g}",
-            "used" if judged is one.best else "",
-        )
-        for one in found.regressors
-        for judged in one.judged
-    ]
-    title = f"Evidence: {found.folds}-fold cross-validation over {len(found.runs.x):,} runs"
-    return Table(title, ("target", "regressor", "rank correlation", "mean error", ""), tuple(rows), frozenset({2, 3}))

@@ -58,9 +58,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def show_report(kind: str, arguments: argparse.Namespace) -> None:
     """What another command has written."""
-    from recipec.cli import reweight_view, search_show, search_view, views
+    from recipec.cli import reweight_view, search_show, views
 
-    if kind == search_view.KIND:
+    if kind == search_show.KIND:
         value = search_show.read(arguments.path)
         if arguments.html is not None:
             options.write(arguments.html, search_show.page(value), "page")
