@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from recipec.ir.expressions import Type
 from recipec.ir.passes import Wanted
 
-Kind = Literal["criteria", "formats", "mixers", "budgets"]
+Kind = Literal["criteria", "formats", "mixers", "laws"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,19 @@ class Format:
     longest_line: int = 0
 
 
+PACKAGES = {
+    "criteria": "recipec.criteria",
+    "formats": "recipec.formats",
+    "mixers": "recipec.mixers",
+    "laws": "recipec.laws.forms",
+}
+"""Where the extensions of each kind lie."""
+
+
 @cache
 def names(kind: Kind) -> tuple[str, ...]:
     """The words of a kind, sorted, without importing any of them."""
-    package = importlib.import_module(f"recipec.{kind}")
+    package = importlib.import_module(PACKAGES[kind])
     return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"))
 
 
@@ -122,4 +131,4 @@ def find(kind: Kind, name: str) -> Any:
     """
     if name not in names(kind):
         raise KeyError(name)
-    return importlib.import_module(f"recipec.{kind}.{name}").SPEC
+    return importlib.import_module(f"{PACKAGES[kind]}.{name}").SPEC

@@ -8,14 +8,15 @@ from typing import Any
 
 import duckdb
 
-from recipec import output, selection, storage
+from recipec import dataset, selection
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
+from recipec.dataset import derivation
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
 from recipec.ir.expressions import Column, Constant
 from recipec.ir.selection import Reason, Selection
-from recipec.output import derivation
+from recipec.places import digests
 
 SEED = 7
 
@@ -46,7 +47,7 @@ class World:
 
     def write(self, threads: int = 1, memory: str = "1GB", **more: Any) -> Manifest:
         with connect(Settings(memory=memory, threads=threads)) as connection:
-            return output.write(connection, self.op, self.sampled, self.selection, self.plan, **more)
+            return dataset.write(connection, self.op, self.sampled, self.selection, self.plan, **more)
 
     @property
     def out(self) -> Path:
@@ -85,7 +86,7 @@ def make_world(folder: Path, documents: int = 300, **choices: Any) -> World:
                 Shard(
                     source=name,
                     path=path,
-                    sha256=storage.sha256_file(file),
+                    sha256=digests.sha256_file(file),
                     bytes=stat.st_size,
                     mtime_ns=stat.st_mtime_ns,
                     rows=documents,
@@ -180,7 +181,7 @@ def select(connection: duckdb.DuckDBPyConnection, sampled: Path) -> Selection:
 
 def tree(folder: Path) -> dict[str, str]:
     """Every file of a folder with its sha256."""
-    return {str(p.relative_to(folder)): storage.sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {str(p.relative_to(folder)): digests.sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def sql(query: str) -> list[tuple[Any, ...]]:
@@ -190,4 +191,4 @@ def sql(query: str) -> list[tuple[Any, ...]]:
 
 def verify(folder: Path) -> list[str]:
     with connect(Settings(memory="1GB", threads=2)) as connection:
-        return [problem.code for problem in output.verify(connection, folder)]
+        return [problem.code for problem in dataset.verify(connection, folder)]

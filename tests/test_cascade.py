@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from recipec.cascade import trial
-from recipec.cascade.trial import wilson
+from recipec.execution import trial
+from recipec.execution.trial import wilson
 from tests import tiny_model
 from tests.conftest import Run, rows
 

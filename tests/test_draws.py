@@ -10,10 +10,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from recipec import runtime
 from recipec.diagnostics import Failure
+from recipec.execution import run
 from recipec.ir import logical, model
-from recipec.pipeline import compile_recipe, running
+from recipec.pipeline import compile_recipe, opening
 from recipec.progress import silent
 from recipec.search import draws
 from recipec.search.space import Space, bounded
@@ -56,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=sorted(RECIPES))
-def place(request: pytest.FixtureRequest, world: Path) -> Iterator[tuple[running.Place, model.Recipe]]:
+def place(request: pytest.FixtureRequest, world: Path) -> Iterator[tuple[opening.Place, model.Recipe]]:
     path = world / f"{request.param}.recipe"
     text = HEAD + RECIPES[request.param]
     # A recipe compiles with weights; draws bring their own.
@@ -64,11 +64,11 @@ def place(request: pytest.FixtureRequest, world: Path) -> Iterator[tuple[running
     text = text.replace("quality {\n", quality) if "quality {" in text else text + quality + "}\n"
     path.write_text(text)
     recipe = compile_recipe(path, {}).recipe
-    with running.opened(recipe, running.settings(path), "cpu", silent) as found:
+    with opening.opened(recipe, opening.settings(path), "cpu", silent) as found:
         yield found, recipe
 
 
-def ranked(place: running.Place, recipe: model.Recipe) -> tuple[runtime.Run, draws.Documents]:
+def ranked(place: opening.Place, recipe: model.Recipe) -> tuple[run.Run, draws.Documents]:
     run = place.run(recipe)
     run.read()
     run.score()
@@ -82,14 +82,14 @@ def ranked(place: running.Place, recipe: model.Recipe) -> tuple[runtime.Run, dra
     return run, draws.documents(run.connection, rank, run.plan.sample, file, stats, numbers)
 
 
-def evaluated(pool: draws.Documents, run: runtime.Run, table: Any) -> tuple[draws.Drawn | None, list[str]]:
+def evaluated(pool: draws.Documents, run: run.Run, table: Any) -> tuple[draws.Drawn | None, list[str]]:
     try:
         return draws.evaluate(pool, run.plan.sample, table[:, :3], table[:, 3:], threads=2), []
     except Failure as failure:
         return None, [d.code for d in failure.diagnostics]
 
 
-def test_a_draw_is_the_selection(place: tuple[running.Place, model.Recipe]) -> None:
+def test_a_draw_is_the_selection(place: tuple[opening.Place, model.Recipe]) -> None:
     where, recipe = place
     run, pool = ranked(where, recipe)
     space = Space(pool.domains, tuple(c.name for c in recipe.criteria))
@@ -133,7 +133,7 @@ def test_natural_sampling(world: Path) -> None:
     path = world / "all.recipe"
     path.write_text(HEAD + "quality {\n  weights { one 1, two 1, three 1 }\n}\nbudget 60_000 tokens\n")
     recipe = compile_recipe(path, {}).recipe
-    with running.opened(recipe, running.settings(path), "cpu", silent) as where:
+    with opening.opened(recipe, opening.settings(path), "cpu", silent) as where:
         run, pool = ranked(where, recipe)
         drawn = draws.evaluate(pool, run.plan.sample, np.ones((3, 3)), np.array([draws.NATURAL] * 3))
         other = where.run(recipe.model_copy(update={"sample": model.All()}))

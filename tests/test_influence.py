@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from recipec.diagnostics import Failure  # noqa: E402
-from recipec.models import influence, loading  # noqa: E402
+from recipec.models import group_influence, loading  # noqa: E402
 from recipec.models.curvature import Curvature  # noqa: E402
 from recipec.models.gradients import Catcher, batches, linear_layers  # noqa: E402
 from tests import tiny_model  # noqa: E402
@@ -57,8 +57,8 @@ def autograd(folder: Path, mine: list[list[int]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("layers", ["mlp", "all"])
 def test_identity_is_a_product_of_gradients(folder: Path, model: loading.Loaded, tmp_path: Path, layers: str) -> None:
-    settings = influence.Settings(kind="identity", layers=layers, shards=2, batch=40)
-    found = influence.measure(model, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
+    settings = group_influence.Settings(kind="identity", layers=layers, shards=2, batch=40)
+    found = group_influence.measure(model, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
     names = [name for name, _ in linear_layers(model, layers)]
     assert len(names) == (9 if layers == "mlp" else 21)
     of_tasks = [autograd(folder, mine) for mine in TASKS]
@@ -72,9 +72,11 @@ def test_identity_is_a_product_of_gradients(folder: Path, model: loading.Loaded,
 
 def test_a_group_is_the_sum_of_its_points(model: loading.Loaded, tmp_path: Path) -> None:
     """With sequences of one length the mean gradient of a domain is the mean of its sequences'."""
-    settings = influence.Settings(kind="identity", shards=1)
-    whole = influence.measure(model, TASKS, [DOMAINS[0]], settings, tmp_path / "a", lambda _: None)
-    points = influence.measure(model, TASKS, [[one] for one in DOMAINS[0]], settings, tmp_path / "b", lambda _: None)
+    settings = group_influence.Settings(kind="identity", shards=1)
+    whole = group_influence.measure(model, TASKS, [DOMAINS[0]], settings, tmp_path / "a", lambda _: None)
+    points = group_influence.measure(
+        model, TASKS, [[one] for one in DOMAINS[0]], settings, tmp_path / "b", lambda _: None
+    )
     assert whole[0, :, 0] == pytest.approx(points[0].mean(axis=1), rel=1e-4, abs=1e-8)
 
 
@@ -140,17 +142,17 @@ def test_ridge_regression() -> None:
 
 @pytest.mark.parametrize("kind", ["ekfac", "kfac", "diagonal"])
 def test_groups_of_layers_and_batches_change_nothing(model: loading.Loaded, tmp_path: Path, kind: Any) -> None:
-    settings = influence.Settings(kind=kind, shards=2, batch=12)
+    settings = group_influence.Settings(kind=kind, shards=2, batch=12)
     small = replace(settings, memory=1)
-    assert len(influence.groups(model, small, 2)) == 9
-    assert len(influence.groups(model, settings, 2)) == 1
-    first = influence.measure(model, TASKS, DOMAINS, settings, tmp_path / "a", lambda _: None)
-    second = influence.measure(model, TASKS, DOMAINS, small, tmp_path / "b", lambda _: None)
+    assert len(group_influence.groups(model, small, 2)) == 9
+    assert len(group_influence.groups(model, settings, 2)) == 1
+    first = group_influence.measure(model, TASKS, DOMAINS, settings, tmp_path / "a", lambda _: None)
+    second = group_influence.measure(model, TASKS, DOMAINS, small, tmp_path / "b", lambda _: None)
     assert first == pytest.approx(second, rel=2e-3, abs=1e-5)
     # What groups gave is kept: only the last one is run again.
     (tmp_path / "b" / "group-8.npy").unlink()
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "b").iterdir()}
-    assert influence.measure(model, TASKS, DOMAINS, small, tmp_path / "b", lambda _: None) == pytest.approx(
+    assert group_influence.measure(model, TASKS, DOMAINS, small, tmp_path / "b", lambda _: None) == pytest.approx(
         second, rel=1e-6
     )
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -163,7 +165,9 @@ def test_ekfac_is_every_sequence_alone(model: loading.Loaded) -> None:
     every = [one for domain in DOMAINS for one in domain]
     caught: dict[int, Any] = {}
     with Catcher(model, layers) as catcher:
-        found = influence._curvatures(catcher, every, influence.Settings(batch=len(every) * 12), lambda _: None)
+        found = group_influence._curvatures(
+            catcher, every, group_influence.Settings(batch=len(every) * 12), lambda _: None
+        )
         [batch] = batches(every, 10**6, "cpu")
         catcher.run(batch, lambda n, a, d: caught.__setitem__(n, (a, d)), torch.Generator().manual_seed(0))
     for number, one in enumerate(found):
@@ -293,16 +297,16 @@ def test_mistakes(world: Path, run: Run, arguments: tuple[Any, ...], change: dic
 
 def test_the_loss_is_of_the_completion(model: loading.Loaded, tmp_path: Path) -> None:
     """Marked tokens alone count, however much stands before them; a mark over everything is no mark."""
-    settings = influence.Settings(kind="identity", shards=1)
+    settings = group_influence.Settings(kind="identity", shards=1)
     spans = [[(2, len(one)) for one in task if len(one) > 2] for task in TASKS]
     kept = [[one for one in task if len(one) > 2] for task in TASKS]
-    marked = influence.measure(model, kept, DOMAINS, settings, tmp_path / "a", lambda _: None, spans)
-    whole = influence.measure(model, kept, DOMAINS, settings, tmp_path / "b", lambda _: None)
+    marked = group_influence.measure(model, kept, DOMAINS, settings, tmp_path / "a", lambda _: None, spans)
+    whole = group_influence.measure(model, kept, DOMAINS, settings, tmp_path / "b", lambda _: None)
     everything = [[(1, len(one)) for one in task] for task in kept]
-    same = influence.measure(model, kept, DOMAINS, settings, tmp_path / "c", lambda _: None, everything)
+    same = group_influence.measure(model, kept, DOMAINS, settings, tmp_path / "c", lambda _: None, everything)
     assert np.array_equal(whole, same)
     first = [[(1, 2) for _ in task] for task in kept]
-    start = influence.measure(model, kept, DOMAINS, settings, tmp_path / "d", lambda _: None, first)
+    start = group_influence.measure(model, kept, DOMAINS, settings, tmp_path / "d", lambda _: None, first)
     for i, task in enumerate(kept):
         tokens, starts = sum(len(one) - 1 for one in task), len(task)
         both = (marked[0, i] * (tokens - starts) + start[0, i] * starts) / tokens
@@ -371,9 +375,9 @@ def test_a_checkpoint_that_cannot_be_measured(model: loading.Loaded, tmp_path: P
     """Weights that are no numbers, and a decoder in which nothing is linear."""
     broken = loading.load(tiny_model.build(tmp_path / "broken"), "fp32", "cpu")
     next(iter(broken.decoder.parameters())).fill_(float("nan"))
-    settings = influence.Settings(kind="identity", shards=1)
+    settings = group_influence.Settings(kind="identity", shards=1)
     with pytest.raises(Failure, match="the loss of the checkpoint is no number"):
-        influence.measure(broken, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
+        group_influence.measure(broken, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
     bare = replace(model, decoder=torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.LayerNorm(4)))
     with pytest.raises(Failure, match="has no linear layers to measure influence by"):
         linear_layers(bare, "mlp")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recipec.budgets import infolaw, infolaw_plus, muennighoff
 from recipec.laws import fitting, optimum
+from recipec.laws.forms import infolaw, infolaw_plus, muennighoff
 from recipec.laws.information import absorption, information
 from recipec.laws.runs import BANDS, Array, Runs
 

@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipec import output, storage
+from recipec import dataset
 from recipec.database.connection import connect
 from recipec.database.sql import literal
+from recipec.dataset import columns, derivation, texts
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan
-from recipec.output import columns, derivation
+from recipec.places import publish
 from tests.small_dataset import (
     ORIGIN,
     SEED,
@@ -43,7 +44,7 @@ def world(tmp_path: Path) -> World:
 def test_a_dataset_holds_what_the_ledger_selects_and_verifies(world: World) -> None:
     made = world.write()
     assert verify(world.out) == []
-    assert output.read_manifest(world.out) == made
+    assert dataset.read_manifest(world.out) == made
     ledger = sql(f"SELECT source, doc_id, copies, tokens FROM '{world.out}/ledger/*.parquet' WHERE copies > 0")
     data = sql(f"SELECT _source, _doc_id, max(_copy), min(_tokens) FROM '{world.out}/data/*.parquet' GROUP BY 1, 2")
     assert sorted(ledger) == sorted(data)
@@ -133,7 +134,7 @@ def test_killed_between_manifest_and_rename_only_renames(world: World, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "publish_folder", stop)
+        patch.setattr(publish, "publish_folder", stop)
         with pytest.raises(KeyboardInterrupt):
             world.write()
     (partial,) = world.folder.glob(".out.*.partial")
@@ -212,22 +213,20 @@ def test_the_datasets_library_loads_data_and_folder(
         datasets.load_dataset(loader, data_dir=str(plain.out / "data"), split="train", cache_dir=cache),
         datasets.load_dataset(str(world.out), split="train", cache_dir=cache),
     ]
-    for dataset in loaded:
-        assert len(dataset) == made.rows
-        assert sum(dataset["_tokens"]) == made.tokens
+    for one in loaded:
+        assert len(one) == made.rows
+        assert sum(one["_tokens"]) == made.tokens
 
 
 def test_memory_smaller_than_the_data_scatters_and_gives_the_same_bytes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recipec.output import gathering
-
     world = world.with_output(shuffle=True)
     world.write()
     whole = tree(world.out)
     shutil.rmtree(world.out)
-    monkeypatch.setattr(gathering, "MEMORY_SHARE", 0.00002)
-    monkeypatch.setattr(gathering, "FAN_OUT", 3)
+    monkeypatch.setattr(texts, "MEMORY_SHARE", 0.00002)
+    monkeypatch.setattr(texts, "FAN_OUT", 3)
     world.write()
     assert tree(world.out) == whole
 
@@ -270,9 +269,9 @@ def test_plan_digest_is_of_what_is_made_not_of_where_or_when(world: World) -> No
     lines = ORIGIN.model_copy(update={"line": 99, "file": "b.recipe"})
     made = world.op.output.model_copy(update={"origin": lines})
     shifted = plan.model_copy(update={"recipe": plan.recipe.model_copy(update={"output": made, "path": "b.recipe"})})
-    assert output.plan_digest(plan) == output.plan_digest(moved) == output.plan_digest(shifted)
+    assert dataset.plan_digest(plan) == dataset.plan_digest(moved) == dataset.plan_digest(shifted)
     reseeded = plan.model_copy(update={"recipe": plan.recipe.model_copy(update={"seed": 8})})
-    assert output.plan_digest(plan) != output.plan_digest(reseeded)
+    assert dataset.plan_digest(plan) != dataset.plan_digest(reseeded)
 
 
 @settings(deadline=None, max_examples=25)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recipec import storage
 from recipec.diagnostics import Failure
+from recipec.places import publish
 from tests.small_dataset import (
     CODE,
     WEB,
@@ -137,6 +137,6 @@ def test_places_where_no_dataset_may_stand(world: World, path: str, code: str | 
 
 def test_a_killed_replacement_leaves_the_old_dataset(world: World) -> None:
     first = world.write()
-    world.out.rename(storage.set_aside(world.out))
+    world.out.rename(publish.set_aside(world.out))
     assert world.write() == first
-    assert not storage.set_aside(world.out).exists()
+    assert not publish.set_aside(world.out).exists()

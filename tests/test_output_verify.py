@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from recipec import output, storage
+from recipec import dataset
 from recipec.cli.main import main
 from recipec.database.connection import connect
 from recipec.database.sql import literal
+from recipec.dataset import destination
 from recipec.diagnostics import Failure
-from recipec.output import destination
+from recipec.places import digests
 from tests.small_dataset import (
     World,
     make_world,
@@ -36,7 +37,7 @@ def resealed(folder: Path, file: str, query: str) -> None:
     described = json.loads((folder / "manifest.json").read_text())
     for entry in (*described["data"], *described["ledger"]):
         if entry["path"] == file:
-            entry |= {"bytes": path.stat().st_size, "sha256": storage.sha256_file(path)}
+            entry |= {"bytes": path.stat().st_size, "sha256": digests.sha256_file(path)}
     (folder / "manifest.json").write_text(json.dumps(described))
 
 
@@ -59,7 +60,7 @@ def test_a_forged_ledger_is_found(world: World, change: str, codes: set[str], ru
     world.write()
     resealed(world.out, LEDGER, f"SELECT * REPLACE ({change}) FROM {{}}")
     with connect() as connection:
-        problems = output.verify(connection, world.out)
+        problems = dataset.verify(connection, world.out)
     assert {problem.code for problem in problems} == codes
     assert f"`{rule}` of" in next(problem.message for problem in problems if problem.code == "R0626")
 
@@ -98,7 +99,7 @@ def test_the_command_says_ok_or_what_is_wrong(world: World, capsys: pytest.Captu
 def test_a_damaged_manifest_is_a_failure(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(Failure) as caught:
-        output.read_manifest(tmp_path)
+        dataset.read_manifest(tmp_path)
     assert caught.value.diagnostics[0].code == "R0607"
 
 

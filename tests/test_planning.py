@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from recipec import pipeline, planning
+from recipec.inputs import catalog
 from recipec.ir import logical
-from recipec.planning import index, rules
+from recipec.places import digests
+from recipec.planning import rules
 from tests.conftest import MIX, SOURCE, Run, rows, write_parquet
 
 
@@ -117,13 +119,13 @@ def test_a_new_shard_is_read_alone(mix: Path, run: Run) -> None:
 
 def test_the_index_keeps_identities_and_totals(mix: Path) -> None:
     recipe = pipeline.compile_recipe(mix, {}).recipe
-    shards = index.refresh(recipe.sources, mix.parent, mix.parent / ".recipec")
+    shards = catalog.refresh(recipe.sources, mix.parent, mix.parent / ".recipec")
     assert [(shard.path, shard.rows) for shard in shards] == [("data/0.parquet", 200), ("data/1.parquet", 200)]
     assert len({shard.sha256 for shard in shards}) == 2
-    assert index.refresh(recipe.sources, mix.parent, mix.parent / ".recipec") == shards
-    assert not index.stale(shards, mix.parent)
+    assert catalog.refresh(recipe.sources, mix.parent, mix.parent / ".recipec") == shards
+    assert not catalog.stale(shards, mix.parent)
     (mix.parent / "data/0.parquet").unlink()
-    assert len(index.stale(shards, mix.parent)) == 1
+    assert len(catalog.stale(shards, mix.parent)) == 1
 
 
 def test_the_index_keeps_totals_by_domain(mix: Path) -> None:
@@ -134,11 +136,11 @@ def test_the_index_keeps_totals_by_domain(mix: Path) -> None:
     expected = {
         row[0]: row[1:] for row in rows(f"SELECT topic, count(*), sum(n) FROM '{mix.parent}/data/*.parquet' GROUP BY 1")
     }
-    assert index.domains(state, step.id, plan.shards, results) == expected
+    assert catalog.domains(state, step.id, plan.shards, results) == expected
     # A catalog that is lost, or damaged, is made again.
-    (state / "index.duckdb").write_bytes(b"damaged")
-    assert index.domains(state, step.id, plan.shards, results) == expected
-    assert index.domains(state, step.id, plan.shards[:1], results[:1]) != expected
+    (state / "catalog.duckdb").write_bytes(b"damaged")
+    assert catalog.domains(state, step.id, plan.shards, results) == expected
+    assert catalog.domains(state, step.id, plan.shards[:1], results[:1]) != expected
 
 
 def test_an_estimate_is_marked_and_scoring_makes_it_exact(world: Path, run: Run) -> None:
@@ -179,16 +181,15 @@ def test_tokens_by_column_by_tokenizer_or_by_estimate(world: Path, run: Run) -> 
 
 
 def test_a_shard_that_changes_while_it_is_read(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from recipec import storage
 
-    whole = storage.sha256_file
+    whole = digests.sha256_file
 
     def changing(path: Path) -> str:
         digest = whole(path)
         path.touch()
         return digest
 
-    monkeypatch.setattr(storage, "sha256_file", changing)
+    monkeypatch.setattr(digests, "sha256_file", changing)
     result = run("plan", mix)
     assert result.code == 1
     assert "error[R0304]: the shard changed while it was read" in result.err

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipec.probing import measures
+from recipec.audit import measures
 from tests import tiny_model
 from tests.conftest import Run
 from tests.test_nag import CELL, LAW, LENGTH, RECIPE, TOP_K, documents, model, pool, recipe

@@ -72,9 +72,9 @@ def test_an_interrupt_exits_130_and_leaves_nothing_half_written(long: Path) -> N
     folder = long.parent
     # The interpreter needs some time before it can be interrupted politely.
     script = (
-        "import os, signal, sys\nfrom recipec import output\n"
+        "import os, signal, sys\nfrom recipec import dataset\n"
         "def stop(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
-        "output.write = stop\n"
+        "dataset.write = stop\n"
         "from recipec.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", script, *APPLY[3:]]
@@ -87,8 +87,8 @@ def test_an_interrupt_exits_130_and_leaves_nothing_half_written(long: Path) -> N
 
 
 HOLD = (
-    "import sys, time\nfrom pathlib import Path\nfrom recipec import storage\n"
-    "with storage.lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    "import sys, time\nfrom pathlib import Path\nfrom recipec.places import lease\n"
+    "with lease.lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
 )
 
 

@@ -18,10 +18,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from recipec import proxies, runtime  # noqa: E402
+from recipec import proxies  # noqa: E402
 from recipec.diagnostics import Failure  # noqa: E402
+from recipec.execution.run import Run  # noqa: E402
 from recipec.models.training import Packed  # noqa: E402
-from recipec.pipeline import compile_recipe, running  # noqa: E402
+from recipec.pipeline import compile_recipe, opening  # noqa: E402
 from recipec.progress import silent  # noqa: E402
 from tests import tiny_model  # noqa: E402
 
@@ -68,10 +69,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(world: Path) -> Iterator[runtime.Run]:
+def run(world: Path) -> Iterator[Run]:
     path = world / "r.recipe"
     recipe = compile_recipe(path, {}).recipe
-    with running.opened(recipe, running.settings(path), "cpu", silent) as place:
+    with opening.opened(recipe, opening.settings(path), "cpu", silent) as place:
         found = place.run(recipe)
         found.read()
         found.score(models=False)
@@ -79,7 +80,7 @@ def run(world: Path) -> Iterator[runtime.Run]:
 
 
 @pytest.fixture(scope="module")
-def corpus(run: runtime.Run) -> proxies.Corpus:
+def corpus(run: Run) -> proxies.Corpus:
     return proxies.prepare(run, SMALL, run.recipe.targets)
 
 
@@ -118,7 +119,7 @@ def test_the_corpus_is_the_pool(world: Path, corpus: proxies.Corpus) -> None:
         assert (tasks["owners"] == 1).sum() == 20
 
 
-def test_a_proxy_learns_what_it_is_given(run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_a_proxy_learns_what_it_is_given(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
     of = {domain: (corpus.domains == domain).astype(int) for domain in "abc"}
     trainings = [
         training(tmp_path, of["a"], "a"),
@@ -141,7 +142,7 @@ def test_a_proxy_learns_what_it_is_given(run: runtime.Run, corpus: proxies.Corpu
     assert (stored / "record.json").stat().st_mtime_ns == before
 
 
-def test_order_is_of_the_seed_alone(run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_order_is_of_the_seed_alone(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
     copies = np.arange(300) % 3
     one, other = training(tmp_path, copies, "x", seed=1), training(tmp_path, copies, "y", seed=2)
     first, second = proxies.train(run, corpus, SMALL.model_copy(update={"tokens": 256}), [one, other])
@@ -150,7 +151,7 @@ def test_order_is_of_the_seed_alone(run: runtime.Run, corpus: proxies.Corpus, tm
     assert orders[0].tolist() != orders[1].tolist()
 
 
-def test_divergence_is_recorded(run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_divergence_is_recorded(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
     wild = SMALL.model_copy(update={"rate": 1e4})
     [record] = proxies.train(run, corpus, wild, [training(tmp_path, np.ones(300), "wild")])
     assert record.diverged is not None
@@ -168,7 +169,7 @@ def test_copies_of_a_mixture(corpus: proxies.Corpus) -> None:
     assert np.ptp(copies[corpus.domains == "a"]) <= 1
 
 
-def test_a_kept_proxy_is_a_checkpoint(run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_a_kept_proxy_is_a_checkpoint(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
     kept = training(tmp_path, np.ones(300), "kept", keep=str(tmp_path / "model"))
     [record] = proxies.train(run, corpus, SMALL, [kept])
     onwards = SMALL.model_copy(update={"start": str(tmp_path / "model"), "tokens": 1_280, "rate": 1e-3})
@@ -179,7 +180,7 @@ def test_a_kept_proxy_is_a_checkpoint(run: runtime.Run, corpus: proxies.Corpus, 
 
 
 def test_a_device_that_vanishes(
-    run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, corpus: proxies.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = SMALL.model_copy(update={"tokens": 256})
     trainings = [training(tmp_path, np.ones(300), "v", seed=seed) for seed in range(20, 23)]
@@ -191,12 +192,12 @@ def test_a_device_that_vanishes(
     assert [record.device for record in found] == ["cpu"] * 3
 
 
-def test_nothing_to_train_on(run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_nothing_to_train_on(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
     with pytest.raises(Failure, match="training `none` has no document to train on"):
         proxies.train(run, corpus, SMALL, [training(tmp_path, np.zeros(300), "none")])
 
 
-def test_a_killed_training_goes_on(run: runtime.Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
     """Killed after it has saved its state; the losses are those of a training that was left alone."""
     longer = SMALL.model_copy(update={"tokens": 40_000})
     one = training(tmp_path, np.ones(300), "long", seed=9)

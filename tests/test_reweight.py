@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipec.diagnostics import Failure
-from recipec.reweighting.problem import Problem
-from recipec.reweighting.solver import solve
+from recipec.tikmix.problem import Problem
+from recipec.tikmix.solver import solve
 from tests.conftest import Run
 
 Array = np.ndarray[Any, Any]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recipec import regression
+from recipec.proxies import regression
 from tests.conftest import REPOSITORY, Run
 
 pytest.importorskip("lightgbm")
@@ -57,7 +57,7 @@ def test_regmix(run: Run, name: str, golden: float) -> None:
 
 @public
 def test_regmix_linear() -> None:
-    from recipec import tables
+    from recipec.database import tables
 
     x, y = tables.matrix(DATA / "train_mixture_1m.csv"), tables.matrix(DATA / "train_pile_loss_1m.csv")
     name = LOSS.format("pile_cc")

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec import output
 from recipec.audit import flips
 from recipec.database.sql import literal
+from recipec.dataset import read_manifest, tables
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir import model
 from recipec.ir.execution import Manifest
 from recipec.ir.expressions import Frozen, Score
 from recipec.ir.selection import Cell
-from recipec.models import matching
-from recipec.models.matching import Match
-from recipec.models.scoring import wanted
-from recipec.planning.store import STATE
+from recipec.places.state import STATE
+from recipec.scoring import matching
+from recipec.scoring.by_model import wanted
+from recipec.scoring.matching import Match
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -58,7 +58,7 @@ def explain(
     Raises:
         Failure: the dataset has no such candidate.
     """
-    manifest = output.read_manifest(dataset)
+    manifest = read_manifest(dataset)
     ledger = _ledger(dataset, manifest)
     condition = f"doc_id = {literal(doc_id)}" + (f" AND source = {literal(source)}" if source is not None else "")
     rows = _rows(connection, f"SELECT * FROM {ledger} WHERE {condition} ORDER BY source, shard, row")
@@ -68,7 +68,7 @@ def explain(
 
 
 def _ledger(dataset: Path, manifest: Manifest) -> str:
-    return output.tables([dataset / file.path for file in manifest.ledger])
+    return tables([dataset / file.path for file in manifest.ledger])
 
 
 def _rows(connection: DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec import output, planning, selection
+from recipec import planning, selection
+from recipec.dataset import read_manifest, tables
 from recipec.ir import logical, model
 from recipec.ir.execution import Manifest
 from recipec.ir.expressions import Frozen
@@ -59,7 +60,7 @@ class Summary(Frozen):
 
 def summarise(connection: DuckDBPyConnection, dataset: Path) -> Summary:
     """The summary of a dataset: the manifest's figures, and one pass over the ledger for each criterion."""
-    manifest = output.read_manifest(dataset)
+    manifest = read_manifest(dataset)
     return Summary(
         reasons=manifest.selection.reasons,
         clauses=tuple(_clauses(manifest)),
@@ -108,7 +109,7 @@ def _decided(connection: DuckDBPyConnection, dataset: Path, manifest: Manifest) 
     sample = plan.sample
     if isinstance(sample.sample, model.Top) or not rank.quality.weights:
         return
-    ledger = output.tables([dataset / file.path for file in manifest.ledger])
+    ledger = tables([dataset / file.path for file in manifest.ledger])
     for criterion in sorted({name for block in rank.quality.weights for name, weight in block.weights if weight}):
         without = _without(rank, criterion)
         again = selection.redrawn(sample, without, ledger, manifest.selection.stats)

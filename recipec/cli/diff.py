@@ -47,13 +47,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def side(path: Path) -> Side:
     """What a path on the command line stands for."""
-    from recipec import output, pipeline
+    from recipec import dataset, pipeline
     from recipec.audit.difference import Side, ledger_relation
     from recipec.planning import planfile
 
     label = str(path)
     if options.is_dataset(path):
-        manifest = output.read_manifest(path)
+        manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
         return Side(label, manifest.recipe, manifest.shards, manifest.selection, True, ledger_relation(files))
     if path.is_dir():

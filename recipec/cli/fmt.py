@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def treat(path: Path, *, check: bool, diff: bool) -> bool:
     """Formats one file; whether its form was another."""
-    from recipec import storage, syntax
+    from recipec import syntax
+    from recipec.places import local
 
     source = read(path)
     tree, diagnostics = syntax.parse(source)
@@ -59,7 +60,7 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
         sys.stdout.write(canonical)
     elif changed and not (check or diff):
         try:
-            storage.write_text(path, canonical)
+            local.write_text(path, canonical)
         except OSError as error:
             raise Failure(
                 Diagnostic("R0706", f"the recipe cannot be written: {error.strerror}", place=str(path))

@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    from recipec import starter, storage
+    from recipec.places import local
+    from recipec.quickstart import starter
 
     folder = arguments.folder
     if not folder.is_dir():
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         raise Failure(Diagnostic("R0711", f"`{path}` is there already", helps=helps))
     text = starter.recipe(folder, path.parent)
     try:
-        storage.write_text(path, text)
+        local.write_text(path, text)
     except OSError as error:
         raise Failure(Diagnostic("R0706", f"the recipe cannot be written: {error.strerror}", place=str(path))) from None
     print(f"wrote {path}; next: recipec plan {path}")

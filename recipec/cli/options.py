@@ -150,10 +150,10 @@ def write(path: Path, text: str, what: str) -> None:
     Raises:
         Failure: it cannot be written; `what` says what it is.
     """
-    from recipec import storage
+    from recipec.places import local
 
     try:
-        storage.write_text(path, text)
+        local.write_text(path, text)
     except OSError as error:
         raise Failure(Diagnostic("R0706", f"the {what} cannot be written: {error.strerror}", place=str(path))) from None
 

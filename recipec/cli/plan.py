@@ -34,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    from recipec import pipeline, storage
+    from recipec import pipeline
     from recipec.cli import bars, plan_view, views
+    from recipec.places import local
     from recipec.planning import planfile
 
     with bars.progress(quiet=arguments.json) as progress:
@@ -59,9 +60,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         if str(arguments.summary_md) == "-":
             print(text, end="")
         else:
-            storage.write_text(arguments.summary_md, text)
+            local.write_text(arguments.summary_md, text)
     if arguments.html is not None:
-        storage.write_text(arguments.html, plan_view.page(planned.whole, full=arguments.full))
+        local.write_text(arguments.html, plan_view.page(planned.whole, full=arguments.full))
     views.show_diagnostics(planned.diagnostics, json=False)
     if arguments.output is not None:
         print(f"wrote {arguments.output}; run it with `recipec apply {arguments.output}`", file=sys.stderr)

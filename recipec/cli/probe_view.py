@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from recipec.probing.measures import Separation
-from recipec.probing.probe import Probe, TargetReport
+from recipec.audit.measures import Separation
+from recipec.audit.probe import Probe, TargetReport
 
 BINS = 40
 BARS = " ▁▂▃▄▅▆▇█"

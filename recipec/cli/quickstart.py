@@ -57,9 +57,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def plan_and_apply(recipe: Path, dataset: Path, settings: Settings) -> None:
     """Shows the plan, writes the dataset and verifies it."""
-    from recipec import output, pipeline
+    from recipec import pipeline
     from recipec.cli import bars, plan_view
     from recipec.database.connection import connect
+    from recipec.dataset import verify
 
     with bars.progress() as progress:
         planned = pipeline.plan(recipe, {}, score=True, settings=settings, progress=progress)
@@ -67,7 +68,7 @@ def plan_and_apply(recipe: Path, dataset: Path, settings: Settings) -> None:
     plan_view.print_plan(planned.plan, full=False)
     with bars.progress() as progress, connect(settings) as connection:
         manifest = pipeline.apply(planned.plan, settings=settings, progress=progress)
-        found = output.verify(connection, dataset, progress)
+        found = verify(connection, dataset, progress)
     if found:
         raise Failure(*found)
     say(f"recipec apply {recipe}")
@@ -82,15 +83,16 @@ def say(command: str) -> None:
 
 def _prepare(folder: Path, recipe: Path, progress: Progress) -> None:
     """The corpus, and the recipe unless there is one, which may have been edited."""
-    from recipec import quickstart, storage
+    from recipec import quickstart
     from recipec.database.connection import connect
+    from recipec.places import local
 
     paths = quickstart.build(folder / "data", progress)
     if recipe.is_file():
         return
     with connect() as connection:
         budget = _budget(connection, paths)
-    storage.write_text(recipe, quickstart.text(budget))
+    local.write_text(recipe, quickstart.text(budget))
 
 
 def _budget(connection: DuckDBPyConnection, paths: tuple[Path, ...]) -> int:
@@ -103,13 +105,13 @@ def _budget(connection: DuckDBPyConnection, paths: tuple[Path, ...]) -> int:
 
 def explain(dataset: Path, settings: Settings, outcomes: int) -> None:
     """Explains a document that is in, and for two outcomes one that is out."""
-    from recipec import output
     from recipec.audit import explanation
     from recipec.cli.explain import show_document
     from recipec.database.connection import connect
+    from recipec.dataset import read_manifest, tables
 
-    manifest = output.read_manifest(dataset)
-    ledger = output.tables([dataset / file.path for file in manifest.ledger])
+    manifest = read_manifest(dataset)
+    ledger = tables([dataset / file.path for file in manifest.ledger])
     with connect(settings) as connection:
         shown = (("copies > 0", "copies DESC, rank"), ("copies = 0 AND rank IS NOT NULL", "rank"))
         for condition, order in shown[:outcomes]:

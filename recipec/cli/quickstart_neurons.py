@@ -59,21 +59,21 @@ def _add() -> None:
 
 
 def _prepare(folder: Path, recipe: Path) -> None:
-    from recipec import storage
+    from recipec.places import local
     from recipec.quickstart import neurons
 
     documents = neurons.build(folder)
     if not recipe.is_file():
-        storage.write_text(recipe, neurons.text(documents))
+        local.write_text(recipe, neurons.text(documents))
 
 
 def _compare(dataset: Path, settings: Settings) -> None:
     """The share of mathematics among the selected tokens and among as many drawn at random."""
-    from recipec import output
     from recipec.database.connection import connect
+    from recipec.dataset import read_manifest, tables
 
-    manifest = output.read_manifest(dataset)
-    ledger = output.tables([dataset / file.path for file in manifest.ledger])
+    manifest = read_manifest(dataset)
+    ledger = tables([dataset / file.path for file in manifest.ledger])
     with connect(settings) as connection:
         print()
         for words, documents in (

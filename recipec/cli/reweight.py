@@ -11,10 +11,10 @@ from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from recipec.influence import Measured
+    from recipec.database.tables import Array
     from recipec.ir import model
-    from recipec.reweighting.problem import Problem
-    from recipec.tables import Array
+    from recipec.tikmix import Measured
+    from recipec.tikmix.problem import Problem
 
 EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model) the influence of each domain of the pool on
 each target is measured: gradients of the loss on the target's held-out examples against those of equal samples of the
@@ -83,10 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from recipec import storage
     from recipec.cli import reweight_view, views
-    from recipec.influence import proposing, weighing
-    from recipec.reweighting import answering, inputs, modelled, solver
+    from recipec.places import local
+    from recipec.tikmix import answering, inputs, modelled, proposing, solver, weighing
 
     check(arguments)
     measured, recipe = _measured(arguments) if arguments.recipe is not None else (None, None)
@@ -110,7 +109,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         tables = [path for path in (arguments.influence, arguments.prior) if path is not None]
         reweight_view.write(arguments.output, found, tables)
     if arguments.html is not None:
-        storage.write_text(arguments.html, reweight_view.page(found))
+        local.write_text(arguments.html, reweight_view.page(found))
     reweight_view.show(found, json=arguments.json)
     if not arguments.json:
         views.show_diagnostics(reweight_view.warnings(found), json=False)
@@ -142,8 +141,8 @@ def check(arguments: argparse.Namespace) -> None:
 def _looked_ahead(arguments: argparse.Namespace, problem: Problem) -> tuple[Array, Array]:
     from recipec import pipeline
     from recipec.cli import bars
-    from recipec.influence.lookahead import Ahead
-    from recipec.reweighting import modelled, solver
+    from recipec.tikmix import modelled, solver
+    from recipec.tikmix.lookahead import Ahead
 
     mixtures = modelled.candidates(problem, solver.solve(problem).weights)
     ahead = Ahead(checkpoint=arguments.checkpoint, tokens=arguments.ahead, length=arguments.length, rate=arguments.rate)
@@ -164,7 +163,7 @@ def _looked_ahead(arguments: argparse.Namespace, problem: Problem) -> tuple[Arra
 def _measured(arguments: argparse.Namespace) -> tuple[Measured, model.Recipe]:
     from recipec import pipeline
     from recipec.cli import bars, reweight_view
-    from recipec.influence import Options
+    from recipec.tikmix import Options
 
     chosen = Options(
         checkpoint=arguments.checkpoint,

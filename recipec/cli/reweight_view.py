@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from recipec import __version__, storage
+from recipec import __version__
 from recipec.cli import page as pages
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import share
 from recipec.cli.tables import Table
+from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
-from recipec.influence import Measured
 from recipec.ir.reweighting import Reweighting
-from recipec.reweighting.problem import Problem
-from recipec.tables import Array
+from recipec.places import digests, local
+from recipec.tikmix import Measured
+from recipec.tikmix.problem import Problem
 
 KIND, REWEIGHT_VERSION = "reweighting", 1
 
@@ -75,10 +76,10 @@ def warnings(found: Reweighting) -> tuple[Diagnostic, ...]:
 
 def write(path: Path, found: Reweighting, tables: Sequence[Path]) -> None:
     """A file that `mixture from` reads and `show` draws: versioned, with the digests of the tables behind it."""
-    digests = {table.name: storage.sha256_file(table) for table in tables}
-    head = {"kind": KIND, "version": REWEIGHT_VERSION, "recipec": __version__, "tables": digests}
+    tables_used = {table.name: digests.sha256_file(table) for table in tables}
+    head = {"kind": KIND, "version": REWEIGHT_VERSION, "recipec": __version__, "tables": tables_used}
     whole = {**head, **as_json(found), "record": found.model_dump(mode="json")}
-    storage.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    local.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Reweighting:
@@ -105,7 +106,7 @@ def write_influence(path: Path, found: Measured) -> None:
     writer.writerow(["task", *found.domains])
     mean = np.array(found.shards).mean(axis=0)
     writer.writerows([task, *map(repr, row)] for task, row in zip(found.tasks, mean.tolist(), strict=True))
-    storage.write_text(path, text.getvalue())
+    local.write_text(path, text.getvalue())
 
 
 def write_mixtures(path: Path, problem: Problem, mixtures: Array) -> None:
@@ -114,7 +115,7 @@ def write_mixtures(path: Path, problem: Problem, mixtures: Array) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *problem.domains])
     writer.writerows([number + 1, *(f"{value:.6f}" for value in row)] for number, row in enumerate(mixtures.tolist()))
-    storage.write_text(path, text.getvalue())
+    local.write_text(path, text.getvalue())
     print(f"{len(mixtures):,} mixtures in {path}; give each its `gain` and say --labels", file=sys.stderr)
 
 

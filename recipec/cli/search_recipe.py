@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recipec import pipeline, storage
+from recipec import pipeline
 from recipec.cli import bars, options, search_show, search_view, views
 from recipec.diagnostics import Diagnostic, ExitCode
-from recipec.search import answer, searching
-from recipec.search.searching import Found, Options
+from recipec.places import digests
+from recipec.search import answer, course
+from recipec.search.course import Found, Options
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -34,14 +35,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         ) as trials,
     ):
         if arguments.export_jobs is not None:
-            train = searching.exported(trials, arguments.export_jobs)
+            train = course.exported(trials, arguments.export_jobs)
         elif arguments.collect is not None:
-            train = searching.collected(trials, arguments.collect)
+            train = course.collected(trials, arguments.collect)
         else:
-            train = searching.trained(trials)
+            train = course.trained(trials)
         try:
-            found = searching.search(trials, chosen, train)
-        except searching.Exported as jobs:
+            found = course.search(trials, chosen, train)
+        except course.Exported as jobs:
             return exported(jobs.folders, arguments)
     warnings = (*found.warnings, *answer.warnings(found.answer, arguments.floor))
     value = as_json(found, warnings)
@@ -91,7 +92,7 @@ def as_json(found: Found, warnings: tuple[Diagnostic, ...]) -> dict[str, Any]:
                 "name": record.name,
                 "seed": record.seed,
                 "key": record.key,
-                "sha256": storage.sha256_text(storage.canonical_json(record.model_dump(mode="json"))),
+                "sha256": digests.sha256_text(digests.canonical_json(record.model_dump(mode="json"))),
                 "diverged": record.diverged,
             }
             for record in records

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from recipec import __version__, storage
+from recipec import __version__
 from recipec.cli import search_show
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import share
 from recipec.cli.tables import Table
+from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic
+from recipec.places import local
 from recipec.search.answer import Answer, Regressor
-from recipec.tables import Array
 
 Predictions = tuple[tuple[str, ...], Array]
 
@@ -65,7 +66,7 @@ def write(path: Path, value: dict[str, Any], **digests: str) -> None:
         "tables": digests,
         **value,
     }
-    storage.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    local.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
 def show(found: Answer, predictions: Predictions | None, value: dict[str, Any], *, json: bool, shares: bool) -> None:

@@ -35,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    from recipec import output
+    from recipec import dataset
     from recipec.planning import planfile
 
     if arguments.html is not None and not options.report_kind(arguments.path):
         message = f"`{arguments.path}` is no report of `search` or `reweight`, which alone are written as pages"
         raise Failure(Diagnostic("R0705", message, helps=("`recipec plan --html` writes a plan",)))
     if options.is_dataset(arguments.path):
-        manifest = output.read_manifest(arguments.path)
+        manifest = dataset.read_manifest(arguments.path)
         print(manifest.model_dump_json(indent=2)) if arguments.json else show_dataset(manifest)
     elif arguments.path.is_dir():
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so no dataset"))

@@ -21,17 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    from recipec import output
+    from recipec import dataset
     from recipec.cli import bars, views
     from recipec.cli.numbers import count
     from recipec.database.connection import Settings, connect
 
     if not options.is_dataset(arguments.path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is no dataset: expected a folder with manifest.json"))
-    described = output.read_manifest(arguments.path)
+    described = dataset.read_manifest(arguments.path)
     settings = Settings(memory=arguments.memory, threads=arguments.threads)
     with bars.progress(quiet=arguments.json) as progress, connect(settings) as connection:
-        diagnostics = output.verify(connection, arguments.path, progress)
+        diagnostics = dataset.verify(connection, arguments.path, progress)
     if diagnostics:
         views.show_diagnostics(diagnostics, json=arguments.json)
         return ExitCode.ERROR

@@ -1,1 +1,1 @@
-"""Laws of predicted loss: runs, fits, optima. The laws themselves are the extensions of `recipec.budgets`."""
+"""Laws of predicted loss: runs, fits, optima. The laws themselves are the extensions of `recipec.laws.forms`."""

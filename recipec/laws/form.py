@@ -31,7 +31,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """The `SPEC` of an extension of `recipec.budgets`.
+    """The `SPEC` of an extension of `recipec.laws.forms`.
 
     Attributes:
         name: the word in a recipe and in a law file.

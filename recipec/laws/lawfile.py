@@ -12,11 +12,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
-from recipec import resources, spec, storage
+from recipec import resources, spec
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir.expressions import Frozen
 from recipec.laws.form import Law
 from recipec.laws.runs import Array, Runs
+from recipec.places import local
 
 LAW_VERSION = 1
 
@@ -105,7 +106,7 @@ def module_name(law: str) -> str:
 
 
 def law_names() -> tuple[str, ...]:
-    return tuple(name.replace("_plus", "+") for name in spec.names("budgets"))
+    return tuple(name.replace("_plus", "+") for name in spec.names("laws"))
 
 
 def find_law(name: str) -> Law:
@@ -115,7 +116,7 @@ def find_law(name: str) -> Law:
         Failure: there is none.
     """
     try:
-        law = spec.find("budgets", module_name(name))
+        law = spec.find("laws", module_name(name))
     except KeyError:
         raise Failure(Diagnostic("R0901", f"unknown law `{name}`", helps=did_you_mean(name, law_names()))) from None
     assert isinstance(law, Law)
@@ -182,7 +183,7 @@ def text(file: LawFile) -> str:
 
 
 def write(file: LawFile, path: Path) -> None:
-    storage.write_text(path, text(file))
+    local.write_text(path, text(file))
 
 
 def out_of_range(file: LawFile, runs: Runs) -> list[list[str]]:

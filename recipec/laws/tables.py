@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from recipec import storage
+from recipec.database.tables import load, numeric
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.laws.runs import Array, Runs
-from recipec.tables import load, numeric
+from recipec.places import digests
 
 SYNONYMS = {
     "params": ("params", "parameters", "n_params", "N", "model_size"),
@@ -81,7 +81,7 @@ def read(path: Path, mapping: Mapping[str, str], *, need_loss: bool) -> Table:
     keys = [(*recipes[i : i + 1], runs.params[i], *tokens[i], *unique[i]) for i in range(count)]
     replicate = np.unique([repr(key) for key in keys], return_inverse=True)[1]
     tokenizers = tuple(sorted({str(value) for value in raw[columns["tokenizer"]]})) if "tokenizer" in columns else ()
-    return Table(runs, columns, recipes, replicate, tokenizers, storage.sha256_file(path))
+    return Table(runs, columns, recipes, replicate, tokenizers, digests.sha256_file(path))
 
 
 def match_columns(

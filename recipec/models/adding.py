@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache
+from recipec.places import digests, local, publish
 from recipec.progress import Progress, silent
 
 
@@ -71,8 +71,8 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
         if lacking:
             raise _failed(f"`{name}` is no model: it has no {lacking[0]}")
         note = {"name": own, "origin": origin, "digest": cache.digest(staging)}
-        storage.write_text(staging / cache.NOTE, json.dumps(note, indent=2) + "\n")
-        storage.publish_folder(staging, destination)
+        local.write_text(staging / cache.NOTE, json.dumps(note, indent=2) + "\n")
+        publish.publish_folder(staging, destination)
     return cache.find(own, Path())
 
 
@@ -177,7 +177,7 @@ def _copy(folder: Path, staging: Path) -> None:
 
 def _convert(file: Path, known: Known | None, staging: Path, progress: Progress) -> None:
     """GGUF to safetensors and tokenizer.json, in fp32 so that nothing of the quantised values is lost."""
-    if known is not None and storage.sha256_file(file) != known.sha256:
+    if known is not None and digests.sha256_file(file) != known.sha256:
         raise _failed(f"`{file.name}` is not the file that is known by this name: its sha256 differs")
     progress("convert", 0, 1, "models")
     try:
@@ -194,7 +194,7 @@ def _convert(file: Path, known: Known | None, staging: Path, progress: Progress)
     (staging / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     tokenizer.save(str(staging / "tokenizer.json"))
     for path in staging.iterdir():
-        storage.sync(path)
+        local.sync(path)
     (staging / "model.gguf").unlink(missing_ok=True)
     progress("convert", 1, 1, "models")
 

@@ -13,8 +13,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.places import digests, local
 from recipec.source import Span, resolve_path
 
 NOTE = "recipec.json"
@@ -104,10 +104,10 @@ def digest(folder: Path) -> str:
     for path in sorted(path for part in PARTS for path in folder.glob(part)):
         stat = path.stat()
         key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
-        found[path.name] = known.get(key) or storage.sha256_file(path)
+        found[path.name] = known.get(key) or digests.sha256_file(path)
         known[key] = found[path.name]
-    storage.write_text(note, json.dumps(known))
-    return storage.sha256_text(storage.canonical_json(found))
+    local.write_text(note, json.dumps(known))
+    return digests.sha256_text(digests.canonical_json(found))
 
 
 def remove(name: str) -> Model:

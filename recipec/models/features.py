@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from recipec import storage
 from recipec.database.sql import literal
 from recipec.ir.passes import Wanted
+from recipec.places import digests
 
 VERSION = 1
 """Raised when the same model gives other features."""
@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 def key(wanted: Wanted, digest: str) -> str:
     """The identity of features: of the model's files, not its name."""
     value = {"wanted": wanted.model_dump(mode="json", exclude={"model"}), "model": digest, "version": VERSION}
-    return storage.sha256_text(storage.canonical_json(value))[:32]
+    return digests.sha256_text(digests.canonical_json(value))[:32]
 
 
 def files(folder: Path) -> list[Path]:

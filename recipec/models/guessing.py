@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from recipec import storage
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.models import extraction, loading
 from recipec.models.job import Fit, Predict
 from recipec.models.predictor import Predictor, fit
+from recipec.places import local
 
 CHUNK = 4096
 
@@ -50,7 +50,7 @@ class Guesser:
             names = sorted((name for name in columns if name.startswith("score_")), key=lambda name: int(name[6:]))
             scores = np.stack([np.asarray(columns[name]) for name in names], axis=1)
             predictor, held = fit(tokens, scores, self._embed)
-            with storage.replacing(Path(job.predictor)) as temporary, temporary.open("wb") as file:
+            with local.replacing(Path(job.predictor)) as temporary, temporary.open("wb") as file:
                 np.savez(file, **{name: getattr(predictor, name) for name in FIELDS})
             _write(connection, Path(job.held), np.arange(len(held)), held)
 
@@ -86,7 +86,7 @@ FIELDS = ("center", "scale", "ngrams", "random", "mean")
 
 def _write(connection: Any, path: Path, rows: Array, values: Array) -> None:
     columns = ", ".join(f"unnest(${number + 2} :: DOUBLE[]) AS value_{number}" for number in range(values.shape[1]))
-    with storage.replacing(path) as temporary:
+    with local.replacing(path) as temporary:
         connection.execute(
             f"COPY (SELECT unnest($1 :: BIGINT[]) AS row, {columns}) TO {literal(str(temporary))} (FORMAT parquet)",
             [rows, *values.T],

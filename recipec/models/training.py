@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import loading
 from recipec.models.job import Train
+from recipec.places import local, publish
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -103,7 +103,7 @@ def run(job: Train, done: Callable[[int], None]) -> None:
     }
     if job.keep:
         keep(model, job, Path(job.keep))
-    storage.write_text(Path(job.out), json.dumps(value) + "\n")
+    local.write_text(Path(job.out), json.dumps(value) + "\n")
     training.state.unlink(missing_ok=True)
 
 
@@ -214,7 +214,7 @@ class Training:
         for n, one in enumerate(self._parameters()):
             kept = self.optimizer.state.get(one, {})
             tensors |= {f"{name}.{n}": kept[name] for name in ("exp_avg", "exp_avg_sq", "step") if name in kept}
-        with storage.replacing(self.state) as temporary:
+        with local.replacing(self.state) as temporary:
             facts = {**facts, "step": self.step, "key": self.job.key}
             save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, temporary, {"facts": json.dumps(facts)})
 
@@ -298,4 +298,4 @@ def keep(model: Any, job: Train, folder: Path) -> None:
     model.save_pretrained(str(growing), safe_serialization=True)
     source = Path(job.checkpoint) if job.checkpoint else Path(job.corpus)
     shutil.copyfile(source / "tokenizer.json", growing / "tokenizer.json")
-    storage.publish_folder(growing, folder)
+    publish.publish_folder(growing, folder)

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import TypeAdapter
 
-from recipec import storage
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
-from recipec.models import extraction, loading, measuring, training
+from recipec.models import extraction, influence_job, loading, training
 from recipec.models.guessing import Guesser
 from recipec.models.job import AnyJob, Devices, Job, Measure, Train
+from recipec.places import digests, local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -124,8 +124,8 @@ class Worker:
                 f"COPY (SELECT unnest($1) AS content, unnest($2 :: {kind}[]) AS value, {literal(device)} AS device) "
                 f"TO '{{}}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS})"
             )
-            name = storage.sha256_text("\n".join(row[0] for row in kept))[:32]
-            with storage.replacing(Path(job.folders[number]) / f"{name}.parquet") as temporary:
+            name = digests.sha256_text("\n".join(row[0] for row in kept))[:32]
+            with local.replacing(Path(job.folders[number]) / f"{name}.parquet") as temporary:
                 quoted = str(temporary).replace("'", "''")
                 connection.execute(query.format(quoted), [[row[0] for row in kept], [row[1] for row in kept]])
         part.clear()
@@ -175,7 +175,7 @@ def main() -> None:
             elif isinstance(job, Train):
                 training.run(job, lambda count: worker.say(done=count))
             elif isinstance(job, Measure):
-                measuring.run(job, lambda count: worker.say(done=count))
+                influence_job.run(job, lambda count: worker.say(done=count))
             else:
                 guesser.run(job, lambda count: worker.say(done=count))
             worker.say(end=True)

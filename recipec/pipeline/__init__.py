@@ -3,9 +3,9 @@
 from recipec.pipeline.applying import apply, apply_phases
 from recipec.pipeline.compiling import Compiled, compile_recipe
 from recipec.pipeline.measuring import look_ahead, measure_influence, probe
+from recipec.pipeline.opening import settings
 from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
 from recipec.pipeline.predicting import forecasts, stored_sample
-from recipec.pipeline.running import settings
 from recipec.pipeline.searching import searching
 
 __all__ = [

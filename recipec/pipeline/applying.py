@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from recipec import output, planning, runtime, storage
+from recipec import dataset, planning
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
+from recipec.execution.run import Run
+from recipec.inputs import catalog
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, PhasedPlan
-from recipec.models import scoring
 from recipec.models.job import Device
-from recipec.pipeline import running
-from recipec.planning import fingerprints, index
-from recipec.planning.store import Store
+from recipec.pipeline import opening
+from recipec.places import lease
+from recipec.places.state import Store
+from recipec.planning import fingerprints
 from recipec.progress import Progress, silent
+from recipec.scoring import by_model
 
 
 def apply(
@@ -36,15 +39,15 @@ def apply(
     if plan.recipe.output is None:
         helps = ('add for example `output parquet "out"`',)
         raise Failure(Diagnostic("R0709", "the recipe has no `output`, so there is nothing to apply", helps=helps))
-    destination = output.locate(folder, plan.recipe.output)
-    with disk_errors(store.root), storage.lock(store.root):
+    destination = dataset.locate(folder, plan.recipe.output)
+    with disk_errors(store.root), lease.lock(store.root):
         _check_fresh(plan)
         limits = settings or Settings(temp=store.temporary)
         with (
             connect(limits) as connection,
-            scoring.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
+            by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         ):
-            place = running.Place(connection, scorer, plan.shards, folder, store, progress)
+            place = opening.Place(connection, scorer, plan.shards, folder, store, progress)
             return _applied(place, plan, destination)
 
 
@@ -78,13 +81,13 @@ def _after(plan: ExecutionPlan, mixtures: Sequence[model.Mixture]) -> ExecutionP
     recipe = plan.recipe.model_copy(update={"before": before})
     ops = planning.optimise(planning.lower(recipe))
     ids = fingerprints.step_ids(ops, plan.shards, Path(plan.folder))
-    return plan.model_copy(update={"recipe": recipe, "steps": running.renewed(plan.steps, ops, ids)})
+    return plan.model_copy(update={"recipe": recipe, "steps": opening.renewed(plan.steps, ops, ids)})
 
 
 def _check_fresh(plan: ExecutionPlan) -> None:
     """Raises Failure where anything changed since a plan was made."""
     folder = Path(plan.folder)
-    stale = index.stale(plan.shards, folder)
+    stale = catalog.stale(plan.shards, folder)
     if stale:
         raise Failure(*(_stale(change) for change in stale), exit_code=ExitCode.STALE)
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
@@ -92,10 +95,10 @@ def _check_fresh(plan: ExecutionPlan) -> None:
         raise Failure(_stale("a target, a tokenizer, a model or recipec itself"), exit_code=ExitCode.STALE)
 
 
-def _applied(place: running.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
+def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     ids = tuple(step.id for step in plan.steps)
-    run = runtime.Run(
+    run = Run(
         place.connection,
         plan.recipe,
         ops,
@@ -110,16 +113,16 @@ def _applied(place: running.Place, plan: ExecutionPlan, destination: Path) -> Ma
     run.read()
     run.score()
     selection = run.select()
-    running.check_unreadable(run.recipe, selection)
+    opening.check_unreadable(run.recipe, selection)
     if plan.exact and plan.selection is not None and selection.digest != plan.selection.digest:
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
     if reweighting is not None:
-        plan = plan.model_copy(update={"recipe": run.recipe, "steps": running.renewed(plan.steps, run.plan, run.ids)})
+        plan = plan.model_copy(update={"recipe": run.recipe, "steps": opening.renewed(plan.steps, run.plan, run.ids)})
     write = run.plan.ops[-1]
     assert isinstance(write, logical.Write)
     with run.timed(write, sum(shard.bytes for shard in plan.shards)):
-        manifest = output.write(place.connection, write, run.sampled(), selection, plan, destination, place.progress)
+        manifest = dataset.write(place.connection, write, run.sampled(), selection, plan, destination, place.progress)
     run.keep_rates()
     return manifest
 

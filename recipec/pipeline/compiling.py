@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipec import semantics, syntax
-from recipec.database import environment
 from recipec.diagnostics import Diagnostic, Failure, has_errors, place
+from recipec.inputs import environment
 from recipec.ir import model
 
 

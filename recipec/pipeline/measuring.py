@@ -6,16 +6,18 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from recipec import influence, probing, runtime
+from recipec import tikmix
+from recipec.audit import probe as probing
 from recipec.database.connection import Settings
-from recipec.influence import lookahead
-from recipec.influence.lookahead import Ahead
+from recipec.database.tables import Array
+from recipec.execution.run import Run
 from recipec.ir import model
 from recipec.models.job import Device
-from recipec.pipeline import running
+from recipec.pipeline import opening
 from recipec.pipeline.compiling import compile_recipe
 from recipec.progress import Progress, silent
-from recipec.tables import Array
+from recipec.tikmix import lookahead
+from recipec.tikmix.lookahead import Ahead
 
 
 def probe(
@@ -41,16 +43,16 @@ def probe(
 def measure_influence(
     path: Path,
     overrides: Mapping[str, str],
-    chosen: influence.Options,
+    chosen: tikmix.Options,
     *,
     settings: Settings | None = None,
     device: Device = "auto",
     progress: Progress = silent,
-) -> tuple[influence.Measured, model.Recipe]:
+) -> tuple[tikmix.Measured, model.Recipe]:
     """The influence of a recipe's domains on its targets at a checkpoint, and the recipe."""
     with _before_models(path, overrides, settings, device, progress) as run:
         assert run.scorer is not None
-        return influence.measure(run, run.scorer, chosen), run.recipe
+        return tikmix.measure(run, run.scorer, chosen), run.recipe
 
 
 def look_ahead(
@@ -76,10 +78,10 @@ def look_ahead(
 @contextlib.contextmanager
 def _before_models(
     path: Path, overrides: Mapping[str, str], settings: Settings | None, device: Device, progress: Progress
-) -> Iterator[runtime.Run]:
+) -> Iterator[Run]:
     """A run of a recipe that has read everything and scored what needs no model."""
     recipe = compile_recipe(path, overrides).recipe
-    with running.opened(recipe, settings or running.settings(path), device, progress) as place:
+    with opening.opened(recipe, settings or opening.settings(path), device, progress) as place:
         run = place.run(recipe)
         run.read()
         run.score(models=False)

@@ -6,21 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recipec import __version__, output, runtime
+from recipec import __version__, dataset
 from recipec.database.connection import Settings
 from recipec.diagnostics import Diagnostic, Failure, Severity
-from recipec.influence import deciding
+from recipec.execution import contained, estimates, forecasts, requirements
+from recipec.execution.run import Run
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan, PhasedPlan
 from recipec.ir.forecast import Forecast
 from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
-from recipec.pipeline import running
+from recipec.pipeline import opening
 from recipec.pipeline.compiling import compile_recipe
-from recipec.pipeline.running import Place
-from recipec.planning import budgets, contained, domains, estimates, phases, reasons, requirements, scheduler
+from recipec.pipeline.opening import Place
+from recipec.planning import domains, phases, reasons, scheduler
 from recipec.progress import Progress, silent
+from recipec.tikmix import deciding
 
 TEXT_LIMIT = 256_000_000
 """Bytes of shards up to which `plan` computes text scores itself instead of estimating from a sample."""
@@ -88,7 +90,7 @@ def plan(
     """
     compiled = compile_recipe(path, overrides)
     recipe, wishes = compiled.recipe, Wishes(score, limit, judge)
-    with running.opened(recipe, settings or running.settings(path), device, progress) as place:
+    with opening.opened(recipe, settings or opening.settings(path), device, progress) as place:
         if not recipe.phases:
             one, warnings = _planned(place, recipe, wishes)
             return Planned((one,), (*compiled.diagnostics, *warnings))
@@ -119,14 +121,14 @@ def _phased(place: Place, recipe: model.Recipe, wishes: Wishes, diagnostics: Seq
 
 def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[ExecutionPlan, tuple[Diagnostic, ...]]:
     """The plan of one dataset, and warnings."""
-    destination = output.locate(place.folder, recipe.output) if recipe.output else None
+    destination = dataset.locate(place.folder, recipe.output) if recipe.output else None
     run, reweighting = place.weighted(place.run(recipe), now=wishes.score)
     recipe, store = run.recipe, place.store
     if recipe.before:
         # What is remembered of its last plan is of this phase.
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
     draft = _draft(run, place)
-    published = destination is not None and output.is_published(destination, output.plan_digest(draft))
+    published = destination is not None and dataset.is_published(destination, dataset.plan_digest(draft))
     steps = scheduler.schedule(run.plan, run.ids, run.shards, store, published)
     run.read()
     share = None if wishes.score else estimates.share(run, wishes.limit)
@@ -138,7 +140,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
         selection, sample = estimates.estimate(run, share)
     run.keep_rates()
     steps = scheduler.timed(steps, documents, run.by_model()[1], store)
-    running.check_unreadable(recipe, selection)
+    opening.check_unreadable(recipe, selection)
     forecast = _forecast(run, share, selection, judge=wishes.judge)
     # Like the scores by text it reads every text, and like them it waits where there are many.
     cheap = share is None or sum(shard.bytes for shard in run.shards) <= wishes.limit
@@ -166,7 +168,7 @@ def _is_unsure(recipe: model.Recipe) -> bool:
     return any(map(deciding.is_waiting, (recipe.mixture, *(phase.mixture for phase in recipe.before))))
 
 
-def _draft(run: runtime.Run, place: Place) -> ExecutionPlan:
+def _draft(run: Run, place: Place) -> ExecutionPlan:
     """The plan without its selection, which is what its digest is of."""
     return ExecutionPlan(
         recipec=__version__,
@@ -179,16 +181,16 @@ def _draft(run: runtime.Run, place: Place) -> ExecutionPlan:
     )
 
 
-def _forecast(run: runtime.Run, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
+def _forecast(run: Run, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
     """What the budget's law says of a run's selection; stops where it does not meet the requirements."""
     ledger = run.sampled() if share is None else estimates.sampled(run, share)
-    forecast = budgets.forecast(run.connection, run.recipe, run.plan.sample, ledger, share=share or 1.0)
+    forecast = forecasts.forecast(run.connection, run.recipe, run.plan.sample, ledger, share=share or 1.0)
     if judge:
         requirements.check(run.connection, run.recipe, ledger, selection, forecast)
     return forecast
 
 
-def _warnings(run: runtime.Run, reweighting: Reweighting | None, selection: Selection) -> Iterator[Diagnostic]:
+def _warnings(run: Run, reweighting: Reweighting | None, selection: Selection) -> Iterator[Diagnostic]:
     most = max(
         (cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0
     )
@@ -199,7 +201,7 @@ def _warnings(run: runtime.Run, reweighting: Reweighting | None, selection: Sele
     span = origin.span if origin else None
     for words in reweighting.warnings if reweighting is not None else ():
         yield Diagnostic("R1307", words, span, severity=Severity.WARNING)
-    if running.is_waiting(run.recipe):
+    if opening.is_waiting(run.recipe):
         checkpoint = run.recipe.mixture.params["checkpoint"]
         message = f"influence at `{checkpoint}` is not measured yet: the plan has the weights of the pool"
         helps = ("`recipec plan RECIPE --score` measures it, and so does `apply`",)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipec import storage
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.execution import forecasts as judging
 from recipec.ir.execution import ExecutionPlan
 from recipec.ir.forecast import Forecast
 from recipec.ir.logical import LogicalPlan
 from recipec.laws.lawfile import LawFile
-from recipec.planning import budgets
-from recipec.planning.store import Store
+from recipec.places import lease
+from recipec.places.state import Store
 
 
 def forecasts(
@@ -43,11 +43,11 @@ def forecasts(
     store = Store.beside(Path(plan.folder))
     op = LogicalPlan(ops=tuple(step.op for step in plan.steps)).sample
     ranked = store.result(next(step.id for step in plan.steps if step.op.kind == "rank"))
-    with disk_errors(store.root), storage.lock(store.root), connect(settings or Settings(temp=store.temporary)) as at:
+    with disk_errors(store.root), lease.lock(store.root), connect(settings or Settings(temp=store.temporary)) as at:
         if tokens:
             scratch = ledger.with_name("predicted.parquet")
-            return budgets.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens)
-        results = budgets.judged(at, op, ledger, file, path, params)
+            return judging.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens)
+        results = judging.judged(at, op, ledger, file, path, params)
         nothing = Failure(Diagnostic("R1211", "the plan draws nothing, so no law can judge it"))
         return [result or nothing for result in results]
 

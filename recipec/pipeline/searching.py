@@ -10,7 +10,7 @@ from recipec.database.connection import Settings
 from recipec.diagnostics import Failure
 from recipec.ir.search import Search
 from recipec.models.job import Device
-from recipec.pipeline import running
+from recipec.pipeline import opening
 from recipec.pipeline.compiling import compile_recipe
 from recipec.progress import Progress, silent
 from recipec.search import trials
@@ -43,5 +43,5 @@ def searching(
     problems = trials.problems(recipe)
     if problems:
         raise Failure(*problems)
-    with running.opened(recipe, settings or running.settings(path), device, progress) as place:
+    with opening.opened(recipe, settings or opening.settings(path), device, progress) as place:
         yield trials.opened(place.run(trials.base(recipe)), search)

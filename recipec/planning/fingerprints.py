@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recipec import spec, storage
+from recipec import spec
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 from recipec.models import cache, features
-from recipec.models.scoring import wanted
+from recipec.places import digests
+from recipec.scoring.by_model import wanted
 from recipec.source import resolve_path
 
 VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 1, "sample": 1, "write": 1}
@@ -37,7 +38,7 @@ def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, s
             "data": [_data(op, shards, folder), *(_around(plan, shards) if cascade else ())],
             "sample": sample if op.kind in ("filter", "score", "gather") else "",
         }
-        ids.append(hashlib.sha256(storage.canonical_json(value).encode()).hexdigest()[:32])
+        ids.append(hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()[:32])
     return tuple(ids)
 
 
@@ -96,7 +97,7 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
         case logical.Read() if op.source.tokens.tokenizer:
             path = resolve_path(op.source.tokens.tokenizer, folder)
             files = sorted(path.glob("tokenizer.json")) if path.is_dir() else [path]
-            return [storage.sha256_file(file) for file in files if file.is_file()]
+            return [digests.sha256_file(file) for file in files if file.is_file()]
         case _:
             return None
 
@@ -108,8 +109,8 @@ def _features(op: logical.Score, folder: Path) -> list[str]:
 
 
 def _target_files(op: logical.Score, folder: Path) -> list[str]:
-    from recipec.database import shards
+    from recipec.inputs import shards
 
     if op.target is None:
         return []
-    return [storage.sha256_file(path) for path in shards.find(op.target.examples, folder)]
+    return [digests.sha256_file(path) for path in shards.find(op.target.examples, folder)]

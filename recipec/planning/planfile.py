@@ -7,17 +7,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.execution import PLAN_VERSION, ExecutionPlan, PhasedPlan
 from recipec.ir.expressions import Apply
 from recipec.ir.logical import Gather, LogicalPlan
+from recipec.places import local
 
 
 def write(plan: ExecutionPlan | PhasedPlan, path: Path) -> None:
     """Writes a plan file, whole or not at all."""
     try:
-        storage.write_text(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+        local.write_text(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise Failure(
             Diagnostic("R0706", f"the plan file cannot be written: {error.strerror}", place=str(path))

@@ -7,8 +7,8 @@ from typing import Any
 
 from recipec.ir import logical
 from recipec.ir.execution import Shard
+from recipec.places.state import Store
 from recipec.planning.fingerprints import inputs
-from recipec.planning.store import Store
 
 
 def remembered(plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable
 from recipec import spec
 from recipec.ir import logical
 from recipec.ir.expressions import CARRIED, Apply, Column, Constant, Expression, columns_of, scores_of
+from recipec.places.digests import canonical_json
 from recipec.planning.chains import Chain, Link, assembled, chains, gather, rebuilt, tail
-from recipec.storage import canonical_json
 
 Rule = Callable[[logical.LogicalPlan], logical.LogicalPlan]
 

@@ -9,9 +9,9 @@ from typing import Literal
 from recipec import spec
 from recipec.ir import logical
 from recipec.ir.execution import Cost, Estimate, Shard, Step
+from recipec.places.state import Store
 from recipec.planning import reasons
 from recipec.planning.fingerprints import inputs
-from recipec.planning.store import Store
 
 RATES = "rates"
 """The note with seconds per unit of work measured in the last run, by kind of step."""

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipec import storage
-from recipec.database import shards, targets
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import shards, targets
 from recipec.ir import model
 from recipec.models import cache, loading
+from recipec.places import digests, local
 from recipec.proxies.records import Proxy
 
 if TYPE_CHECKING:
-    from recipec.runtime import Run
+    from recipec.execution.run import Run
 
 CORPUS_VERSION = 2
 
@@ -72,11 +72,11 @@ def folder_of(run: Run, proxy: Proxy, chosen: Sequence[model.Target], share: flo
         "context": proxy.context,
         "pool": sorted([shard.sha256, run.ids[position], own] for shard, position, own in run.pool_ends()),
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
-        "files": [storage.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)],
+        "files": [digests.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)],
         "seed": run.recipe.seed,
         "share": share,
     }
-    return run.store.root / "proxies" / storage.sha256_text(storage.canonical_json(key))[:32]
+    return run.store.root / "proxies" / digests.sha256_text(digests.canonical_json(key))[:32]
 
 
 def _model(run: Run, proxy: Proxy) -> cache.Model | None:
@@ -134,7 +134,7 @@ def _build(
     vocabulary = tokenizer.get_vocab_size()
     _tokenise(run, tokenizer, count, folder, np.uint16 if vocabulary <= 1 << 16 else np.uint32)
     _tasks(run, tokenizer, chosen, proxy.context, folder / "tasks.npz")
-    with storage.replacing(folder / "tokenizer.json") as temporary:
+    with local.replacing(folder / "tokenizer.json") as temporary:
         tokenizer.no_truncation()
         tokenizer.save(str(temporary))
     value = {
@@ -143,7 +143,7 @@ def _build(
         "vocabulary": vocabulary,
         "dtype": "uint16" if vocabulary <= 1 << 16 else "uint32",
     }
-    storage.write_text(folder / "corpus.json", json.dumps(value) + "\n")
+    local.write_text(folder / "corpus.json", json.dumps(value) + "\n")
 
 
 def _documents(run: Run, path: Path, share: float) -> int:
@@ -158,7 +158,7 @@ def _documents(run: Run, path: Path, share: float) -> int:
         f"SELECT row_number() OVER (ORDER BY source, doc_id) - 1 AS number, * FROM ({parts}) "
         f"WHERE {_place(run)} < {literal(float(share))}"
     )
-    with storage.replacing(path) as temporary:
+    with local.replacing(path) as temporary:
         run.connection.execute(
             f"COPY (SELECT number, source, doc_id, domain FROM proxy_documents ORDER BY number) "
             f"TO {literal(str(temporary))} (FORMAT parquet)"
@@ -219,7 +219,7 @@ def _tokenise(run: Run, tokenizer: Any, count: int, folder: Path, dtype: Any) ->
     tokenizer.no_padding()
     tokenizer.no_truncation()
     place = done = 0
-    with storage.replacing(folder / "tokens.bin") as temporary, temporary.open("wb") as file:
+    with local.replacing(folder / "tokens.bin") as temporary, temporary.open("wb") as file:
         for numbers, texts in _texts(run):
             ids = [one.ids for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
             sizes = np.array([len(one) for one in ids], np.int64)
@@ -230,7 +230,7 @@ def _tokenise(run: Run, tokenizer: Any, count: int, folder: Path, dtype: Any) ->
             done += len(numbers)
             run.progress("tokenise for proxies", done, count, "documents")
     for name, values in (("starts", starts), ("lengths", lengths)):
-        with storage.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as out:
+        with local.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as out:
             np.save(out, values)
 
 
@@ -253,7 +253,7 @@ def _tasks(run: Run, tokenizer: Any, chosen: Sequence[model.Target], length: int
             message = f"target `{target.name}` has no text of two tokens, or no completion within {length}"
             raise Failure(Diagnostic("R1602", message, target.origin.span))
     tokenizer.no_truncation()
-    with storage.replacing(path) as temporary, temporary.open("wb") as file:
+    with local.replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             tokens=np.array(flat, np.int64),

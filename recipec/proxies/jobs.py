@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from recipec import storage
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models.job import Train
+from recipec.places import local
 from recipec.proxies.corpus import Corpus
 from recipec.proxies.records import Proxy, Record, Training
-from recipec.proxies.running import job_of, write_order
+from recipec.proxies.trainings import job_of, write_order
 
 if TYPE_CHECKING:
-    from recipec.runtime import Run
+    from recipec.execution.run import Run
 
 TOKENS = ("starts.npy", "lengths.npy", "tokens.bin", "tasks.npz", "tokenizer.json", "corpus.json")
 """Files of a corpus that a training needs, the last one written last."""
@@ -73,10 +73,10 @@ def export(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]
             "folder": ".",
             "out": "record.json",
         }
-        storage.write_text(place / "shards.txt", shards)
-        storage.write_text(place / "command.txt", f"python -m recipec.proxies.job {place.name}\n")
+        local.write_text(place / "shards.txt", shards)
+        local.write_text(place / "command.txt", f"python -m recipec.proxies.job {place.name}\n")
         changed = job.model_copy(update={**paths, "device": "auto", "threads": None})
-        storage.write_text(place / "job.json", changed.model_dump_json(indent=2) + "\n")
+        local.write_text(place / "job.json", changed.model_dump_json(indent=2) + "\n")
         places.append(place)
     run.progress("export jobs", len(missing), len(missing), "jobs")
     return places
@@ -85,7 +85,7 @@ def export(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]
 def _copied(files: Sequence[Path], into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     for path in files:
-        with storage.replacing(into / path.name) as temporary:
+        with local.replacing(into / path.name) as temporary:
             shutil.copyfile(path, temporary)
 
 
@@ -134,7 +134,7 @@ def collect(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training
         if record.key not in places:
             others += 1
             continue
-        storage.write_text(places[record.key], record.model_dump_json() + "\n")
+        local.write_text(places[record.key], record.model_dump_json() + "\n")
         taken += 1
     if problems:
         raise Failure(*problems)

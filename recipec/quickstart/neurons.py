@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from recipec import storage
+from recipec.places import local
 from recipec.quickstart.corpus import Document, cut_source, python_files, write
 
 TARGET = ("numpy/linalg", "numpy/polynomial", "numpy/fft")
@@ -65,7 +65,7 @@ def build(folder: Path) -> int:
     pool = _chosen(_docstrings(_below(packages, MATHEMATICS), "mathematics"), AMONG)
     pool += _chosen(_docstrings(python_files(), "other"), OTHERS)
     lines = (json.dumps({"text": document.text}, ensure_ascii=False) + "\n" for document in target)
-    storage.write_text(folder / "neurons/mathematics.jsonl", "".join(lines))
+    local.write_text(folder / "neurons/mathematics.jsonl", "".join(lines))
     write(folder / "neurons", "documentation", pool)
     return len(pool)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec import regression
+from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
-from recipec.regression import Judgement, Linear, Trees
+from recipec.proxies import regression
+from recipec.proxies.regression import Judgement, Linear, Trees
 from recipec.search.runs import Runs
-from recipec.tables import Array
 
 CANDIDATES, BEST, FOLDS, FLOOR = 100_000, 10, 10, 0.5
 """FLOOR: a held-out rank correlation under which the answer is no better than a guess."""

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipec.database.sql import literal
+from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.selection import Stats
 from recipec.selection import ranking, sampling
 from recipec.selection.allocation import Allocation, Pool, allocate
-from recipec.tables import Array
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from recipec import tables
+from recipec.database import tables
+from recipec.database.tables import Array, Matrix
 from recipec.diagnostics import Diagnostic, Failure, Severity, did_you_mean
-from recipec.tables import Array, Matrix
 
 SLACK = 0.02
 """How far the shares of a mixture may be from a sum of one: published tables are rounded."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipec.database.tables import Array
 from recipec.ir import model
 from recipec.ir.search import Bound
-from recipec.tables import Array
 
 CURVE = {"lambda": (0.0, 1000.0), "omega": (0.0, 0.1), "eta": (0.0, 1.0), "epsilon": (0.0, 0.001)}
 """Parameters of a curve and where algorithm 1 draws them."""

@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recipec import proxies, storage
+from recipec import proxies
 from recipec.database.sql import literal
+from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import logical, model
 from recipec.ir.search import Search
+from recipec.places import local
 from recipec.proxies.records import Training
 from recipec.search import draws
 from recipec.search.draws import Documents, Drawn
 from recipec.search.space import Space
-from recipec.tables import Array
 
 if TYPE_CHECKING:
-    from recipec.runtime import Run
+    from recipec.execution.run import Run
 
 ROOM = 2.0
 """How many times more documents are tokenised than needed if the proxy's tokenizer counted as the recipe does."""
@@ -130,7 +131,7 @@ class Trials:
         copies[self.pool.numbers[self.mine]] = drawn.copies(self.pool)[self.mine]
         path = self.corpus.folder / "copies" / f"{name.replace(' ', '-')}.npy"
         path.parent.mkdir(exist_ok=True)
-        with storage.replacing(path) as temporary, temporary.open("wb") as file:
+        with local.replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, copies)
         return Training(name=name, seed=seed, copies=str(path))
 

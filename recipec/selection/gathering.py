@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec import storage
 from recipec.database.relations import exactness
 from recipec.database.sql import expression, ident, literal
 from recipec.ir import logical
 from recipec.ir.expressions import Score
+from recipec.places import local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -38,7 +38,7 @@ def gather(connection: DuckDBPyConnection, op: logical.Gather, parts: Sequence[P
     for number, clause in enumerate(op.duplicates):
         query = _without_duplicates(query, f"key_{number}", clause.text)
     query = f"SELECT {', '.join(_columns(op))} FROM ({query})"
-    with storage.replacing(destination) as temporary:
+    with local.replacing(destination) as temporary:
         connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
 
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from recipec import storage
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.selection import Stats
+from recipec.places import local
 from recipec.selection.gathering import score_column
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def rank(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path, des
         FROM {table} AS c LEFT JOIN (SELECT row_number, merged, rank FROM ranked_pool) AS p
             ON c.file_row_number = p.row_number
     """
-    with storage.replacing(destination) as temporary:
+    with local.replacing(destination) as temporary:
         connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
     connection.execute("DROP TABLE ranked_pool; DROP TYPE pool_domain")
     return stats

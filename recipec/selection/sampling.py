@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec import storage
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
 from recipec.ir.selection import Cell, Reason, Selection, Stats
+from recipec.places import local
 from recipec.selection import drawing, mixing, ranking
 from recipec.selection.allocation import Allocation, Pool, allocate, mask
 from recipec.selection.digest import digest
@@ -46,7 +46,7 @@ def sample(
         connection.execute(f"CREATE OR REPLACE TEMP TABLE drawable AS {_drawable(op, table, pools)}")
         scales = drawing.scales(connection, "drawable", targets)
         connection.execute("DROP TABLE drawable")
-    with storage.replacing(destination) as temporary:
+    with local.replacing(destination) as temporary:
         query = _ledger(op, table, pools, allocation, scales)
         connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
     result = _selection(connection, op, f"read_parquet({literal(str(destination))})", pools, allocation, scales)

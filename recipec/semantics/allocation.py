@@ -15,7 +15,6 @@ from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
 from recipec.semantics.typing import Scope, condition, named, over_columns, typed
 from recipec.source import resolve_path
-from recipec.storage import sha256_file
 from recipec.syntax import ast, text
 
 WORDS = ("natural", "proportional", "infolaw")
@@ -110,7 +109,7 @@ def _mixture_file(context: Context, node: ast.FromFile, origin: model.Origin) ->
     total = sum(weights.values())
     ordered = tuple((str(name), weight / total) for name, weight in sorted(weights.items()))
     return model.Mixture(
-        kind="explicit", weights=ordered, path=node.path.value, digest=sha256_file(path), origin=origin
+        kind="explicit", weights=ordered, path=node.path.value, digest=context.environment.digest(path), origin=origin
     )
 
 

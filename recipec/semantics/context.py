@@ -40,6 +40,9 @@ class Environment(Protocol):
     def read_text(self, path: Path, span: Span) -> str:
         """The text of a file that a recipe names, such as a mixture."""
 
+    def digest(self, path: Path) -> str:
+        """The sha256 of the bytes of a file that `read_text` has read."""
+
 
 @dataclass(slots=True)
 class Context:

@@ -19,7 +19,7 @@ from recipec.semantics import (
     parameters,
     phases,
     sampling,
-    searching,
+    search_block,
     sources,
 )
 from recipec.semantics.context import Context, Environment
@@ -112,7 +112,7 @@ def _recipe(
         _check_cascades(context, scopes, [c for c in where if c is not None], criteria)
     _one(context, body, ast.Phases)
     parts = phases.phases(context, body, phases.Whole(mixture, quotas, budget), scopes, names) if complete else ()
-    search = searching.search(context, _one(context, body, ast.Search), criteria) if complete else None
+    search = search_block.search(context, _one(context, body, ast.Search), criteria) if complete else None
     if has_errors(context.diagnostics) or not complete:
         return None
     return model.Recipe(

@@ -14,7 +14,6 @@ from recipec.diagnostics import Failure
 from recipec.ir import model
 from recipec.semantics.context import Context
 from recipec.source import resolve_path
-from recipec.storage import sha256_file
 from recipec.syntax import ast
 
 CURVE = {"lambda": "lambda_", "omega": "omega", "eta": "eta", "epsilon": "epsilon"}
@@ -51,7 +50,7 @@ def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searche
         helps = ("write it by `recipec search --parameters … -o FILE`",)
         context.error("R1408", f"`{path.value}` holds no parameters of a search", path.span, helps=helps)
         return None
-    digest = sha256_file(resolve_path(path.value, context.folder))
+    digest = context.environment.digest(resolve_path(path.value, context.folder))
     result = Searched({}, {}, path.value, digest)
     good = [_sort(context, path, name, float(value), criteria, result) for name, value in values.items()]
     return result if all(good) else None

@@ -3,6 +3,6 @@
 from recipec.syntax.formatting import format  # noqa: A004 - the word of the language's command
 from recipec.syntax.loading import load
 from recipec.syntax.parser import parse
-from recipec.syntax.writing import statement_text, text
+from recipec.syntax.printing import statement_text, text
 
 __all__ = ["format", "load", "parse", "statement_text", "text"]

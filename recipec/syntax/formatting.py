@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from recipec.source import Source
-from recipec.syntax import ast, writing
+from recipec.syntax import ast, printing
+from recipec.syntax.printing import INDENT, Item
 from recipec.syntax.scanner import STATEMENTS, Comment, scan
-from recipec.syntax.writing import INDENT, Item
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ def format(tree: ast.Recipe, source: Source) -> str:  # noqa: A001 - the word of
 
 
 def _is_block(statement: ast.Statement) -> bool:
-    return bool(writing.items(statement))
+    return bool(printing.items(statement))
 
 
 def _header(tree: ast.Recipe, source: Source, comments: Sequence[Comment]) -> tuple[list[str], list[Comment]]:
@@ -87,13 +87,13 @@ def _attach(items: Sequence[Item], source: Source, comments: Sequence[Comment], 
         _attach_within(item, source, within, notes)
         if rest and not rest[0].own_line and "\n" not in source.text[item.span.end : rest[0].start]:
             comment = _comment(source, rest.pop(0))
-            (note.after if writing.items(item) else note.behind).append(comment)
+            (note.after if printing.items(item) else note.behind).append(comment)
     return waiting + [_comment(source, comment) for comment in rest]
 
 
 def _attach_within(item: Item, source: Source, comments: Sequence[Comment], notes: dict[int, Notes]) -> None:
     """Comments inside an item: in its braces they belong to what is there, elsewhere above the item."""
-    note, inside = notes[id(item)], writing.items(item)
+    note, inside = notes[id(item)], printing.items(item)
     brace = source.text.find("{", item.span.start, item.span.end) if inside is not None else -1
     if not inside:
         note.above += [_comment(source, comment) for comment in comments]
@@ -107,12 +107,12 @@ def _attach_within(item: Item, source: Source, comments: Sequence[Comment], note
 
 
 def _lines(item: Item, depth: int, notes: dict[int, Notes], prefix: str = "") -> list[str]:
-    pad, inside = INDENT * depth, writing.items(item)
+    pad, inside = INDENT * depth, printing.items(item)
     note = notes.get(id(item), Notes())
     # Two comments on one line would be one; what does not fit behind goes above.
     behind, after = note.behind[-1:], note.after[-1:]
     lines = [pad + comment for comment in (*note.above, *note.behind[:-1], *note.after[:-1])]
-    first = " ".join(word for word in (prefix, writing.first_line(item)) if word)
+    first = " ".join(word for word in (prefix, printing.first_line(item)) if word)
     opening = pad + " ".join(word for word in (first, "" if inside is None else "{" if inside else "{}") if word)
     lines.append("  ".join([opening, *behind]))
     if inside:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from recipec.models import influence, loading
+from recipec.models import group_influence, loading
 from recipec.models.gradients import Catcher, linear_layers
 from tests import tiny_model
 
@@ -35,20 +35,20 @@ Sequences = list[list[int]]
 def ours(folder: Path, tasks: list[Sequences], domains: list[Sequences]) -> Any:
     model = loading.load(folder, "fp32", "cpu")
     with tempfile.TemporaryDirectory() as place:
-        settings = influence.Settings(shards=1)
-        return influence.measure(model, tasks, domains, settings, Path(place), lambda _: None)[0]
+        settings = group_influence.Settings(shards=1)
+        return group_influence.measure(model, tasks, domains, settings, Path(place), lambda _: None)[0]
 
 
 def by_sequence(folder: Path, tasks: list[Sequences], domains: list[Sequences]) -> Any:
     """The same curvature and tasks, and then one backward pass a sequence through the whole model."""
     model = loading.load(folder, "fp32", "cpu")
     layers = [layer for _, layer in linear_layers(model, "mlp")]
-    settings = influence.Settings(shards=1)
+    settings = group_influence.Settings(shards=1)
     with Catcher(model, layers) as catcher:
-        curvatures = influence._curvatures(catcher, [one for d in domains for one in d], settings, lambda _: None)
+        curvatures = group_influence._curvatures(catcher, [one for d in domains for one in d], settings, lambda _: None)
         solved = []
         for sequences in tasks:
-            gradients = influence._mean_gradient(catcher, sequences, settings, lambda _: None)
+            gradients = group_influence._mean_gradient(catcher, sequences, settings, lambda _: None)
             solved.append([c.solve(g) for c, g in zip(curvatures, gradients, strict=True)])
     whole: Any = loading.causal(folder, "fp32", "cpu")
     names = dict(whole.base_model.named_modules())

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 from scipy.optimize import curve_fit
 
-from recipec.budgets import infolaw
 from recipec.laws import fitting, lawfile, optimum, report, tables
+from recipec.laws.forms import infolaw
 from recipec.laws.runs import BANDS, Array, Runs
 from tests.benchmarks.simulated_runs import TRUE, simulated
 

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from recipec.reweighting.problem import Problem
-from recipec.reweighting.solver import solve
+from recipec.tikmix.problem import Problem
+from recipec.tikmix.solver import solve
 from tests.test_reweight import slsqp
 
 

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from recipec import regression, tables
+from recipec.database import tables
+from recipec.proxies import regression
 
 REGMIX = Path("/work/shared/data/regmix")
 

@@ -161,7 +161,7 @@ def child(arguments: argparse.Namespace) -> None:
         world = prepared(connection, folder, arguments.shuffle) if arguments.child == "write" else None
         started = time.perf_counter()
         if world is not None:
-            importlib.import_module("recipec.output").write(connection, *world, destination=target)
+            importlib.import_module("recipec.dataset").write(connection, *world, destination=target)
         else:
             bare_copy(connection, folder, target)
         os.sync()

@@ -17,8 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from recipec.budgets import infolaw
 from recipec.laws import fitting, report
+from recipec.laws.forms import infolaw
 from tests.benchmarks.simulated_runs import TRUE, simulated
 
 

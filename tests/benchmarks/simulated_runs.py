@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recipec.budgets import infolaw
+from recipec.laws.forms import infolaw
 from recipec.laws.runs import BANDS, Runs
 
 TRUE = np.array([0.922, 0.018 + 0.140 * np.log(1e9), 0.140, 3.7373, 0.0441])

@@ -1,6 +1,6 @@
 """Does influence predict what more of a domain does, and do mixtures made of it help? Trained for real, on the quickstart's text.
 
-    python tests/evidence/influence.py FOLDER [--seeds 4] [--tokens 262144]
+    python tests/evidence/tikmix.py FOLDER [--seeds 4] [--tokens 262144]
 
 A small Llama is trained on a mixture of seven domains of Python's own text. At that checkpoint influence is measured three ways.
 Then training goes on, once with the mixture as it was and once for each domain with a fifth more of it, with several seeds and
@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from recipec import influence, proxies, quickstart, regression
+from recipec import proxies, quickstart, tikmix
 from recipec.database.connection import connect
 from recipec.database.sql import literal
-from recipec.influence import weighing
-from recipec.pipeline import compile_recipe, running
-from recipec.reweighting import answering
+from recipec.pipeline import compile_recipe, opening
+from recipec.proxies import regression
+from recipec.tikmix import answering, weighing
 
 HELD = 80
 """Documents of a domain that are a target and are not trained on."""
@@ -47,7 +47,7 @@ Array = np.ndarray[Any, Any]
 
 def build(folder: Path) -> Path:
     """The corpus, its targets taken out of it, and the recipe."""
-    path = folder / "influence.recipe"
+    path = folder / "tikmix.recipe"
     if path.is_file():
         return path
     (folder / "raw").mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ def main() -> None:
         if done == total:
             print(f"  {task}: {total:,} {unit}", file=sys.stderr)
 
-    with running.opened(recipe, running.settings(path), "cpu", progress) as place:
+    with opening.opened(recipe, opening.settings(path), "cpu", progress) as place:
         run = place.run(recipe)
         run.read()
         run.score(models=False)
@@ -166,9 +166,9 @@ def report(run: Any, scorer: Any, arguments: argparse.Namespace) -> None:
     checkpoint = one.base()
     measured = {}
     for curvature in CURVATURES:
-        options = influence.Options(checkpoint=str(checkpoint), curvature=curvature, tokens=16_384, shards=4)
+        options = tikmix.Options(checkpoint=str(checkpoint), curvature=curvature, tokens=16_384, shards=4)
         begun = time.monotonic()
-        measured[curvature] = influence.measure(run, scorer, options)
+        measured[curvature] = tikmix.measure(run, scorer, options)
         print(f"influence by {curvature}: {time.monotonic() - begun:.0f} s")
     tasks = list(measured["ekfac"].tasks)
     mixtures = {"plain": one.mixture, **{f"more {d}": raised(one.mixture, j) for j, d in enumerate(one.domains)}}
@@ -191,7 +191,7 @@ def report(run: Any, scorer: Any, arguments: argparse.Namespace) -> None:
     print(f"{time.monotonic() - started:.0f} s")
 
 
-def compare(one: Experiment, checkpoint: Path, measured: influence.Measured) -> None:
+def compare(one: Experiment, checkpoint: Path, measured: tikmix.Measured) -> None:
     """Mixtures trained to equal tokens from the checkpoint, three seeds each."""
     problem = weighing.problem(measured, one.run.recipe)
     answers = {method: answering.answer(problem, method).weights for method in ("direct", "model")}

@@ -1,0 +1,131 @@
+"""Tables of numbers that users bring: CSV, Parquet or JSONL, read by DuckDB, with every problem said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.places import digests
+
+Array = np.ndarray[Any, Any]
+
+KEYS = ("index", "run", "id", "name", "recipe")
+"""Names of a column that tells rows apart, first one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Rows of numbers under names.
+
+    Attributes:
+        keys: (n,) what tells rows apart: the key column as text, or row numbers from 1 where there is none.
+        names: (m,) of the columns.
+        values: (n, m) float64.
+        keyed: whether there is a key column.
+        digest: sha256 of the file.
+    """
+
+    path: Path
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    values: Array
+    keyed: bool
+    digest: str
+
+    def ordered(self, names: Sequence[str]) -> Array:
+        """The columns of some names, in their order: (n, len(names)).
+
+        Raises:
+            Failure: a name is missing, or the table has others.
+        """
+        problems = [
+            Diagnostic("R0906", f"`{self.path}` has no column `{name}`", helps=did_you_mean(name, self.names))
+            for name in names
+            if name not in self.names
+        ]
+        problems += [
+            Diagnostic(
+                "R0906", f"`{self.path}` has a column `{name}` that is not known", helps=did_you_mean(name, names)
+            )
+            for name in self.names
+            if name not in names
+        ]
+        if problems:
+            raise Failure(*problems)
+        return self.values[:, [self.names.index(name) for name in names]]
+
+
+def matrix(path: Path, key: str | None = None) -> Matrix:
+    """A table whose columns are numbers, but for a key.
+
+    Args:
+        key: the name of the key column; None for one of `KEYS`, where there is one.
+
+    Raises:
+        Failure: the table cannot be read, lacks the key or has one twice, or holds what is no number.
+    """
+    raw = load(path)
+    if key is not None and key not in raw:
+        raise Failure(Diagnostic("R0906", f"`{path}` has no column `{key}`", helps=did_you_mean(key, raw)))
+    key = key or next((name for name in KEYS if name in raw), None)
+    keys = tuple(str(value) for value in raw.pop(key)) if key is not None else ()
+    if not raw:
+        raise Failure(Diagnostic("R0906", f"`{path}` has no column of numbers"))
+    count = len(next(iter(raw.values())))
+    twice = [one for one, times in Counter(keys).items() if times > 1]
+    if twice:
+        raise Failure(Diagnostic("R0907", f"`{path}` has more than one row of {key} `{twice[0]}`"))
+    values = np.stack([numeric(path, raw, name, name) for name in raw], axis=1)
+    rows = keys or tuple(str(number + 1) for number in range(count))
+    return Matrix(path, rows, tuple(raw), values, key is not None, digests.sha256_file(path))
+
+
+def load(path: Path) -> dict[str, list[Any]]:
+    """The columns of a table, by DuckDB; the kind by the file's ending.
+
+    Raises:
+        Failure: it is not there, of another kind, damaged or empty.
+    """
+    import duckdb
+
+    readers = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".jsonl": "read_json"}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        message = f"`{path}` is no table: expected .csv, .parquet or .jsonl"
+        raise Failure(Diagnostic("R0905", message))
+    if not path.is_file():
+        raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
+    with duckdb.connect() as connection:
+        connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
+        try:
+            relation = connection.execute(f"SELECT * FROM {reader}(?)", [str(path)])
+            names = [column[0] for column in relation.description or ()]
+            rows = relation.fetchall()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise Failure(Diagnostic("R0905", f"the table `{path}` cannot be read: {reason}")) from None
+    if not rows:
+        raise Failure(Diagnostic("R0905", f"the table `{path}` has no rows"))
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def numeric(path: Path, raw: Mapping[str, list[Any]], column: str, name: str) -> Array:
+    """A column as float64, NaN where it is null.
+
+    Raises:
+        Failure: with the row of what is no number.
+    """
+    values = np.empty(len(raw[column]))
+    for index, value in enumerate(raw[column]):
+        try:
+            values[index] = np.nan if value is None else float(value)
+        except (TypeError, ValueError):
+            message = f"`{path}`, row {index + 1}: {name} is `{value}`, and a number is needed"
+            raise Failure(Diagnostic("R0907", message)) from None
+    return values

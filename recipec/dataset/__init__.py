@@ -1,0 +1,9 @@
+"""The dataset: data, ledger, dead letters, card and manifest; written whole or not at all, and verified."""
+
+from recipec.dataset.destination import is_published, locate
+from recipec.dataset.ledger import tables
+from recipec.dataset.manifest import plan_digest, read_manifest
+from recipec.dataset.verification import verify
+from recipec.dataset.writing import write
+
+__all__ = ["is_published", "locate", "plan_digest", "read_manifest", "tables", "verify", "write"]

@@ -1,0 +1,78 @@
+"""`manifest.json`: what a dataset holds and where it came from, written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import model
+from recipec.ir.execution import MANIFEST_VERSION, ExecutionPlan, Manifest
+from recipec.places import digests, local
+
+NAME = "manifest.json"
+
+
+def plan_digest(plan: ExecutionPlan) -> str:
+    """The identity of what a plan makes: its canonical JSON without what depends on the state, the clock, the place or
+    the layout of the recipe's text (costs, actions, reasons, warnings, times of files, the folder, lines), without its
+    search, and without what a law or a measurement says of it."""
+    unsaid = {"folder", "exact", "sample", "warnings", "selection", "forecast", "reweighting"}
+    value = _without_origins(plan.model_dump(mode="json", exclude=unsaid))
+    value["recipe"]["folder"] = value["recipe"]["path"] = ""
+    del value["recipe"]["search"]
+    for shard in value["shards"]:
+        del shard["mtime_ns"]
+    for step in value["steps"]:
+        del step["cost"], step["action"], step["reason"]
+    return hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()
+
+
+def _without_origins(value: Any) -> Any:
+    """A value without the `Origin`s in it; a parameter that is called `origin` is none."""
+    if isinstance(value, list):
+        return [_without_origins(item) for item in value]
+    if isinstance(value, dict):
+        said = ((key, item) for key, item in value.items() if not (key == "origin" and _is_origin(item)))
+        return {key: _without_origins(item) for key, item in said}
+    return value
+
+
+def _is_origin(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and value.keys() == model.Origin.model_fields.keys())
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    value = manifest.model_dump(mode="json")
+    local.write_text(folder / NAME, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a dataset.
+
+    Raises:
+        Failure: there is none, it is damaged, or another version of recipec wrote it.
+    """
+    path = folder / NAME
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = "no manifest.json: the folder is no dataset of recipec"
+        raise Failure(Diagnostic("R0607", message, place=str(folder))) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise Failure(Diagnostic("R0607", f"the manifest cannot be read: {error}", place=str(path))) from None
+    version = value.get("version") if isinstance(value, dict) else None
+    if version != MANIFEST_VERSION:
+        message = f"the manifest has version {version}, expected {MANIFEST_VERSION}"
+        raise Failure(Diagnostic("R0607", message, place=str(path)))
+    try:
+        return Manifest.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"the manifest is damaged at `{where}`: {first['msg'].lower()}"
+        raise Failure(Diagnostic("R0607", message, place=str(path))) from None

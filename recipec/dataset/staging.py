@@ -1,0 +1,104 @@
+"""The folder in which a dataset grows: every finished file has a record, and a file with a record is not made again.
+
+.<name>.<plan digest>.partial/
+    data/part-00000.parquet
+    .records/data/part-00000.parquet.json      rows, tokens, bytes, sha256
+    .scratch/                                   rows on their way, never kept
+    manifest.json                               last: with it, the folder only lacks its name
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from recipec.ir.execution import DataFile
+from recipec.places import digests, local
+
+RECORDS = ".records"
+SCRATCH = ".scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """The growing folder of one plan's dataset."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, destination: Path, digest: str) -> Staging:
+        return cls(destination.with_name(f".{destination.name}.{digest[:16]}.partial"))
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / SCRATCH
+
+    def open(self) -> None:
+        """Makes the folder, and removes what a killed run left that has no record."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for path in self.folder.glob("*/.*.tmp"):
+            path.unlink()
+
+    def finished(self, path: str) -> DataFile | None:
+        """The record of a file that is there as it was recorded."""
+        try:
+            record = DataFile.model_validate_json(self._record(path).read_bytes())
+            return record if (self.folder / path).stat().st_size == record.bytes else None
+        except (OSError, ValidationError):
+            return None
+
+    def write(self, path: str, make: Callable[[Path], tuple[int, int]]) -> DataFile:
+        """Lets `make` write a file and say its rows and tokens, then records it; a finished one is left as it is."""
+        return self.begin(path, make)()
+
+    def begin(self, path: str, make: Callable[[Path], tuple[int, int]]) -> Callable[[], DataFile]:
+        """As `write`, but the last of it, forcing the bytes to the disk and summing them, is left to be called: it
+        needs no engine, so another thread can do it while the next file is made."""
+        done = self.finished(path)
+        if done is not None:
+            return lambda: done
+        final = self.folder / path
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+        rows, tokens = make(temporary)
+        return lambda: self._seal(path, temporary, rows, tokens)
+
+    def _seal(self, path: str, temporary: Path, rows: int, tokens: int) -> DataFile:
+        final = self.folder / path
+        record = DataFile(
+            path=path,
+            rows=rows,
+            tokens=tokens,
+            bytes=temporary.stat().st_size,
+            sha256=digests.sha256_file(temporary),
+        )
+        local.sync(temporary)
+        temporary.replace(final)
+        local.sync(final.parent)
+        local.write_text(self._record(path), json.dumps(record.model_dump(mode="json")))
+        return record
+
+    def strip(self) -> None:
+        """Removes all that is not of the dataset; the manifest stands already."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.folder / RECORDS, ignore_errors=True)
+        local.sync(self.folder)
+
+    def _record(self, path: str) -> Path:
+        return self.folder / RECORDS / f"{path}.json"
+
+
+def remove_others(destination: Path) -> None:
+    """Removes the growing folders of other plans for the same destination: their dataset has just been overtaken."""
+    prefix, suffix = f".{destination.name}.", ".partial"
+    for path in destination.parent.iterdir():
+        digest = path.name[len(prefix) : -len(suffix)]
+        if path.name == f"{prefix}{digest}{suffix}" and len(digest) == 16 and set(digest) <= set("0123456789abcdef"):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,266 @@
+"""Brings the texts of placed documents from the input shards into the files of the dataset.
+
+A dataset that is not shuffled keeps the order of its shards: the rows of a part stream from them into its file.
+
+Parts of a shuffled one are filled in groups that fit in memory: one pass over the shards collects a group, then each part
+of it is sorted and written. Where passes would read too much again (a dataset much larger than memory), the rows are
+first scattered to a few files on disk by ranges of parts, and each range is filled in its turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.database.session import in_order
+from recipec.database.sql import ident, literal
+from recipec.dataset import columns
+from recipec.dataset.placing import Part
+from recipec.inputs import shards as shard_scans
+from recipec.ir import logical
+from recipec.ir.execution import Shard
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+ROW = "__row"
+"""Name of a shard's row numbers, longer where a column has that name."""
+
+FAN_OUT = 64
+"""Ranges of one scatter: as many files are open at once."""
+
+SHARDS_PER_QUERY = 256
+
+GATHERED = "recipec_texts.gathered"
+"""The rows of one group, in a database of its own in memory."""
+
+CHUNK = 8192
+"""Rows that one thread takes at a time from there. DuckDB's own 122 880 would be a whole part of long texts, and one
+thread would compress it alone."""
+
+MEMORY_SHARE = 0.35
+"""Of the connection's memory that the texts of one group may take; sorting and writing a part need the rest."""
+
+SCATTER_ROWS = 65_536
+"""Rows that a thread holds back before it appends them to the files of a scatter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str  # as DuckDB writes it
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """What filling parts needs to know, the same for all of them."""
+
+    connection: DuckDBPyConnection
+    op: logical.Write
+    shards: tuple[Shard, ...]
+    folder: Path
+    schema: tuple[Column, ...]
+    scratch: Path
+    memory: int  # bytes of text that one group may have
+
+    def select_list(self) -> str:
+        return ", ".join(ident(column.name) for column in self.schema)
+
+
+Rows = Callable[[int, int], tuple[str, ...]]
+"""From a range of parts [first, end) to the queries that give its rows, with `part` and `position`."""
+
+Write = Callable[[Part, str], None]
+"""Writes one part, given the table expression that holds its rows."""
+
+
+def gather(gathering: Gathering, parts: Sequence[Part], write: Write) -> None:
+    """Calls `write` for every part in order, each with a table expression of `schema`'s columns, `part`, `position`."""
+
+    def rows(first: int, end: int) -> tuple[str, ...]:
+        return tuple(_input_queries(gathering, first, end))
+
+    with _joins_as_written(gathering.connection), _table_of_texts(gathering.connection):
+        if gathering.op.output.shuffle:
+            _fill(gathering, tuple(parts), rows, _rescans(gathering, parts), gathering.scratch, write)
+        else:
+            for part in parts:
+                _stream(gathering.connection, part, rows, write)
+
+
+def _stream(connection: DuckDBPyConnection, part: Part, rows: Rows, write: Write) -> None:
+    """Writes a part in the order of its shards, straight from them unless they are too many for one query."""
+    queries = rows(part.number, part.number + 1)
+    if len(queries) > 1:
+        _fill_group(connection, (part,), rows, write)
+    else:
+        with in_order(connection):
+            write(part, f"({queries[0]})")
+
+
+def _fill(gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool, scratch: Path, write: Write) -> None:
+    groups = _groups(parts, gathering.memory)
+    if len(groups) == 1 or not rescans:
+        for group in groups:
+            _fill_group(gathering.connection, group, rows, write)
+        return
+    ranges = _ranges(parts)
+    _scatter(gathering, ranges, rows, scratch)
+    for number, range_ in enumerate(ranges):
+        bucket = scratch / f"bucket={number}"
+        _fill(gathering, range_, _bucket_rows(bucket), True, bucket / "again", write)
+        shutil.rmtree(bucket, ignore_errors=True)
+
+
+def _fill_group(connection: DuckDBPyConnection, group: Sequence[Part], rows: Rows, write: Write) -> None:
+    """Collects the rows of a group and writes its parts. What one query gives is sorted once; else each part is."""
+    queries = rows(group[0].number, group[-1].number + 1)
+    sorted_, order = (" ORDER BY position", "") if len(queries) == 1 else ("", " ORDER BY position")
+    with in_order(connection):
+        connection.execute(f"CREATE OR REPLACE TABLE {GATHERED} AS FROM ({queries[0]}){sorted_}")
+        for query in queries[1:]:
+            connection.execute(f"INSERT INTO {GATHERED} {query}")
+        for part in group:
+            write(part, f"(FROM {GATHERED} WHERE part = {part.number}{order})")
+        connection.execute(f"DROP TABLE {GATHERED}")
+
+
+def _input_queries(gathering: Gathering, first: int, end: int) -> Iterator[str]:
+    """The rows of parts [first, end) from the shards that hold any, some shards a query. The first query is never
+    missing, so that an empty dataset has its columns."""
+    touched = gathering.connection.execute(
+        f"SELECT DISTINCT input FROM placed WHERE part >= {first} AND part < {end} ORDER BY input"
+    ).fetchall()
+    inputs = [row[0] for row in touched]
+    for start in range(0, max(len(inputs), 1), SHARDS_PER_QUERY):
+        some = inputs[start : start + SHARDS_PER_QUERY]
+        branches = [_shard_query(gathering, number, first, end) for number in some] or [_no_rows(gathering)]
+        yield " UNION ALL ".join(branches)
+
+
+def _shard_query(gathering: Gathering, number: int, first: int, end: int) -> str:
+    shard = gathering.shards[number]
+    own = {name.lower(): name for name in columns.columns_in(gathering.op, shard)}
+    row = ROW
+    while row in own:
+        row += "_"
+    scan = shard_scans.scan(shard, gathering.folder, tuple(own.values()), row=row)
+    values = [
+        f"CAST({f'texts.{ident(own[key])}' if (key := column.name.lower()) in own else 'NULL'} AS {column.type}) "
+        f"AS {ident(column.name)}"
+        for column in gathering.schema[:-5]
+    ]
+    places, copies = _places(gathering, number, first, end)
+    origin = ("source", "doc_id", "domain", "tokens", "copies")
+    last = zip(origin, gathering.schema[-5:], strict=True)
+    values += [f"{copies if name == 'copies' else f'places.{name}'} AS {ident(column.name)}" for name, column in last]
+    return (
+        f"SELECT places.part, places.position, {', '.join(values)} FROM {scan} AS texts "
+        f"JOIN {places} AS places ON places.row = texts.{ident(row)}"
+    )
+
+
+def _places(gathering: Gathering, number: int, first: int, end: int) -> tuple[str, str]:
+    """The placed rows of one shard, and the value of `copies` of each."""
+    where = f"WHERE input = {number} AND part >= {first} AND part < {end}"
+    repeated = f"SELECT coalesce(max(copies), 0) > 1 FROM placed {where}"
+    as_rows = gathering.op.output.copies == "rows"
+    if gathering.op.output.shuffle or not as_rows or not gathering.connection.execute(repeated).fetchall()[0][0]:
+        return f"(FROM placed {where})", "places.copies"
+    # A join may give the copies of a document in any order; one place a document and a list of copies has one order.
+    kept = ", ".join(
+        f"any_value({name}) AS {name}" for name in ("part", "position", "source", "doc_id", "domain", "tokens")
+    )
+    listed = f"(SELECT row, {kept}, list(copies ORDER BY copies) AS copies FROM placed {where} GROUP BY row)"
+    return listed, "unnest(places.copies)"
+
+
+def _no_rows(gathering: Gathering) -> str:
+    values = ", ".join(f"CAST(NULL AS {column.type}) AS {ident(column.name)}" for column in gathering.schema)
+    return f"SELECT 0 :: BIGINT AS part, 0 :: BIGINT AS position, {values} WHERE false"
+
+
+def _groups(parts: Sequence[Part], memory: int) -> list[Sequence[Part]]:
+    """Consecutive parts, as many in a group as fit in memory, at least one."""
+    groups: list[Sequence[Part]] = []
+    start = size = 0
+    for index, part in enumerate(parts):
+        if index > start and size + part.bytes > memory:
+            groups.append(parts[start:index])
+            start, size = index, 0
+        size += part.bytes
+    groups.append(parts[start:])
+    return groups
+
+
+def _ranges(parts: Sequence[Part]) -> list[Sequence[Part]]:
+    """At most `FAN_OUT` ranges of consecutive parts, of equal length."""
+    length = -(-len(parts) // FAN_OUT)
+    return [parts[start : start + length] for start in range(0, len(parts), length)]
+
+
+def _rescans(gathering: Gathering, parts: Sequence[Part]) -> bool:
+    """Whether filling group by group would read more bytes of shards a second time than a scatter writes."""
+    bounds = [group[-1].number for group in _groups(parts, gathering.memory)]
+    touched = gathering.connection.execute(
+        """
+        SELECT input, count(DISTINCT list_position($1, least_bound)) FROM (
+            SELECT input, list_min(list_filter($1, lambda bound: bound >= part)) AS least_bound
+            FROM (SELECT DISTINCT input, part FROM placed WHERE part >= $2)
+        ) GROUP BY input
+        """,
+        [bounds, parts[0].number],
+    ).fetchall()
+    again = sum(gathering.shards[number].bytes * (passes - 1) for number, passes in touched)
+    return bool(again > sum(part.bytes for part in parts))
+
+
+def _scatter(gathering: Gathering, ranges: Sequence[Sequence[Part]], rows: Rows, scratch: Path) -> None:
+    """Writes the rows of all ranges to `scratch/bucket=<number>/`, one range a folder."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    length, first = len(ranges[0]), ranges[0][0].number
+    connection = gathering.connection
+    connection.execute(f"SET partitioned_write_flush_threshold = {SCATTER_ROWS}")
+    for number, query in enumerate(rows(first, ranges[-1][-1].number + 1)):
+        connection.execute(
+            f"COPY (SELECT *, (part - {first}) // {length} AS bucket FROM ({query})) TO {literal(str(scratch))} "
+            f"(FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 8192, DICTIONARY_SIZE_LIMIT 1, "
+            f"PARTITION_BY (bucket), OVERWRITE_OR_IGNORE, FILENAME_PATTERN {literal(f'q{number}_{{i}}')})"
+        )
+    connection.execute("RESET partitioned_write_flush_threshold")
+
+
+def _bucket_rows(bucket: Path) -> Rows:
+    def rows(first: int, end: int) -> tuple[str, ...]:
+        files = literal(str(bucket / "*.parquet"))
+        source = f"read_parquet({files}, hive_partitioning = false)"
+        return (f"SELECT * FROM {source} WHERE part >= {first} AND part < {end}",)
+
+    return rows
+
+
+@contextlib.contextmanager
+def _table_of_texts(connection: DuckDBPyConnection) -> Iterator[None]:
+    database = GATHERED.partition(".")[0]
+    connection.execute(f"DETACH DATABASE IF EXISTS {database}")
+    connection.execute(f"ATTACH ':memory:' AS {database} (ROW_GROUP_SIZE {CHUNK})")
+    try:
+        yield
+    finally:
+        connection.execute(f"DETACH DATABASE {database}")
+
+
+@contextlib.contextmanager
+def _joins_as_written(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Keeps the small side of the joins, which is written on the right, the one that is held in memory: the texts must
+    stream past it, whatever the estimates say."""
+    connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+    try:
+        yield
+    finally:
+        connection.execute("RESET disabled_optimizers")

@@ -1,0 +1,210 @@
+"""Whether a dataset is what its manifest says, and whether its ledger gives what it holds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from recipec import spec
+from recipec.database.session import memory_limit
+from recipec.database.sql import ident
+from recipec.dataset import columns, derivation, ledger, manifest
+from recipec.diagnostics import Diagnostic
+from recipec.ir import logical
+from recipec.ir.execution import DataFile, Manifest
+from recipec.places import digests
+from recipec.progress import Progress, silent
+from recipec.selection.digest import digest as selection_digest
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+OWN = frozenset({manifest.NAME, "README.md"})
+"""Files of a dataset that no list holds; the card is for people, who may write in it."""
+
+HIDDEN = frozenset({".cache", ".git", ".gitattributes"})
+"""What the Hub and git add to a folder."""
+
+SHOWN = 5
+
+
+def verify(connection: DuckDBPyConnection, dataset: Path, progress: Progress = silent) -> tuple[Diagnostic, ...]:
+    """Everything that is wrong with a dataset, nothing when it is whole.
+
+    Files are compared with the manifest first; while one is missing or has other bytes, what it means is not asked.
+
+    Raises:
+        Failure: the manifest is missing, damaged, or of another version.
+    """
+    described = manifest.read_manifest(dataset)
+    problems = tuple(_check_files(dataset, described, progress))
+    if any(problem.code in {"R0621", "R0623"} for problem in problems):
+        return problems
+    try:
+        return (*problems, *_check_content(connection, dataset, described, progress))
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException) as error:
+        # A manifest that was written by hand may list files that are none of ours.
+        reason = str(error).splitlines()[0]
+        return (*problems, Diagnostic("R0624", f"the files cannot be read: {reason}", place=str(dataset)))
+
+
+def files_of(described: Manifest) -> tuple[DataFile, ...]:
+    """All files that a manifest lists."""
+    return (*described.data, *described.ledger, *described.unreadable)
+
+
+def write_of(described: Manifest) -> logical.Write:
+    """The operation that made a dataset."""
+    recipe = described.recipe
+    assert recipe.output is not None
+    return logical.Write(input=0, output=recipe.output, seed=recipe.seed, sources=recipe.sources)
+
+
+def _check_files(dataset: Path, described: Manifest, progress: Progress) -> Iterable[Diagnostic]:
+    listed = files_of(described)
+    yield from _check_paths(dataset, listed)
+    names = {file.path for file in listed}
+    for path in sorted(dataset.rglob("*")):
+        name = path.relative_to(dataset).as_posix()
+        if path.is_file() and name not in names | OWN and not HIDDEN & set(path.relative_to(dataset).parts):
+            yield Diagnostic("R0622", f"`{name}` is not listed in the manifest", place=str(path))
+    total, done = sum(file.bytes for file in listed), 0
+    with ThreadPoolExecutor() as pool:
+        for file, problem in zip(listed, pool.map(lambda file: _check_bytes(dataset, file), listed), strict=True):
+            done += file.bytes
+            progress("verify files", done, total, "bytes")
+            if problem is not None:
+                yield problem
+
+
+def _check_paths(dataset: Path, listed: Sequence[DataFile]) -> Iterable[Diagnostic]:
+    """A manifest from a stranger must not lead out of its folder."""
+    root = dataset.resolve()
+    for file in listed:
+        if not (dataset / file.path).resolve().is_relative_to(root):
+            yield Diagnostic("R0621", f"`{file.path}` leaves the dataset's folder", place=str(dataset))
+
+
+def _check_bytes(dataset: Path, file: DataFile) -> Diagnostic | None:
+    path = dataset / file.path
+    if not path.is_file():
+        return Diagnostic("R0621", f"`{file.path}` is missing", place=str(path))
+    size = path.stat().st_size
+    if size != file.bytes:
+        return Diagnostic("R0623", f"`{file.path}` has {size:,} bytes, expected {file.bytes:,}", place=str(path))
+    digest = digests.sha256_file(path)
+    if digest != file.sha256:
+        message = f"`{file.path}` has the sha256 {digest[:16]}…, expected {file.sha256[:16]}…"
+        return Diagnostic("R0623", message, place=str(path))
+    return None
+
+
+def _check_content(
+    connection: DuckDBPyConnection, dataset: Path, described: Manifest, progress: Progress
+) -> Iterable[Diagnostic]:
+    data, rows = _data_table(dataset, described), ledger.tables([dataset / file.path for file in described.ledger])
+    with _few_threads(connection, described):
+        yield from _check_counts(connection, dataset, described)
+    progress("verify documents", 1, 4, "steps")
+    digest = selection_digest(connection, rows)
+    for place, stated in (("manifest", described.digest), ("selection", described.selection.digest)):
+        if digest != stated:
+            message = f"the ledger's digest is {digest[:16]}…, and the {place} says {stated[:16]}…"
+            yield Diagnostic("R0625", message, place=str(dataset))
+    progress("verify documents", 2, 4, "steps")
+    with _few_threads(connection, described):
+        yield from _check_documents(connection, described, data, rows)
+    progress("verify documents", 3, 4, "steps")
+    yield from derivation.check(connection, described, rows)
+    progress("verify documents", 4, 4, "steps")
+
+
+def _data_table(dataset: Path, described: Manifest, files: Sequence[DataFile] | None = None) -> str:
+    """The provenance columns of some data files as (source, doc_id, domain, tokens, copies)."""
+    op = write_of(described)
+    paths = ", ".join(ledger.quoted(dataset / file.path) for file in files or described.data)
+    pairs = [(ident(name), type_) for name, type_ in columns.provenance(op).types()]
+    scan = spec.find("formats", op.output.format).scan(f"[{paths}]", pairs)
+    names = ("source", "doc_id", "domain", "tokens", "copies")
+    selected = ", ".join(f"{pair[0]} AS {name}" for pair, name in zip(pairs, names, strict=True))
+    return f"(SELECT {selected} FROM {scan})"
+
+
+@contextlib.contextmanager
+def _few_threads(connection: DuckDBPyConnection, described: Manifest) -> Iterator[None]:
+    """Lowers the number of threads, if need be, to what memory has buffers for while lines are read: each thread takes
+    twice the longest line that may come."""
+    longest = spec.find("formats", write_of(described).output.format).longest_line
+    if not longest:
+        yield
+        return
+    threads = int(connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
+    most = memory_limit(connection) // (4 * longest)
+    connection.execute(f"SET threads = {max(1, min(threads, most))}")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET threads = {threads}")
+
+
+def _check_counts(connection: DuckDBPyConnection, dataset: Path, described: Manifest) -> Iterable[Diagnostic]:
+    """Rows and tokens of each file, and of each kind of files together."""
+    as_rows = write_of(described).output.copies == "rows"
+    counted = "tokens" if as_rows else "tokens * copies"
+    for file in described.data:
+        table = _data_table(dataset, described, [file])
+        yield from _compare(connection, file, f"SELECT count(*), coalesce(sum({counted}), 0) FROM {table}")
+    for file in described.ledger:
+        table = ledger.table(dataset / file.path)
+        tokens = "coalesce(sum(tokens) FILTER (bad IS NULL), 0)"
+        yield from _compare(connection, file, f"SELECT count(*), {tokens} FROM {table}")
+    for file in described.unreadable:
+        yield from _compare(connection, file, f"SELECT count(*), 0 FROM {ledger.table(dataset / file.path)}")
+    stated = (described.rows, described.tokens)
+    if stated != (sum(file.rows for file in described.data), sum(file.tokens for file in described.data)):
+        message = f"the manifest's total of {stated[0]:,} rows and {stated[1]:,} tokens is not its files'"
+        yield Diagnostic("R0628", message)
+
+
+def _compare(connection: DuckDBPyConnection, file: DataFile, query: str) -> Iterable[Diagnostic]:
+    rows, tokens = (int(value) for value in connection.execute(query).fetchall()[0])
+    if (rows, tokens) != (file.rows, file.tokens):
+        yield Diagnostic(
+            "R0624",
+            f"`{file.path}` has {rows:,} rows and {tokens:,} tokens, expected {file.rows:,} and {file.tokens:,}",
+            place=file.path,
+        )
+
+
+def _check_documents(connection: DuckDBPyConnection, described: Manifest, data: str, rows: str) -> Iterable[Diagnostic]:
+    """Whether the data hold the selected documents, each as often as it is drawn, with its own domain and tokens."""
+    as_rows = write_of(described).output.copies == "rows"
+    # Copies are numbered from 1: with n different numbers, the greatest of them n, each number is there once.
+    drawn = "count(*)" if as_rows else "max(copies)"
+    numbered = "count(DISTINCT copies) = count(*) AND min(copies) = 1 AND max(copies) = count(*)"
+    proper = numbered if as_rows else "count(*) = 1"
+    found = connection.execute(
+        f"""
+        SELECT coalesce(data.source, ledger.source), coalesce(data.doc_id, ledger.doc_id), coalesce(data.drawn, 0),
+            coalesce(ledger.copies, 0), count(*) OVER ()
+        FROM (SELECT source, doc_id, {drawn} AS drawn, {proper} AS proper, min(domain) AS domain, max(domain) AS other,
+                min(tokens) AS tokens, max(tokens) AS most FROM {data} GROUP BY source, doc_id) AS data
+        FULL JOIN (SELECT source, doc_id, domain, tokens, copies FROM {rows} WHERE copies > 0) AS ledger
+            ON data.source = ledger.source AND data.doc_id = ledger.doc_id
+        WHERE data.drawn IS DISTINCT FROM ledger.copies OR NOT proper OR data.domain <> ledger.domain
+            OR other <> data.domain OR data.tokens <> ledger.tokens OR most <> data.tokens
+        ORDER BY 1, 2 LIMIT {SHOWN}
+        """
+    ).fetchall()
+    for source, doc_id, drawn, copies, _ in found:
+        words = f"{drawn:,} copies in the data, {copies:,} in the ledger"
+        if drawn == copies:
+            words = "other figures in the data than in the ledger"
+        yield Diagnostic("R0627", f"document `{doc_id}` of `{source}` has {words}")
+    if found and found[0][4] > len(found):
+        yield Diagnostic("R0627", f"{found[0][4] - len(found):,} more documents differ")

@@ -1,0 +1,224 @@
+"""The last operation of a plan: from the decisions of `Sample` to a dataset with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec import __version__, spec
+from recipec.database.disk import disk_errors
+from recipec.database.session import memory_limit
+from recipec.database.sql import literal
+from recipec.dataset import card, columns, conservation, ledger, manifest, placing, texts
+from recipec.dataset import destination as destinations
+from recipec.dataset.placing import Part
+from recipec.dataset.schema import dataset_schema
+from recipec.dataset.staging import Staging, remove_others
+from recipec.dataset.texts import Column
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import logical
+from recipec.ir.execution import DataFile, DomainTotal, ExecutionPlan, Manifest
+from recipec.ir.selection import Selection
+from recipec.places import local, publish
+from recipec.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+ROW_GROUP_BYTES = 32_000_000
+
+LEAST_COMPRESSED = 0.2
+"""Share of the text's bytes that is surely needed on disk when it is compressed; a lower guess refuses nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What the steps of one write share."""
+
+    connection: DuckDBPyConnection
+    op: logical.Write
+    sampled: Path
+    plan: ExecutionPlan
+    staging: Staging
+    progress: Progress
+
+
+def write(
+    connection: DuckDBPyConnection,
+    op: logical.Write,
+    sampled: Path,
+    selection: Selection,
+    plan: ExecutionPlan,
+    destination: Path | None = None,
+    progress: Progress = silent,
+) -> Manifest:
+    """Makes the dataset of a plan and publishes it by one rename; a killed run is gone on with.
+
+    Where a whole dataset of the same plan stands already, nothing is done.
+
+    Args:
+        sampled: the Parquet result of `Sample`.
+        destination: another folder than the recipe's own.
+
+    Raises:
+        Failure: the destination is not to be written, the disk is full, or the figures do not add up. The dataset that
+            stood there, if any, is untouched.
+    """
+    # The operation knows the output; a plan may be of a recipe whose output was overridden.
+    digest = manifest.plan_digest(plan)
+    target = destination or destinations.locate(Path(plan.folder), op.output)
+    with disk_errors(target):
+        publish.recover_folder(target)
+        standing = destinations.check(plan, target)
+        if standing is not None and _is_same(standing, digest, selection) and destinations.is_whole(target, standing):
+            return standing
+        staging = Staging.of(target, digest)
+        staging.open()
+        result = _completed(staging) or _fill(
+            Writing(connection, op, sampled, plan, staging, progress), selection, digest
+        )
+        staging.strip()
+        publish.publish_folder(staging.folder, target)
+        remove_others(target)
+    return result
+
+
+def _is_same(standing: Manifest, digest: str, selection: Selection) -> bool:
+    return standing.plan == digest and standing.digest == selection.digest
+
+
+def _completed(staging: Staging) -> Manifest | None:
+    """The manifest of a folder that only lacks its name: the run that made it was killed just before the rename."""
+    if not (staging.folder / manifest.NAME).exists():
+        return None
+    found = manifest.read_manifest(staging.folder)
+    return found if destinations.is_whole(staging.folder, found) else None
+
+
+def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
+    """Writes all files into the growing folder, the manifest last."""
+    plan, connection = writing.plan, writing.connection
+    problems = tuple(conservation.check_ledger(connection, ledger.table(writing.sampled), selection, plan.shards))
+    if problems:
+        raise Failure(*problems)
+    schema = dataset_schema(connection, writing.op, plan.shards, Path(plan.folder))
+    data, domains = _write_data(writing, schema)
+    ledger_files = ledger.write_ledger(connection, writing.sampled, writing.staging)
+    unreadable = ledger.write_unreadable(connection, writing.sampled, writing.staging)
+    as_rows = writing.op.output.copies == "rows"
+    written = ledger.tables([writing.staging.folder / file.path for file in ledger_files])
+    problems = tuple(conservation.check_rows(connection, written, data, as_rows=as_rows))
+    if problems:
+        raise Failure(*problems)
+    result = Manifest(
+        recipec=__version__,
+        recipe=plan.recipe.model_copy(update={"output": writing.op.output}),
+        plan=digest,
+        shards=plan.shards,
+        selection=selection,
+        data=data,
+        ledger=ledger_files,
+        unreadable=unreadable,
+        domains=domains,
+        rows=sum(file.rows for file in data),
+        tokens=sum(file.tokens for file in data),
+        digest=selection.digest,
+    )
+    text = card.card(result, schema, columns.provenance(writing.op))
+    local.write_text(writing.staging.folder / "README.md", text)
+    for folder in ("data", "ledger", "unreadable"):
+        local.sync(writing.staging.folder / folder)
+    manifest.write_manifest(writing.staging.folder, result)
+    return result
+
+
+def _write_data(writing: Writing, schema: tuple[Column, ...]) -> tuple[tuple[DataFile, ...], tuple[DomainTotal, ...]]:
+    connection, op, staging = writing.connection, writing.op, writing.staging
+    parts = placing.place(connection, op, ledger.table(writing.sampled), writing.plan.shards)
+    done = [staging.finished(part_path(op, part)) for part in parts]
+    first = next((number for number, record in enumerate(done) if record is None), len(parts))
+    files = [record for record in done[:first] if record is not None]
+    if first < len(parts):
+        _check_room(writing, parts[first:])
+        task = texts.Gathering(
+            connection=connection,
+            op=op,
+            shards=writing.plan.shards,
+            folder=Path(writing.plan.folder),
+            schema=schema,
+            scratch=staging.scratch,
+            memory=int(texts.MEMORY_SHARE * memory_limit(connection)),
+        )
+        files += _write_parts(writing, task, parts, first)
+    domains = placing.domain_totals(connection, op)
+    connection.execute("DROP TABLE placed")
+    return tuple(files), domains
+
+
+def _write_parts(writing: Writing, task: texts.Gathering, parts: Sequence[Part], first: int) -> list[DataFile]:
+    """Writes the parts from number `first` on; while one is sealed, the next is made."""
+    total, done = sum(part.rows for part in parts), sum(part.rows for part in parts[:first])
+    row_group = _row_group(parts)
+    pending: list[Future[DataFile]] = []
+    files: list[DataFile] = []
+
+    def finish(future: Future[DataFile]) -> None:
+        files.append(future.result())
+        writing.progress("write", done + sum(file.rows for file in files), total, "documents")
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def write_part(part: Part, rows: str) -> None:
+            seal = _write_part(writing, task, part, rows, row_group)
+            pending.append(pool.submit(seal))
+            if len(pending) > 1:
+                finish(pending.pop(0))
+
+        texts.gather(task, parts[first:], write_part)
+        for future in pending:
+            finish(future)
+    return files
+
+
+def part_path(op: logical.Write, part: Part) -> str:
+    format_ = spec.find("formats", op.output.format)
+    return f"data/part-{part.number:05}{format_.suffix(op.output.compression)}"
+
+
+def _write_part(
+    writing: Writing, task: texts.Gathering, part: Part, rows: str, row_group: int
+) -> Callable[[], DataFile]:
+    """Makes one file and gives what is left to do for it."""
+    output, connection = writing.op.output, writing.connection
+    options = spec.find("formats", output.format).options(output.compression, row_group)
+
+    def make(path: Path) -> tuple[int, int]:
+        copy = f"COPY (SELECT {task.select_list()} FROM {rows}) TO {literal(str(path))} ({options})"
+        found = connection.execute(copy).fetchall()[0][0]
+        # A place is a shard and a row in it, so that as many rows as places are the rows of these places.
+        if found != part.rows:
+            raise Failure(
+                Diagnostic(
+                    "R0612",
+                    f"{part_path(writing.op, part)} must hold {part.rows:,} rows, and the shards gave {found:,}",
+                    helps=("a shard changed while it was read; plan again",),
+                )
+            )
+        return part.rows, part.tokens
+
+    return writing.staging.begin(part_path(writing.op, part), make)
+
+
+def _row_group(parts: Sequence[Part]) -> int:
+    """Rows of a row group of about 32 MB of text, in whole vectors of DuckDB."""
+    rows = sum(part.rows for part in parts)
+    mean = sum(part.bytes for part in parts) / max(rows, 1)
+    return int(min(60, max(1, ROW_GROUP_BYTES / max(mean, 1) // 2048))) * 2048
+
+
+def _check_room(writing: Writing, parts: Sequence[Part]) -> None:
+    share = 1.0 if writing.op.output.compression == "none" else LEAST_COMPRESSED
+    destinations.check_room(writing.staging.folder, int(sum(part.bytes for part in parts) * share))

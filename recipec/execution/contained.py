@@ -1,0 +1,76 @@
+"""Targets whose examples are all documents of the pool: their similarity is to themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recipec.database.sql import ident
+from recipec.diagnostics import Diagnostic, Severity
+from recipec.inputs import shards, targets
+from recipec.ir import logical, model
+from recipec.places import digests
+from recipec.planning.scheduler import source_of
+
+if TYPE_CHECKING:
+    from recipec.execution.run import Run
+
+
+def contained(run: Run) -> tuple[Diagnostic, ...]:
+    """A warning for each target of a score by a model that is wholly inside what filters by text leave of the pool.
+
+    Reads every text once, and remembers the answer. The scores by text must be there.
+    """
+    found = []
+    for name, positions in _by_target(run).items():
+        target = next(target for target in run.recipe.targets if target.name == name)
+        used, held = targets.texts(target, run.folder)
+        examples = sorted({text.strip() for text in (*used, *held)})
+        step = digests.sha256_text(f"contained {examples} of {sorted(run.ids[p] for p in positions)}")[:32]
+        if not run.store.has_result(step):
+            run.store.keep_facts(step, _inside(run, positions, examples))
+        if examples and run.store.facts(step) == len(examples):
+            found.append(_warning(target, len(examples)))
+    return tuple(found)
+
+
+def _by_target(run: Run) -> dict[str, list[int]]:
+    """For each target the first score by a model of each source that it scores."""
+    first: dict[str, int] = {}
+    groups: dict[str, list[int]] = {}
+    for position, op in enumerate(run.plan.ops):
+        if isinstance(op, logical.Score) and run.is_by_model(position):
+            mine = first.setdefault(op.source.name, position)
+            if op.target is not None and mine not in groups.setdefault(op.target.name, []):
+                groups[op.target.name].append(mine)
+    return groups
+
+
+def _inside(run: Run, positions: list[int], examples: list[str]) -> int:
+    """How many of the examples are documents of a source that a score looks at."""
+    run.connection.execute(
+        "CREATE OR REPLACE TEMP TABLE outside AS SELECT unnest($1 :: VARCHAR[]) AS example", [examples]
+    )
+    for position in positions:
+        read = source_of(run.plan, position)
+        mine = run.shards_of(read)
+        for number, shard in enumerate(mine):
+            run.progress("look for targets in the pool", number, len(mine), "shards")
+            scan = shards.scan(shard, run.folder, [read.source.text])
+            run.connection.execute(
+                f"DELETE FROM outside WHERE example IN (SELECT trim({ident(read.source.text)}, $1) FROM {scan} AS scanned "
+                f"JOIN {run.survivors(position, shard)} AS survivors ON survivors.row = __row)",
+                [SPACE],
+            )
+    return len(examples) - int(run.connection.execute("SELECT count(*) FROM outside").fetchall()[0][0])
+
+
+SPACE = " \t\r\n\v\f"
+
+
+def _warning(target: model.Target, count: int) -> Diagnostic:
+    message = f"all {count:,} examples of target `{target.name}` are documents of the pool"
+    helps = (
+        "they are nearest to themselves and will be selected first; `where not overlaps(…)` takes them out",
+        "examples that the pool does not have say more of what it should be like",
+    )
+    return Diagnostic("R1109", message, target.origin.span, helps=helps, severity=Severity.WARNING)

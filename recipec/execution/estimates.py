@@ -1,0 +1,98 @@
+"""Plans before the scores are there: the selection of a keyed sample of documents, blown up to all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.ir import logical
+from recipec.ir.selection import Cell, Reason, Selection, Stats
+from recipec.planning.fingerprints import step_ids
+from recipec.planning.scheduler import source_of
+from recipec.scoring.by_model import wanted
+
+if TYPE_CHECKING:
+    from recipec.execution.run import Run
+
+
+MODEL_DOCUMENTS = 96
+"""Documents that `plan` runs through a model for an estimate: some 15 seconds on two cores for 135M parameters."""
+
+
+def share(run: Run, limit: int) -> float | None:
+    """The share of documents to score for an estimate, or None when all scores are there or cheap enough to compute.
+
+    Where texts are within the limit, the scores by text are computed here: what models must see is then known.
+    """
+    size = 0
+    for position, op in enumerate(run.plan.ops):
+        if isinstance(op, logical.Score) and wanted(op.call) is None:
+            name = source_of(run.plan, position).source.name
+            shards = [shard for shard in run.shards if shard.source == name]
+            size = max(size, sum(shard.bytes for shard in run.store.missing(run.ids[position], shards)))
+    found = 1.0 if size <= limit else limit / size
+    if size <= limit:
+        run.score(models=False)
+    documents = max(run.by_model()[0].values(), default=0)
+    if documents * found > MODEL_DOCUMENTS:
+        found = MODEL_DOCUMENTS / documents
+    return None if found == 1.0 else found
+
+
+def estimate(run: Run, fraction: float) -> tuple[Selection, str]:
+    """The selection blown up from a sample, and the words for that sample."""
+    ids = step_ids(run.plan, run.shards, run.folder, sample=repr(fraction))
+    part = replace(run, ids=ids, sampling=fraction)
+    part.score()
+    selection = part.select()
+    total = sum(shard.rows for shard in run.shards)
+    words = f"{selection.candidates:,} of {total:,} documents, by keyed hash"
+    found = blown_up(selection, total, fraction)
+    return found.model_copy(update={"cascades": run.cascades()}), words
+
+
+def sampled(run: Run, fraction: float) -> Path:
+    """The ledger of the sample that an estimate was made from."""
+    ids = step_ids(run.plan, run.shards, run.folder, sample=repr(fraction))
+    return replace(run, ids=ids).sampled()
+
+
+def blown_up(selection: Selection, total: int, fraction: float) -> Selection:
+    """Counts divided by the share they were taken from; shares, scales and means stay."""
+
+    def count(value: float) -> int:
+        return round(value / fraction)
+
+    cells = tuple(_cell(cell, fraction) for cell in selection.cells)
+    reasons = tuple(
+        Reason(
+            domain=reason.domain,
+            reason=reason.reason,
+            rejected_by=reason.rejected_by,
+            documents=count(reason.documents),
+            tokens=count(reason.tokens),
+        )
+        for reason in selection.reasons
+    )
+    stats = tuple(
+        Stats.model_validate({**one.model_dump(), "count": count(one.count), "missing": count(one.missing)})
+        for one in selection.stats
+    )
+    return Selection(
+        stats=stats,
+        cells=cells,
+        reasons=reasons,
+        candidates=total,
+        budget=None if selection.budget is None else count(selection.budget),
+        allocated=None if selection.allocated is None else selection.allocated / fraction,
+        digest="",
+    )
+
+
+def _cell(cell: Cell, fraction: float) -> Cell:
+    counts = ("documents", "tokens", "drawn_documents", "drawn_copies", "drawn_tokens")
+    values: dict[str, int | None] = {name: round(getattr(cell, name) / fraction) for name in counts}
+    values["reachable"] = None if cell.reachable is None else round(cell.reachable / fraction)
+    target = None if cell.target is None else cell.target / fraction
+    return cell.model_copy(update={**values, "natural": cell.natural / fraction, "target": target})

@@ -1,0 +1,170 @@
+"""How near the edge of the selection a document must be to be scored: tried out on the sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipec.database.sql import ident, literal
+from recipec.ir import logical, model
+from recipec.ir.selection import Cascade
+from recipec.selection import ranking, sampling
+from recipec.selection.gathering import score_column
+
+if TYPE_CHECKING:
+    from recipec.execution.run import Run
+
+Array = np.ndarray[Any, Any]
+
+BANDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.5)
+"""How far a predicted rank may be from the edge for its document to be scored, tried in turn."""
+
+WORTH = 0.8
+"""A cascade that must score more of the pool than this scores all of it."""
+
+Z = 1.959963984540054
+"""95% intervals."""
+
+
+def edge_of(run: Run, domain: str = "domain") -> str:
+    """SQL of the rank at which the selection ends, in a domain."""
+    return sampling.threshold(run.plan.sample).replace("CASE domain", f"CASE {domain}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The sample with its exact scores and guesses: the tables `scored_sample` and `cascade_fitted`, and `held.parquet`.
+
+    Attributes:
+        names: of the calls, whose numbers the columns have.
+        recall: what is asked.
+    """
+
+    run: Run
+    names: list[str]
+    recall: float
+
+    def tried(self, ranked: str, pool: int, sample: int) -> tuple[float | None, Cascade]:
+        """The narrowest band that keeps the recall, or None, and what was measured."""
+        criteria = self._criteria()
+        # The rank among the whole pool's guesses decides who is near, here as later.
+        exact = ", ".join(f"e.score_{n} AS {ident(score_column(name))}" for name, n in criteria)
+        guess = ", ".join(f"h.value_{n} AS {ident(f'guess {name}')}" for name, n in criteria)
+        held = self.run.store.root / "tmp" / "held.parquet"
+        self._sql(
+            f"CREATE OR REPLACE TEMP TABLE trial AS SELECT r.* EXCLUDE (merged, rank, draw) REPLACE ({exact}), {guess}, "
+            f"rank AS guessed, {edge_of(self.run, 'r.domain')} AS edge, f.number AS file_row_number FROM {ranked} AS r "
+            f"JOIN scored_sample AS e USING (source, shard, row) JOIN cascade_fitted AS f USING (source, shard, row) "
+            f"JOIN read_parquet({literal(str(held))}) AS h ON h.row = f.number WHERE {ranking.POOL}"
+        )
+        truth, edge = self._ranks("trial")
+        found = self.run.connection.execute(
+            "SELECT guessed, tokens, domain FROM trial ORDER BY file_row_number"
+        ).fetchnumpy()
+        guessed, tokens = np.asarray(found["guessed"], float), np.asarray(found["tokens"], float)
+        whole = isinstance(self.run.plan.sample.sample, model.Top)
+        groups = np.zeros(len(truth), int) if whole else np.unique(found["domain"].astype(str), return_inverse=True)[1]
+        selected = truth <= edge
+        report = Cascade(calls=tuple(self.names), asked=self.recall, pool=pool, sample=sample)
+        for band in BANDS:
+            near = np.abs(guessed - edge) <= band
+            if near.mean() + sample / pool > WORTH:
+                break
+            ranks = self._kept(near)
+            hits, total = int(((ranks <= edge) & selected).sum()), int(selected.sum())
+            low, high = interval(truth, ranks, edge, tokens, groups)
+            # Of a sample that loses nothing every resample loses nothing.
+            low = min(low, wilson(hits, total)[0])
+            report = report.model_copy(update={"recall": hits / max(total, 1), "low": low, "high": high})
+            if low >= self.recall:
+                return band, report
+        return None, report
+
+    def _ranks(self, table: str) -> tuple[Array, Array]:
+        """Ranks and edges of a trial's documents, in the order of their numbers."""
+        op = next(op for op in self.run.plan.ops if isinstance(op, logical.Rank))
+        stats = ranking.statistics(self.run.connection, table, [name for name, _ in op.criteria])
+        ranking.rank_pool(self.run.connection, op, table, stats)
+        found = self.run.connection.execute(
+            f"SELECT p.rank, t.edge FROM ranked_pool AS p JOIN {table} AS t ON p.row_number = t.file_row_number "
+            f"ORDER BY t.file_row_number"
+        ).fetchnumpy()
+        self._sql("DROP TABLE ranked_pool; DROP TYPE pool_domain")
+        return np.asarray(found["rank"], float), np.asarray(found["edge"], float)
+
+    def _kept(self, near: Array) -> Array:
+        """Ranks where the documents that are near have their exact scores and the others their guesses."""
+        self.run.connection.execute(
+            "CREATE OR REPLACE TEMP TABLE near AS SELECT unnest($1 :: BOOLEAN[]) AS near, "
+            "unnest((SELECT list(file_row_number ORDER BY file_row_number) FROM trial)) AS number",
+            [near],
+        )
+        mixed = ", ".join(
+            f"CASE WHEN near THEN {ident(score_column(name))} ELSE {ident(f'guess {name}')} END "
+            f"AS {ident(score_column(name))}"
+            for name, _ in self._criteria()
+        )
+        self._sql(
+            f"CREATE OR REPLACE TEMP TABLE mixed AS SELECT * EXCLUDE (near, number) REPLACE ({mixed}) "
+            f"FROM trial JOIN near ON number = file_row_number"
+        )
+        return self._ranks("mixed")[0]
+
+    def _criteria(self) -> list[tuple[str, int]]:
+        """The criteria that are cascaded scores, each with the number of its call."""
+        found = []
+        for criterion in self.run.recipe.criteria:
+            name = getattr(criterion.values[0], "name", "") if criterion.values else ""
+            if name in self.names:
+                found.append((criterion.name, self.names.index(name)))
+        return found
+
+    def _sql(self, query: str) -> None:
+        self.run.connection.execute(query)
+
+
+RESAMPLES = 400
+
+
+def interval(truth: Array, ranks: Array, edge: Array, tokens: Array, groups: Array) -> tuple[float, float]:
+    """The 95% interval of the share of `truth <= edge` that `ranks <= edge` keeps, by the bootstrap over documents.
+
+    Ranks are shares of tokens, and a few long documents in or out of the sample move them all: a binomial interval, which
+    does not know that, is too narrow by half.
+
+    Args:
+        truth, ranks, edge, tokens, groups: (n,); ranks are within a group, in which every document has the same edge.
+    """
+    weights = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), RESAMPLES)
+    hits, total = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
+    for group in np.unique(groups):
+        mine = groups == group
+        drawn, size = weights[:, mine].astype(float), tokens[mine]
+        share = size[truth[mine] <= edge[mine]].sum() / max(size.sum(), 1.0)
+        inside = [_best(values[mine], drawn * size, share) for values in (truth, ranks)]
+        hits += (drawn * (inside[0] & inside[1])).sum(axis=1)
+        total += (drawn * inside[0]).sum(axis=1)
+    found = hits / np.maximum(total, 1.0)
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _best(values: Array, tokens: Array, share: float) -> Array:
+    """(b, n) Which documents are within a share of the tokens (b, n) of each resample, the lowest values first."""
+    order = np.argsort(values, kind="stable")
+    sums = tokens[:, order].cumsum(axis=1)
+    found = np.empty(tokens.shape, bool)
+    found[:, order] = sums <= share * np.maximum(sums[:, -1:], 1.0) * (1 + 1e-12)
+    return found
+
+
+def wilson(hits: int, total: int) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson 1927); (0, 1) of nothing."""
+    if not total:
+        return 0.0, 1.0
+    share = hits / total
+    center = (share + Z * Z / (2 * total)) / (1 + Z * Z / total)
+    half = Z / (1 + Z * Z / total) * np.sqrt(share * (1 - share) / total + Z * Z / (4 * total * total))
+    return float(center - half), float(min(1.0, center + half))

@@ -1,0 +1,83 @@
+"""The world outside a recipe, as `semantics` asks for it: schemas of shards, regular expressions, small files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import shards
+from recipec.ir import model
+from recipec.ir.expressions import Type
+from recipec.laws import lawfile
+from recipec.laws.information import absorption
+from recipec.places.digests import sha256_file
+from recipec.semantics import LawOf
+from recipec.source import Span
+
+LARGEST_TEXT = 16_000_000
+"""Bytes of a file that a recipe names, such as a mixture."""
+
+
+class Files:
+    """`semantics.Environment` over the file system."""
+
+    def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
+        """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
+        paths = shards.find(globs, folder)
+        if not paths:
+            written = ", ".join(f"`{glob}`" for glob in globs)
+            message = f"no file matches {written}"
+            helps = (f"globs start from the recipe's folder, {folder}",)
+            raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
+        try:
+            return shards.schema(paths[0])
+        except Failure as failure:
+            first = failure.diagnostics[0]
+            raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
+
+    def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
+        try:
+            file = lawfile.read(path, folder)
+        except Failure as failure:
+            found = (Diagnostic(one.code, one.message, span, helps=one.helps) for one in failure.diagnostics)
+            raise Failure(*found) from None
+        digest = hashlib.sha256(lawfile.text(file).encode()).hexdigest()
+        if file.form.info is None:
+            return LawOf(file.law, digest, None)
+        absorbed = float(absorption(file.theta, np.array([float(params)]))[0])
+        facts = model.LawFacts(
+            digest=digest, theta=float(file.theta[0]), absorption=absorbed, bands=file.bands or file.form.bands
+        )
+        return LawOf(file.law, digest, facts)
+
+    def digest(self, path: Path) -> str:
+        return sha256_file(path)
+
+    def pattern_error(self, pattern: str) -> str | None:
+        return _pattern_error(pattern)
+
+    def read_text(self, path: Path, span: Span) -> str:
+        try:
+            if path.stat().st_size > LARGEST_TEXT:
+                raise Failure(Diagnostic("R0232", f"`{path.name}` is larger than {LARGEST_TEXT:,} bytes", span))
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
+        except UnicodeDecodeError:
+            raise Failure(Diagnostic("R0232", f"`{path}` is not UTF-8", span)) from None
+
+
+@cache
+def _pattern_error(pattern: str) -> str | None:
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
+    except duckdb.Error as error:
+        return str(error).partition(": ")[2].splitlines()[0]
+    return None

@@ -1,0 +1,60 @@
+"""Token counts by a tokenizer, in batches: `tokens by "models/smollm2"`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipec.database.sql import ident
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import shards
+from recipec.ir import model
+from recipec.ir.execution import Shard
+from recipec.source import resolve_path
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BATCH = 1024
+"""Documents that are tokenised at once; the tokenizer uses all cores within a batch."""
+
+
+def count(connection: DuckDBPyConnection, source: model.Source, shard: Shard, folder: Path, table: str) -> None:
+    """Makes the temporary table `table` (row BIGINT, tokens BIGINT) for the rows of a shard that have a text."""
+    tokenizer = load(source, folder)
+    text = ident(source.text)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {ident(table)} (row BIGINT, tokens BIGINT)")
+    with connection.cursor() as reader:
+        scan = shards.scan(shard, folder, [source.text])
+        reader.execute(f"SELECT __row, {text} FROM {scan} WHERE {text} IS NOT NULL")
+        while batch := reader.fetchmany(BATCH):
+            encodings = tokenizer.encode_batch_fast([row[1] for row in batch], add_special_tokens=False)
+            counts = [len(encoding) for encoding in encodings]
+            connection.execute(
+                f"INSERT INTO {ident(table)} SELECT unnest($1), unnest($2)", [[row[0] for row in batch], counts]
+            )
+
+
+def load(source: model.Source, folder: Path) -> Any:
+    """The tokenizer that a source names: a tokenizer.json, or a folder with one. Nothing is fetched.
+
+    Raises:
+        Failure: it is not there, is none, or the package `tokenizers` is missing.
+    """
+    name, span = source.tokens.tokenizer, source.origin.span
+    path = resolve_path(name, folder)
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        helps = ("name a tokenizer.json, or a folder that has one, relative to the recipe",)
+        raise Failure(Diagnostic("R0305", f"there is no tokenizer `{name}`", span, place=str(file), helps=helps))
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        helps = ("pip install 'recipec[tokenizers]'",)
+        raise Failure(Diagnostic("R0305", "counting tokens needs the package tokenizers", span, helps=helps)) from None
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:
+        # The package raises bare exceptions for whatever is wrong with a file.
+        message = f"the tokenizer cannot be read: {str(error).lower()}"
+        raise Failure(Diagnostic("R0305", message, span, place=str(file))) from None

@@ -1,0 +1,124 @@
+"""Runs of recipes as planning, applying and measuring make them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec import planning
+from recipec.database.connection import Settings, connect
+from recipec.database.disk import disk_errors
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.execution.run import Run
+from recipec.inputs import catalog
+from recipec.ir import logical, model
+from recipec.ir.execution import Shard, Step
+from recipec.ir.reweighting import Reweighting
+from recipec.ir.selection import Selection
+from recipec.models.job import Device
+from recipec.places import lease
+from recipec.places.state import STATE, Store
+from recipec.planning import fingerprints
+from recipec.progress import Progress
+from recipec.scoring import by_model
+from recipec.tikmix import deciding
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def settings(path: Path, *, memory: str | None = None, threads: int | None = None) -> Settings:
+    """Limits of the engine for a recipe or plan file; what spills goes to the state folder."""
+    folder = path.parent.resolve()
+    return Settings(memory=memory or "4GB", threads=threads, temp=folder / STATE / "tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where recipes run: a state folder that is locked, an engine, and the process that runs models."""
+
+    connection: DuckDBPyConnection
+    scorer: by_model.Scorer
+    shards: tuple[Shard, ...]
+    folder: Path
+    store: Store
+    progress: Progress
+
+    def run(self, recipe: model.Recipe) -> Run:
+        """A run of the steps of a recipe."""
+        ops = planning.optimise(planning.lower(recipe))
+        ids = fingerprints.step_ids(ops, self.shards, self.folder)
+        return Run(
+            self.connection,
+            recipe,
+            ops,
+            ids,
+            self.shards,
+            self.folder,
+            self.store,
+            self.progress,
+            scorer=self.scorer,
+        )
+
+    def weighted(self, run: Run, *, now: bool) -> tuple[Run, Reweighting | None]:
+        """A run with the weights that influence decides; any other run as it is."""
+        if not is_waiting(run.recipe):
+            return run, None
+        mixture, found = deciding.decide(run, now=now)
+        decided = self.run(run.recipe.model_copy(update={"mixture": mixture}))
+        # What it took to measure is part of the same run.
+        decided.seconds, decided.work = run.seconds, run.work
+        return decided, found
+
+
+@contextlib.contextmanager
+def opened(recipe: model.Recipe, limits: Settings, device: Device, progress: Progress) -> Iterator[Place]:
+    """The place of a recipe, its shards indexed."""
+    folder = Path(recipe.folder)
+    by_model.check(recipe.scores, folder)
+    store = Store.beside(folder, recipe.path)
+    with disk_errors(store.root), lease.lock(store.root):
+        shards = catalog.refresh(recipe.sources, folder, store.root, progress)
+        with (
+            connect(limits) as connection,
+            by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
+        ):
+            yield Place(connection, scorer, shards, folder, store, progress)
+
+
+def is_waiting(recipe: model.Recipe) -> bool:
+    """Whether influence is to decide the mixture, and is not measured yet."""
+    return deciding.is_waiting(recipe.mixture)
+
+
+def renewed(steps: Sequence[Step], plan: logical.LogicalPlan, ids: Sequence[str]) -> tuple[Step, ...]:
+    """The steps of a plan with other operations and their identities."""
+    return tuple(
+        step.model_copy(update={"op": op, "id": identity, "inputs": tuple(ids[n] for n in fingerprints.inputs(op))})
+        for step, op, identity in zip(steps, plan.ops, ids, strict=True)
+    )
+
+
+def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
+    """Raises Failure where more rows are unreadable than the recipe allows."""
+    bad = [reason for reason in selection.reasons if reason.reason == "unreadable"]
+    total = sum(reason.documents for reason in bad)
+    if total > recipe.allow_bad * selection.candidates:
+        why = ", ".join(f"{reason.documents:,} × {reason.rejected_by}" for reason in bad if reason.rejected_by)
+        raise Failure(
+            Diagnostic(
+                "R0322",
+                f"{total:,} of {selection.candidates:,} rows are unreadable, more than the {recipe.allow_bad:.3g} "
+                f"that the recipe allows" + (f": {why}" if why else ""),
+                helps=(f"mend the shards, or `allow bad {_enough(total / selection.candidates)}`",),
+            )
+        )
+
+
+def _enough(share: float) -> str:
+    """A percentage that is at least `share`, with two digits."""
+    percent = share * 100
+    return f"{min(100.0, float(f'{percent * 1.05:.2g}')):g}%"

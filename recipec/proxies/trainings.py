@@ -1,0 +1,192 @@
+"""Trainings, run where there is no record of them yet: in as many processes as there are devices."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipec.database.sql import literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.models.client import Client
+from recipec.models.job import Train
+from recipec.places import digests, local
+from recipec.proxies.corpus import Corpus
+from recipec.proxies.records import RECORD_VERSION, Proxy, Record, Training
+
+if TYPE_CHECKING:
+    from recipec.execution.run import Run
+
+THREADED = 20_000_000
+"""Parameters from which a training on the CPU has all cores for itself; smaller ones run side by side."""
+
+
+def key(corpus: Corpus, proxy: Proxy, training: Training) -> str:
+    """The identity of a training: everything that decides its losses."""
+    value = {
+        "version": RECORD_VERSION,
+        "corpus": corpus.folder.name,
+        "proxy": proxy.model_dump(mode="json"),
+        "seed": training.seed,
+        "copies": hashlib.sha256(np.load(training.copies, allow_pickle=False).astype("<i8").tobytes()).hexdigest(),
+    }
+    return digests.sha256_text(digests.canonical_json(value))[:32]
+
+
+def train(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record]:
+    """The records of trainings, in their order; those without a stored one are run.
+
+    A training that is killed goes on where it was last saved. One whose process dies is tried on another device where there
+    is one.
+
+    Raises:
+        Failure: a training could be run nowhere.
+    """
+    jobs = [job_of(run, corpus, proxy, training) for training in trainings]
+    missing: dict[str, Train] = {}
+    for job, training in zip(jobs, trainings, strict=True):
+        if job.key not in missing and (not Path(job.out).is_file() or (job.keep and not Path(job.keep).is_dir())):
+            write_order(run, corpus, training, Path(job.order))
+            missing[job.key] = job
+    if missing:
+        _run_all(run, list(missing.values()))
+    found = [Record.model_validate_json(Path(job.out).read_bytes()) for job in jobs]
+    return [one.model_copy(update={"name": training.name}) for one, training in zip(found, trainings, strict=True)]
+
+
+def job_of(run: Run, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
+    """A training as the process that runs models is asked for it."""
+    identity = key(corpus, proxy, training)
+    place = corpus.folder / "runs" / identity
+    place.mkdir(parents=True, exist_ok=True)
+    assert run.scorer is not None
+    return Train(
+        corpus=str(corpus.folder),
+        order=str(place / "order.npy"),
+        proxy=proxy.model_dump(mode="json"),
+        checkpoint=corpus.checkpoint,
+        name=training.name,
+        seed=training.seed,
+        key=identity,
+        folder=str(place),
+        keep=training.keep,
+        out=str(place / "record.json"),
+        device=run.scorer.device,
+        threads=run.scorer.threads,
+    )
+
+
+def write_order(run: Run, corpus: Corpus, training: Training, path: Path) -> None:
+    """The documents in the order in which they are trained on, each copy by its own hash."""
+    if path.is_file():
+        return
+    copies = np.load(training.copies, allow_pickle=False)
+    documents = f"read_parquet({literal(str(corpus.folder / 'documents.parquet'))})"
+    seed = literal(f"order\x1f{training.seed}\x1f")
+    rows = run.connection.execute(
+        f"SELECT number FROM (SELECT d.*, unnest(range(c.copies)) AS copy FROM {documents} AS d "
+        f"JOIN (SELECT unnest($1 :: BIGINT[]) AS number, unnest($2 :: BIGINT[]) AS copies) AS c USING (number)) "
+        f"ORDER BY md5_number_lower({seed} || source || chr(31) || doc_id || chr(31) || copy), number, copy",
+        [np.flatnonzero(copies).tolist(), copies[copies > 0].tolist()],
+    ).fetchnumpy()
+    with local.replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.asarray(rows["number"], np.int64))
+
+
+def copies_for(corpus: Corpus, weights: Mapping[str, float], tokens: int, seed: int) -> np.ndarray[Any, Any]:
+    """Copies (n,) of documents for a mixture: of each domain the documents of the smallest hashes until its share of the
+    tokens is reached, gone through again where there are too few."""
+    copies = np.zeros(len(corpus.tokens), np.int64)
+    numbers = np.argsort(_mixed(corpus.keys, seed), kind="stable")
+    for domain, weight in weights.items():
+        mine = numbers[corpus.domains[numbers] == domain]
+        have = int(corpus.tokens[mine].sum())
+        if not have or weight <= 0:
+            continue
+        whole, rest = divmod(weight * tokens, have)
+        copies[mine] += int(whole)
+        copies[mine[: int(np.searchsorted(corpus.tokens[mine].cumsum(), rest, side="left")) + 1]] += 1
+    return copies
+
+
+def _mixed(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+    """Hashes of keys and a seed (the finaliser of SplitMix64)."""
+    z = keys + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    found: np.ndarray[Any, Any] = z ^ (z >> np.uint64(31))
+    return found
+
+
+def _run_all(run: Run, jobs: Sequence[Train]) -> None:
+    """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others."""
+    devices = _devices(run, jobs[0])
+    waiting: queue.Queue[Train] = queue.Queue()
+    for job in jobs:
+        waiting.put(job)
+    lock, done, problems = threading.Lock(), 0.0, []
+
+    def work(device: str, threads: int | None) -> bool:
+        """Works until nothing is left; whether the device is still there then."""
+        nonlocal done
+        client = Client()
+        try:
+            while True:
+                try:
+                    job = waiting.get_nowait()
+                except queue.Empty:
+                    return True
+
+                def count(parts: int) -> None:
+                    nonlocal done
+                    with lock:
+                        done += parts / PARTS
+                        run.progress("train proxies", int(done * PARTS), len(jobs) * PARTS, "parts")
+
+                try:
+                    client.run(job.model_copy(update={"device": device, "threads": threads}), count)
+                except Failure as failure:
+                    # Another device may still be there; a training goes on where it was saved.
+                    waiting.put(job)
+                    problems.append(failure)
+                    return False
+        finally:
+            client.close()
+
+    while devices and not waiting.empty():
+        with ThreadPoolExecutor(len(devices)) as pool:
+            results = [pool.submit(work, *device) for device in devices]
+        devices = [device for device, result in zip(devices, results, strict=True) if result.result()]
+    if not waiting.empty():
+        first = problems[0].diagnostics[0] if problems else Diagnostic("R1603", "no device is left to train on")
+        raise Failure(first)
+
+
+PARTS = 1000
+"""Of a training, that its process reports."""
+
+
+def _devices(run: Run, job: Train) -> list[tuple[str, int | None]]:
+    """Devices with the threads of each: CUDA devices, else cores."""
+    assert run.scorer is not None
+    if run.scorer.device != "cpu":
+        # torch is not here but in the processes; they are asked for what there is.
+        client = Client()
+        try:
+            found = client.devices(run.scorer.device)
+        finally:
+            client.close()
+        if found != ["cpu"]:
+            return [(one, None) for one in found]
+    cores = job.threads or len(os.sched_getaffinity(0))
+    size = 12 * job.proxy["layers"] * job.proxy["hidden"] ** 2
+    if job.checkpoint:
+        size = sum(path.stat().st_size for path in Path(job.checkpoint).glob("*.safetensors")) // 4
+    return [("cpu", cores)] if size > THREADED else [("cpu", 1)] * cores

@@ -1,0 +1,118 @@
+"""A starter recipe from what a folder of shards holds: which columns look like id, text, tokens, domain and scores."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from recipec import syntax
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import shards
+from recipec.ir.expressions import Type
+from recipec.source import Source, Span
+from recipec.syntax import ast, printing
+
+Columns = Sequence[tuple[str, Type]]
+
+IDS = ("doc_id", "id", "document_id", "uuid", "_id", "url", "path")
+TEXTS = ("text", "content", "body", "raw_content", "document", "markdown")
+TOKENS = ("tokens", "token_count", "n_tokens", "num_tokens", "token_num")
+DOMAINS = ("domain", "topic", "category", "source", "subset", "language", "lang", "label")
+
+SUFFIXES = ("parquet", "jsonl", "jsonl.zst", "jsonl.gz", "ndjson", "ndjson.zst", "ndjson.gz")
+
+SCORE = re.compile(r"(score|quality|edu|fineweb|prob|perplexity|ppl)", re.IGNORECASE)
+LOWER = re.compile(r"(perplexity|ppl|loss|toxic|spam|nsfw)", re.IGNORECASE)
+
+
+def recipe(folder: Path, beside: Path) -> str:
+    """The canonical text of a starter recipe for the shards in a folder.
+
+    Args:
+        beside: the folder that the recipe will stand in; globs are relative to it.
+
+    Raises:
+        Failure: no shards there, or none with an id and a text.
+    """
+    glob, first = _glob(folder)
+    columns = shards.schema(first)
+    roles = _roles(folder, columns)
+    relative = os.path.relpath(folder.resolve(), beside.resolve())
+    name = word(folder.resolve().name)
+    text = "\n".join(_lines(name, f"{relative}/{glob}", columns, roles)) + "\n"
+    source = Source(text, "init")
+    tree, diagnostics = syntax.parse(source)
+    assert not diagnostics, diagnostics
+    return syntax.format(tree, source)
+
+
+def word(text: str) -> str:
+    """A name of the language from any text."""
+    return re.sub(r"\W+", "_", text).strip("_").lstrip("0123456789_") or "source"
+
+
+def _glob(folder: Path) -> tuple[str, Path]:
+    """The pattern that catches most files of the folder, and the first of them."""
+    found = []
+    for deep in ("", "**/"):
+        for suffix in SUFFIXES:
+            paths = shards.find([f"{deep}*.{suffix}"], folder)
+            if paths:
+                found.append((len(paths), f"{deep}*.{suffix}", paths[0]))
+        if found:
+            break
+    if not found:
+        helps = ("shards are .parquet, .jsonl, .jsonl.zst or .jsonl.gz files",)
+        raise Failure(Diagnostic("R0711", f"`{folder}` holds no shards", helps=helps))
+    _, glob, first = max(found, key=lambda item: item[0])
+    return glob, first
+
+
+def _roles(folder: Path, columns: Columns) -> dict[str, str]:
+    """Which column is the id, the text, the tokens, the domain; the last two only where there is one."""
+    strings = [name for name, type_ in columns if type_ == "string"]
+    plain = [name for name, type_ in columns if type_ in ("string", "integer")]
+    roles = {
+        "id": _pick(IDS, plain),
+        "text": _pick(TEXTS, strings),
+        "tokens": _pick(TOKENS, [name for name, type_ in columns if type_ == "integer"]),
+        "domain": _pick(DOMAINS, strings),
+    }
+    missing = [role for role in ("id", "text") if roles[role] is None]
+    if missing:
+        known = ", ".join(f"{name} {type_}" for name, type_ in columns)
+        message = f"no column of `{folder}` looks like the {' or the '.join(missing)}"
+        raise Failure(Diagnostic("R0711", message, helps=(f"its columns: {known}",)))
+    return {role: name for role, name in roles.items() if name is not None}
+
+
+def _pick(words: Iterable[str], names: Sequence[str]) -> str | None:
+    lower = {name.lower(): name for name in names}
+    return next((lower[word] for word in words if word in lower), None)
+
+
+def _lines(name: str, glob: str, columns: Columns, roles: dict[str, str]) -> list[str]:
+    def quoted(column: str) -> str:
+        return printing.name(ast.Name(column, span=Span(Source("", ""), 0, 0)))
+
+    lines = ["# A starter recipe. Next: recipec plan, then state criteria, quotas and a budget.", ""]
+    lines += [f"source {name} {{", f"shards {printing.string(glob)}"]
+    lines += [f"{role} {quoted(column)}" for role, column in roles.items()]
+    lines += ["}", "", f"where length({quoted(roles['text'])}) >= 200"]
+    scores = [c for c, type_ in columns if type_ == "float" and SCORE.search(c) and c not in roles.values()]
+    for column in scores:
+        direction = "lower" if LOWER.search(column) else "higher"
+        lines.append(f"criterion {word(column)} = column({quoted(column)}) {direction} is better")
+    if len(scores) > 1:
+        weights = ", ".join(f"{word(column)} {1 / len(scores):.3g}" for column in scores)
+        lines.append(f"quality {{ missing worst\nweights {{ {weights} }} }}")
+    elif scores:
+        lines.append("quality { missing worst }")
+    if scores:
+        lines.append("sample quadmix { curve { lambda 500, omega 0.08, eta 1, epsilon 0.001 } }")
+    else:
+        lines.append("sample all")
+    lines += ["repeat at most 4 times", f'output parquet "out/{name}" {{ shard 512MB, shuffle }}']
+    return lines

@@ -1,0 +1,300 @@
+"""Op `Score` of criteria that read a language model: what is missing is extracted, then every score is worked out of it.
+
+One pass over a text serves all targets of a model and its perplexity. Features are looked up by what a text says, so that
+a document is never run through a model twice, whatever happens to recipes, shards or targets.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipec import spec
+from recipec.database.sql import ident, literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import shards, targets
+from recipec.ir import logical, model
+from recipec.ir.execution import Shard
+from recipec.ir.passes import Wanted
+from recipec.models import cache, features
+from recipec.models.client import Client
+from recipec.models.job import Device, Job
+from recipec.places import local
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BATCH = 16_384
+"""Stored features that are scored at once: 20 MB for 30 layers of 20 neurons."""
+
+Array = np.ndarray[Any, Any]
+
+Done = Callable[[int], None]
+
+
+def wanted(call: model.ScoreCall) -> Wanted | None:
+    """What a call needs of a model; None where it needs none."""
+    extension = spec.find("criteria", call.function)
+    return None if extension.wants is None else extension.wants(extension.params.model_validate(call.params))
+
+
+def cascade_of(call: model.ScoreCall) -> float | None:
+    """The recall that a cascade of a call must keep; None where every score is exact."""
+    value = call.params.get("cascade")
+    return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(slots=True)
+class Scorer:
+    """Scores by models for one run.
+
+    Attributes:
+        root: the state folder.
+        folder: the recipe's.
+    """
+
+    connection: DuckDBPyConnection
+    root: Path
+    folder: Path
+    device: Device = "auto"
+    threads: int | None = None
+    client: Client = field(default_factory=Client)
+    _prepared: dict[tuple[str, model.Target | None], Any] = field(default_factory=dict)
+
+    def __enter__(self) -> Scorer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.client.close()
+
+    def store(self, one: Wanted) -> Path:
+        """Where the features of a kind are."""
+        return self.root / "features" / features.key(one, cache.find(one.model, self.folder).digest)
+
+    def missing(self, ops: Sequence[logical.Score], shard: Shard, survivors: str) -> int:
+        """Makes the temporary table `contents` (row, text key of each op); returns how many texts a model must see."""
+        wants = [self._wanted(op) for op in ops]
+        texts = self._texts(ops, shard, survivors)
+        keys = ", ".join(f"{features.content_sql('text', one)} AS content_{n}" for n, one in enumerate(wants))
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE contents AS SELECT row, {keys} FROM {texts}")
+        lacking = " OR ".join(f"({self._lacks(n, one)})" for n, one in enumerate(wants))
+        found = self.connection.execute(
+            f"SELECT count(DISTINCT content_{_longest(wants)}) FROM contents WHERE {lacking}"
+        ).fetchall()
+        return int(found[0][0])
+
+    def score(
+        self, ops: Sequence[logical.Score], shard: Shard, survivors: str, destinations: Sequence[Path], done: Done
+    ) -> None:
+        """Writes the results of score calls over one shard (see `logical.Score`), one file a call."""
+        wants = [self._wanted(op) for op in ops]
+        prepared = [self.params(op) for op in ops]
+        self._extract(wants, self._texts(ops, shard, survivors), done)
+        self.missing(ops, shard, survivors)
+        for number, (op, one) in enumerate(zip(ops, wants, strict=True)):
+            rows, values = self._values(op, one, prepared[number], number)
+            exact = ", true AS exact" if cascade_of(op.call) else ""
+            with local.replacing(destinations[number]) as temporary:
+                self.connection.execute(
+                    f"COPY (SELECT unnest($1) AS row, unnest($2 :: DOUBLE[]) AS value{exact} ORDER BY row) "
+                    f"TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)",
+                    [rows, values],
+                )
+        self.connection.execute("DROP TABLE contents")
+
+    def values(
+        self, ops: Sequence[logical.Score], shard: Shard, documents: str, done: Done
+    ) -> tuple[Array, list[Array]]:
+        """Rows (n,) of documents and for each op their scores (n,), NaN where the model gives none.
+
+        Args:
+            documents: a table expression with the `row`s.
+        """
+        wants = [self._wanted(op) for op in ops]
+        prepared = [self.params(op) for op in ops]
+        self._extract(wants, self._texts(ops, shard, documents), done)
+        self.missing(ops, shard, documents)
+        every = np.array(
+            [row for (row,) in self.connection.execute("SELECT row FROM contents ORDER BY row").fetchall()]
+        )
+        results = []
+        for number, (op, one) in enumerate(zip(ops, wants, strict=True)):
+            rows, values = self._values(op, one, prepared[number], number)
+            mine = np.full(len(every), np.nan)
+            mine[np.searchsorted(every, rows)] = values
+            results.append(mine)
+        self.connection.execute("DROP TABLE contents")
+        return every.astype(np.int64), results
+
+    def params(self, op: logical.Score) -> Any:
+        """The parameters that a criterion is called with, prepared from the features of its target's examples.
+
+        Raises:
+            Failure: the examples cannot serve.
+        """
+        key = (op.call.name, op.target)
+        if key not in self._prepared:
+            extension = spec.find("criteria", op.call.function)
+            values = extension.params.model_validate(op.call.params)
+            if extension.prepare is not None and op.target is not None:
+                used, held = targets.texts(op.target, self.folder)
+                try:
+                    values = extension.prepare(values, *self.examples(self._wanted(op), used, held))
+                except ValueError as error:
+                    message = f"target `{op.target.name}` cannot be used: {error}"
+                    raise Failure(Diagnostic("R1107", message, op.call.origin.span)) from None
+            self._prepared[key] = values
+        return self._prepared[key]
+
+    def examples(self, one: Wanted, *parts: Sequence[str]) -> list[Array]:
+        """The features of texts that are not in the pool, such as a target's: an array for each part, in its order.
+
+        A text of one token has no loss: NaN.
+
+        Raises:
+            ValueError: a text has no tokens, and so no neurons.
+        """
+        every = list(itertools.chain(*parts))
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE example_texts AS SELECT unnest($1) AS text", [every])
+        self._extract([one], "example_texts", lambda _: None)
+        keys = [features.content(text, one) for text in every]
+        found = dict(
+            self.connection.execute(
+                f"SELECT content, value FROM {features.relation(self.store(one), one)} "
+                f"WHERE content IN (SELECT {features.content_sql('text', one)} FROM example_texts)"
+            ).fetchall()
+        )
+        empty = sum(found[key] is None for key in keys) if one.kind == "neurons" else 0
+        if empty:
+            raise ValueError(f"{empty:,} of its examples have no text")
+        shape = (0, 0, one.top_k) if one.kind == "neurons" else (0,)
+        dtype = np.uint16 if one.kind == "neurons" else np.float64
+        result = []
+        for part in parts:
+            values = [found[features.content(text, one)] for text in part]
+            result.append(_array(values, one) if values else np.empty(shape, dtype))
+        return result
+
+    def observed(self, op: logical.Score) -> tuple[float, str]:
+        """Bytes of a document's stored features, and the device they were computed on, "" where there are none."""
+        one = self._wanted(op)
+        paths = features.files(self.store(one))[:1]
+        if not paths:
+            return 0.0, ""
+        size = "octet_length(value)" if one.kind == "neurons" else "8"
+        found = self.connection.execute(
+            f"SELECT coalesce(avg({size}), 0), any_value(device) FROM read_parquet({literal(str(paths[0]))})"
+        ).fetchall()
+        return float(found[0][0]), str(found[0][1])
+
+    def _wanted(self, op: logical.Score) -> Wanted:
+        one = wanted(op.call)
+        assert one is not None
+        return one
+
+    def _texts(self, ops: Sequence[logical.Score], shard: Shard, survivors: str) -> str:
+        text = ident(ops[0].source.text)
+        scan = shards.scan(shard, self.folder, [ops[0].source.text])
+        return f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
+
+    def _lacks(self, number: int, one: Wanted) -> str:
+        stored = features.relation(self.store(one), one)
+        return f"content_{number} NOT IN (SELECT content FROM {stored})"
+
+    def _extract(self, wants: Sequence[Wanted], texts: str, done: Done) -> None:
+        """Runs each model once over the texts that lack something of it."""
+        kinds = sorted(set(wants), key=lambda one: (_pass_key(one), one.model_dump_json()))
+        # What changes the pass itself cannot share one.
+        for (name, *_), group in itertools.groupby(kinds, key=_pass_key):
+            self._pass(name, tuple(group), texts, done)
+
+    def _pass(self, name: str, wants: tuple[Wanted, ...], texts: str, done: Done) -> None:
+        file = self.root / "tmp" / "texts.parquet"
+        with local.replacing(file) as temporary:
+            self.connection.execute(
+                f"COPY ({self._lacking(wants, texts)}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+        count = self.connection.execute(f"SELECT count(*) FROM read_parquet({literal(str(file))})").fetchall()[0][0]
+        if count:
+            job = Job(
+                model=str(cache.find(name, self.folder).folder),
+                dtype=wants[0].dtype,
+                wanted=wants,
+                texts=str(file),
+                folders=tuple(str(self.store(one)) for one in wants),
+                device=self.device,
+                threads=self.threads,
+            )
+            self.client.run(job, done)
+        file.unlink()
+
+    def _lacking(self, wants: Sequence[Wanted], texts: str) -> str:
+        """SQL of the texts that a pass must see, each once, with the keys under which something of it is missing."""
+        longest = _longest(wants)
+        keys = ", ".join(f"{features.content_sql('text', one)} AS content_{n}" for n, one in enumerate(wants))
+        # Two texts may differ only after the beginning that a shorter length looks at: one of them is enough.
+        marked = ", ".join(
+            f"CASE WHEN {self._lacks(n, one)} AND row_number() OVER (PARTITION BY content_{n} ORDER BY content_{longest}) = 1 "
+            f"THEN content_{n} END AS content_{n}"
+            for n, one in enumerate(wants)
+        )
+        some = " OR ".join(f"content_{n} IS NOT NULL" for n in range(len(wants)))
+        return f"""
+            SELECT * FROM (
+                SELECT text, {marked} FROM (
+                    SELECT DISTINCT substr(text, 1, {wants[longest].characters}) AS text, {keys} FROM {texts}
+                )
+            ) WHERE {some} ORDER BY md5(text)
+        """
+
+    def _values(self, op: logical.Score, one: Wanted, prepared: Any, number: int) -> tuple[Array, Array]:
+        """Rows and values of the documents of `contents`; those of texts without tokens are left out."""
+        extension = spec.find("criteria", op.call.function)
+        found = self.connection.execute(
+            f"SELECT row, value FROM contents JOIN {features.relation(self.store(one), one)} AS stored "
+            f"ON stored.content = content_{number} WHERE value IS NOT NULL"
+        )
+        rows: list[Array] = [np.empty(0, np.int64)]
+        values: list[Array] = [np.empty(0)]
+        while batch := found.fetchmany(BATCH):
+            rows.append(np.array([row for row, _ in batch], np.int64))
+            values.append(extension.features(_array([value for _, value in batch], one), prepared))
+        return np.concatenate(rows), np.concatenate(values)
+
+
+def _array(values: Sequence[Any], one: Wanted) -> Array:
+    return features.stacked(values, one) if one.kind == "neurons" else np.array(values, np.float64)
+
+
+def _pass_key(one: Wanted) -> tuple[str, str, str, tuple[tuple[int, ...], ...]]:
+    return one.model, one.dtype, one.neurons if one.deactivated else "", one.deactivated
+
+
+def _longest(wants: Sequence[Wanted]) -> int:
+    return max(range(len(wants)), key=lambda number: wants[number].length)
+
+
+def check(calls: Iterable[model.ScoreCall], folder: Path) -> None:
+    """Finds every model that calls name.
+
+    Raises:
+        Failure: with one diagnostic for each model that is not on this machine.
+    """
+    problems: list[Diagnostic] = []
+    seen: set[str] = set()
+    for call in calls:
+        one = wanted(call)
+        if one is None or one.model in seen:
+            continue
+        seen.add(one.model)
+        try:
+            cache.find(one.model, folder, call.origin.span)
+        except Failure as failure:
+            problems += failure.diagnostics
+    if problems:
+        raise Failure(*problems)

@@ -1,0 +1,119 @@
+"""Op `Score`: values of documents from their texts, all calls of a shard in one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from recipec import spec
+from recipec.database.sql import ident, literal
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import shards, targets
+from recipec.ir import logical
+from recipec.ir.execution import Shard
+from recipec.places import local
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BATCH = 2048
+"""Texts that a batch criterion gets at once."""
+
+
+def score(
+    connection: DuckDBPyConnection,
+    ops: Sequence[logical.Score],
+    shard: Shard,
+    folder: Path,
+    survivors: str,
+    destinations: Sequence[Path],
+) -> None:
+    """Writes the results of score calls over one shard (see `logical.Score`), one file a call.
+
+    Args:
+        ops: calls over the same source.
+        survivors: a table expression with the `row`s to score.
+    """
+    text = ident(ops[0].source.text)
+    scan = shards.scan(shard, folder, [ops[0].source.text])
+    texts = (
+        f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
+    )
+    in_sql = [op for op in ops if _extension(op).sql is not None]
+    in_batches = [op for op in ops if _extension(op).sql is None]
+    try:
+        if in_sql:
+            values = ", ".join(
+                f"({_extension(op).sql('text', params(op, folder))}) AS v{n}" for n, op in enumerate(in_sql)
+            )
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE scored AS SELECT row, {values} FROM {texts}")
+        if in_batches:
+            _score_batches(connection, in_batches, texts, folder)
+        for op, destination in zip(ops, destinations, strict=True):
+            here = in_sql if op in in_sql else in_batches
+            table = "scored" if here is in_sql else "scored_batches"
+            _write(connection, table, f"v{here.index(op)}", destination)
+        connection.execute("DROP TABLE IF EXISTS scored; DROP TABLE IF EXISTS scored_batches")
+    except duckdb.Error as error:
+        raise shards.unreadable(shards.path(shard, folder), error) from None
+
+
+def params(op: logical.Score, folder: Path) -> Any:
+    """The parameters that a criterion is called with: prepared from its target's examples where it has one."""
+    extension = _extension(op)
+    values = extension.params.model_validate(op.call.params)
+    if extension.prepare is None or op.target is None:
+        return values
+    key = (op.call.name, op.target, folder)
+    if key not in _PREPARED:
+        _PREPARED.clear()
+        try:
+            _PREPARED[key] = extension.prepare(values, *targets.texts(op.target, folder))
+        except ValueError as error:
+            where = op.call.origin.span
+            raise Failure(Diagnostic("R0404", f"target `{op.target.name}` cannot be used: {error}", where)) from None
+    return _PREPARED[key]
+
+
+_PREPARED: dict[Any, Any] = {}
+"""The last prepared parameters: the next shard needs the same."""
+
+
+def _extension(op: logical.Score) -> Any:
+    return spec.find("criteria", op.call.function)
+
+
+SQL_TYPE = {"boolean": "BOOLEAN", "integer": "BIGINT", "float": "DOUBLE", "string": "VARCHAR"}
+
+
+def _score_batches(connection: DuckDBPyConnection, ops: Sequence[logical.Score], texts: str, folder: Path) -> None:
+    columns = ", ".join(f"v{number} {SQL_TYPE[op.call.type]}" for number, op in enumerate(ops))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE scored_batches (row BIGINT, {columns})")
+    prepared = [params(op, folder) for op in ops]
+    places = ", ".join(f"unnest(${number})" for number in range(1, len(ops) + 2))
+    # Temporary tables belong to a connection, so that the texts are read on it in bounded pieces, by row.
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE batch_texts AS SELECT row, text FROM {texts} ORDER BY row")
+    total = connection.execute("SELECT count(*) FROM batch_texts").fetchall()[0][0]
+    for start in range(0, total, BATCH):
+        rows = connection.execute(f"SELECT row, text FROM batch_texts LIMIT {BATCH} OFFSET {start}").fetchall()
+        batch = [row[1] for row in rows]
+        values = [_plain(_extension(op).batch(batch, parameters)) for op, parameters in zip(ops, prepared, strict=True)]
+        connection.execute(f"INSERT INTO scored_batches SELECT {places}", [[row[0] for row in rows], *values])
+    connection.execute("DROP TABLE batch_texts")
+
+
+def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
+    result: list[Any] = values.tolist()
+    return result
+
+
+def _write(connection: DuckDBPyConnection, table: str, column: str, destination: Path) -> None:
+    with local.replacing(destination) as temporary:
+        connection.execute(
+            f"COPY (SELECT row, {column} AS value FROM {table} ORDER BY row) TO {literal(str(temporary))} "
+            f"(FORMAT parquet, COMPRESSION zstd)"
+        )

@@ -1,0 +1,101 @@
+"""Which neurons a document shares with a target: the score of NAG taken apart, from stored features alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+
+from recipec import spec
+from recipec.database.sql import ident, literal
+from recipec.diagnostics import Failure
+from recipec.inputs import shards, targets
+from recipec.ir import model
+from recipec.ir.execution import Shard
+from recipec.ir.expressions import Frozen
+from recipec.models import cache, features
+from recipec.scoring.by_model import wanted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class Neuron(Frozen):
+    """One neuron of a document that the target has too; `gave` is its part of the similarity."""
+
+    layer: int
+    neuron: int
+    gave: float
+
+
+class Match(Frozen):
+    """A document's neurons that a target has too, the largest part first.
+
+    Attributes:
+        of: how many neurons the document has in all.
+    """
+
+    criterion: str
+    target: str
+    of: int
+    neurons: tuple[Neuron, ...]
+
+
+def match(
+    connection: DuckDBPyConnection,
+    recipe: model.Recipe,
+    state: Path,
+    criterion: str,
+    call: model.ScoreCall,
+    document: str,
+) -> Match | None:
+    """What a document's neurons gave to a score; None where the features of it or of the target are not stored here.
+
+    Args:
+        state: the recipe's state folder.
+        document: the text.
+    """
+    one = wanted(call)
+    extension = spec.find("criteria", call.function)
+    target = next((target for target in recipe.targets if target.name == call.params.get("target")), None)
+    if one is None or extension.parts is None or target is None:
+        return None
+    folder = Path(recipe.folder)
+    try:
+        used = targets.texts(target, folder)[0]
+        relation = features.relation(state / "features" / features.key(one, cache.find(one.model, folder).digest), one)
+    except Failure:
+        return None
+    keys = [features.content(text, one) for text in (document, *used)]
+    found = dict(
+        connection.execute(
+            f"SELECT content, value FROM {relation} WHERE content IN (SELECT unnest($1))", [sorted(set(keys))]
+        ).fetchall()
+    )
+    if any(found.get(key) is None for key in keys):
+        return None
+    mine, *examples = (features.stacked([found[key]], one)[0] for key in keys)
+    params = extension.params.model_validate(call.params)
+    given = extension.parts(mine, extension.prepare(params, np.stack(examples), mine[None][:0]))
+    order = np.argsort(-given, axis=None, kind="stable")
+    return Match(
+        criterion=criterion,
+        target=target.name,
+        of=mine.size,
+        neurons=tuple(
+            Neuron(layer=int(place // mine.shape[1]), neuron=int(mine.flat[place]), gave=float(given.flat[place]))
+            for place in order[: np.count_nonzero(given)]
+        ),
+    )
+
+
+def text(connection: DuckDBPyConnection, source: model.Source, shard: Shard, folder: Path, row: int) -> str | None:
+    """A document's text, read from its shard; None where that is gone."""
+    scan = shards.scan(shard, folder, [source.text])
+    try:
+        found = connection.execute(f"SELECT {ident(source.text)} FROM {scan} WHERE __row = {literal(row)}").fetchall()
+    except (duckdb.Error, Failure):
+        return None
+    return str(found[0][0]) if found and found[0][0] is not None else None

@@ -1,0 +1,115 @@
+"""Tables of influence and of priors, as files, with every problem said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from recipec.database import tables
+from recipec.database.tables import Array, Matrix
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.tikmix.problem import Problem
+
+SLACK = 1e-3
+"""How far a prior may be from a sum of one: tables are rounded."""
+
+
+def read(influence: Path, prior: Path, quotas: Sequence[str] = ()) -> Problem:
+    """The problem of two tables: `task` and a column a domain; `domain` and `weight`.
+
+    Args:
+        quotas: bounds of weights as `code=20%..35%`, either side left out for none.
+
+    Raises:
+        Failure: with every problem of the tables and the quotas.
+    """
+    s, w = tables.matrix(influence, "task"), tables.matrix(prior, "domain")
+    problems = [*_influence(s), *_prior(w)]
+    for name in sorted({*s.names} ^ {*w.keys}):
+        have, lack, known = (influence, prior, w.keys) if name in s.names else (prior, influence, s.names)
+        helps = did_you_mean(name, known)
+        problems.append(Diagnostic("R1301", f"`{have}` has the domain `{name}`, and `{lack}` has not", helps=helps))
+    low, high = np.zeros(len(s.names)), np.ones(len(s.names))
+    for quota in quotas:
+        found = _quota(quota, s.names)
+        if isinstance(found, Diagnostic):
+            problems.append(found)
+        else:
+            place, low[place], high[place] = found
+    if problems:
+        raise Failure(*problems)
+    weights = w.values[[w.keys.index(name) for name in s.names], 0]
+    return Problem(s.keys, s.names, s.values, weights / weights.sum(), low, high)
+
+
+def _influence(s: Matrix) -> list[Diagnostic]:
+    wrong = ~np.isfinite(s.values)
+    if not wrong.any():
+        return []
+    task, domain = np.argwhere(wrong)[0]
+    message = f"`{s.path}`: {int(wrong.sum()):,} influences are missing or no number, for example "
+    message += f"of `{s.names[domain]}` on `{s.keys[task]}`"
+    return [Diagnostic("R1302", message, helps=("a gradient that is no number gives such a value; measure it again",))]
+
+
+def _prior(w: Matrix) -> list[Diagnostic]:
+    if w.names != ("weight",):
+        return [Diagnostic("R0906", f"`{w.path}` has the columns {', '.join(w.names)}; expected `domain` and `weight`")]
+    weights = w.values[:, 0]
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        return [Diagnostic("R1303", f"`{w.path}`: a weight is negative, missing or no number")]
+    if abs(weights.sum() - 1) > SLACK:
+        helps = (f"divide each by {weights.sum():.6g}",)
+        return [Diagnostic("R1303", f"`{w.path}`: the weights sum to {weights.sum():.6g}, and not to 1", helps=helps)]
+    return []
+
+
+QUOTA = re.compile(r"(.+)=(?:([\d.]+)(%?))?\.\.(?:([\d.]+)(%?))?")
+
+
+def _quota(text: str, names: Sequence[str]) -> tuple[int, float, float] | Diagnostic:
+    match = QUOTA.fullmatch(text)
+    if match is None:
+        return Diagnostic(
+            "R1304", f"`{text}` is no quota", helps=("write for example `code=20%..35%` or `code=..0.35`",)
+        )
+    name, low, percent, high, other = match.groups()
+    if name not in names:
+        return Diagnostic("R1304", f"`{text}` is of no known domain", helps=did_you_mean(name, names))
+    try:
+        least = float(low or 0) / (100 if percent else 1)
+        most = float(high) / (100 if other else 1) if high else 1.0
+    except ValueError:
+        return Diagnostic("R1304", f"`{text}` is no quota: its bounds are no numbers")
+    if not 0 <= least <= most <= 1:
+        return Diagnostic("R1304", f"`{text}` is no quota: shares rise from 0 to 1")
+    return names.index(name), least, most
+
+
+def labels(path: Path, problem: Problem) -> tuple[Array, Array]:
+    """Mixtures (n, m) that were tried, and what each gained (n,): a table with a column a domain and `gain`.
+
+    Raises:
+        Failure: other columns, or what is no number.
+    """
+    found = tables.matrix(path)
+    values = found.ordered((*problem.domains, "gain"))
+    if not np.isfinite(values).all():
+        raise Failure(Diagnostic("R1302", f"`{path}`: a value is missing or no number"))
+    return values[:, :-1], values[:, -1]
+
+
+def weighted(problem: Problem, alpha: float, beta: float, gamma: float) -> Problem:
+    """With the weights of the objective's terms.
+
+    Raises:
+        Failure: one is negative, or all are zero.
+    """
+    values = (alpha, beta, gamma)
+    if not all(0 <= value < np.inf for value in values) or not any(values):
+        raise Failure(Diagnostic("R1304", "--alpha, --beta and --gamma are at least 0, and not all 0"))
+    return replace(problem, alpha=alpha, beta=beta, gamma=gamma)

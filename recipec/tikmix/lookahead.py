@@ -1,0 +1,106 @@
+"""Labels of TiKMiX-M by look-ahead training: each mixture trained on for a few steps from the checkpoint, and what targets gain.
+
+Influence at a fixed checkpoint is linear in the mixture, so that a model of it can only repeat it; a few steps of real training
+know more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recipec import proxies
+from recipec.database.tables import Array
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import model
+from recipec.ir.expressions import Frozen
+from recipec.places import digests, local
+
+if TYPE_CHECKING:
+    from recipec.execution.run import Run
+
+SEED = 1
+"""Of every look-ahead: the documents that mixtures have in common come in the same order."""
+
+
+class Ahead(Frozen):
+    """How far is looked: `tokens` of training for each mixture, in steps of `batch` sequences of `length` at a constant
+    `rate`."""
+
+    checkpoint: str
+    tokens: int
+    length: int
+    rate: float
+    batch: int = 8
+
+
+def labels(
+    run: Run, ahead: Ahead, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array, *, now: bool
+) -> tuple[Array, Array] | None:
+    """The mixtures (n, m) whose training came to an end, and the loss in nats a token that all targets together lost by it
+    (n,), larger is better; None where some are not trained yet and it is not to be done now.
+
+    Raises:
+        Failure: the checkpoint's tokenizer leaves a target nothing, or too many trainings diverged.
+    """
+    proxy = proxies.Proxy(
+        start=ahead.checkpoint, tokens=ahead.tokens, context=ahead.length, batch=ahead.batch, rate=ahead.rate
+    )
+    place = _place(run, proxy, targets, domains, mixtures)
+    if not place.is_file():
+        if not now:
+            return None
+        run.read()
+        run.score(models=False)
+        local.write_text(place, Labels(gains=_trained(run, proxy, targets, domains, mixtures)).model_dump_json())
+    gains = np.array([np.nan if one is None else one for one in Labels.model_validate_json(place.read_bytes()).gains])
+    ended = np.isfinite(gains)
+    if ended.sum() < len(gains) / 2:
+        message = f"{int((~ended).sum()):,} of {len(gains):,} look-ahead trainings diverged"
+        raise Failure(Diagnostic("R1306", message, helps=("a smaller `rate`",)))
+    return mixtures[ended], gains[ended]
+
+
+class Labels(Frozen):
+    """What is kept of the look-ahead of all mixtures; None for those that diverged."""
+
+    gains: tuple[float | None, ...]
+
+
+def _place(
+    run: Run, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
+) -> Path:
+    key = {
+        "corpus": proxies.folder_of(run, proxy, targets).name,
+        "proxy": proxy.model_dump(mode="json", exclude={"start"}),
+        "domains": list(domains),
+        "mixtures": np.round(mixtures, 12).tolist(),
+        "seed": SEED,
+    }
+    return run.store.root / "measured" / f"{digests.sha256_text(digests.canonical_json(key))[:32]}-labels.json"
+
+
+def _trained(
+    run: Run, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
+) -> tuple[float | None, ...]:
+    corpus = proxies.prepare(run, proxy, targets)
+    trainings = []
+    folder = corpus.folder / "mixtures"
+    folder.mkdir(exist_ok=True)
+    for number, weights in enumerate(mixtures.tolist()):
+        copies = proxies.copies_for(corpus, dict(zip(domains, weights, strict=True)), proxy.tokens, SEED)
+        path = folder / f"{number}.npy"
+        with local.replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, copies)
+        trainings.append(proxies.Training(name=f"mixture {number + 1}", seed=SEED, copies=str(path)))
+    found = proxies.train(run, corpus, proxy, trainings)
+    return tuple(_gain(one) for one in found)
+
+
+def _gain(record: proxies.Record) -> float | None:
+    if record.diverged is not None or record.losses.keys() != record.start.keys():
+        return None
+    return sum(record.start[name] - record.losses[name] for name in sorted(record.losses))

@@ -1,0 +1,196 @@
+"""One measurement: its texts, the job of the process that runs models, and the table as it is kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.inputs import shards
+from recipec.ir import model
+from recipec.ir.expressions import Frozen
+from recipec.models import cache
+from recipec.models.job import Measure
+from recipec.places import digests, local
+from recipec.scoring.by_model import Scorer
+from recipec.tikmix import sample
+
+if TYPE_CHECKING:
+    from recipec.execution.run import Run
+
+MEASURED_VERSION = 3
+
+PARTS = 1000
+"""Of the work, that the process reports."""
+
+
+class Options(Frozen):
+    """How influence is measured.
+
+    Attributes:
+        checkpoint: a model's folder or name.
+        targets: names of the recipe's targets that are the tasks; () for all.
+        tokens: of each domain's sample, in sequences of `length`.
+    """
+
+    checkpoint: str
+    targets: tuple[str, ...] = ()
+    curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = "ekfac"
+    layers: Literal["mlp", "all"] = "mlp"
+    tokens: int = 32_768
+    length: int = 256
+    shards: int = 4
+    memory: int = 2_000_000_000
+
+
+class Measured(Frozen):
+    """Influence as it was measured.
+
+    Attributes:
+        shards: (R, n, m) S of each part of the domains' samples; S is their mean. Larger helps more.
+        pool: (m,) tokens of each domain in the pool, as the recipe counts them.
+        task_tokens, domain_tokens: what was measured on, by the checkpoint's tokenizer; `ratio`: how many tokens it makes of
+            one that the recipe counts.
+    """
+
+    version: Literal[1] = 1
+    options: Options
+    tasks: tuple[str, ...]
+    domains: tuple[str, ...]
+    shards: tuple[tuple[tuple[float, ...], ...], ...]
+    pool: tuple[int, ...]
+    task_tokens: tuple[int, ...]
+    domain_tokens: tuple[int, ...]
+    ratio: float = 1.0
+
+
+def stored(run: Run, options: Options) -> Measured | None:
+    """What was measured before on the same pool and targets, at the same checkpoint; nothing is read for it but files'
+    identities.
+
+    Raises:
+        Failure: the recipe has no (such) target, or the checkpoint cannot be read.
+    """
+    place = _place(run, options)
+    return Measured.model_validate_json(place.read_bytes()) if place.is_file() else None
+
+
+def measure(run: Run, scorer: Scorer, options: Options) -> Measured:
+    """The influence of every domain of the pool on the targets; from the state folder where it was measured before.
+
+    Raises:
+        Failure: the recipe has no (such) target or domain, the checkpoint cannot be read, or a domain has too little text.
+    """
+    place = _place(run, options)
+    if place.is_file():
+        return Measured.model_validate_json(place.read_bytes())
+    chosen = _targets(run, options)
+    checkpoint = cache.find(options.checkpoint, run.folder)
+    pool = sample.domains(run)
+    if len(pool) < 2:
+        raise Failure(Diagnostic("R1308", f"the pool has {len(pool)} domains, and weights need at least two"))
+    texts = run.store.root / "tmp" / "influence.parquet"
+    sample.write(run, chosen, list(pool), options.tokens, texts)
+    # What is measured is its texts: other filters that leave the same sample cost nothing.
+    key = {**_settings(run, options, checkpoint.digest), "texts": digests.sha256_file(texts)}
+    folder = run.store.root / "influence" / _name(key)
+    out = folder / "measured.json"
+    if not out.is_file():
+        names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(pool)}
+        _run(run, scorer, options, names, str(checkpoint.folder), str(texts), folder)
+    texts.unlink(missing_ok=True)
+    value = json.loads(out.read_text(encoding="utf-8"))
+    found = Measured(
+        options=options,
+        tasks=tuple(target.name for target in chosen),
+        domains=tuple(pool),
+        shards=value["influence"],
+        pool=tuple(pool.values()),
+        task_tokens=value["task_tokens"],
+        domain_tokens=value["domain_tokens"],
+        ratio=value["ratio"],
+    )
+    local.write_text(place, found.model_dump_json() + "\n")
+    return found
+
+
+def _targets(run: Run, options: Options) -> list[model.Target]:
+    known = {target.name: target for target in run.recipe.targets}
+    problems = [
+        Diagnostic("R1308", f"the recipe has no target `{name}`", helps=did_you_mean(name, known))
+        for name in options.targets
+        if name not in known
+    ]
+    if not known:
+        problems.append(Diagnostic("R1308", "the recipe has no target, and influence is on targets"))
+    if problems:
+        raise Failure(*problems)
+    return [known[name] for name in options.targets or known]
+
+
+def _place(run: Run, options: Options) -> Path:
+    """Where a measurement of this pool is kept: by the identities of everything that it is made from."""
+    chosen = _targets(run, options)
+    checkpoint = cache.find(options.checkpoint, run.folder)
+    files = [digests.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)]
+    key = {
+        **_settings(run, options, checkpoint.digest),
+        "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
+        "files": files,
+        "pool": [[shard.sha256, run.ids[position], own] for shard, position, own in run.pool_ends()],
+    }
+    return run.store.root / "measured" / f"{_name(key)}.json"
+
+
+def _settings(run: Run, options: Options, checkpoint: str) -> dict[str, Any]:
+    return {
+        "version": MEASURED_VERSION,
+        "checkpoint": checkpoint,
+        "options": options.model_dump(mode="json", exclude={"checkpoint", "targets", "memory"}),
+        "seed": run.recipe.seed,
+    }
+
+
+def _name(key: dict[str, Any]) -> str:
+    return digests.sha256_text(digests.canonical_json(key))[:32]
+
+
+def _run(
+    run: Run,
+    scorer: Scorer,
+    options: Options,
+    names: dict[str, tuple[str, ...]],
+    checkpoint: str,
+    texts: str,
+    place: Path,
+) -> None:
+    groups = place / "groups"
+    groups.mkdir(parents=True, exist_ok=True)
+    job = Measure(
+        model=checkpoint,
+        tasks=names["tasks"],
+        domains=names["domains"],
+        texts=texts,
+        curvature=options.curvature,
+        layers=options.layers,
+        tokens=options.tokens,
+        length=options.length,
+        shards=options.shards,
+        memory=options.memory,
+        seed=run.recipe.seed,
+        folder=str(groups),
+        out=str(place / "measured.json"),
+        device=scorer.device,
+        threads=scorer.threads,
+    )
+    seen = 0
+
+    def count(parts: int) -> None:
+        nonlocal seen
+        seen += parts
+        run.progress(f"measure influence at {options.checkpoint}", seen, PARTS, "parts")
+
+    scorer.client.run(job, count)
+    shutil.rmtree(groups)

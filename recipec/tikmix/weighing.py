@@ -1,0 +1,141 @@
+"""From a measurement and a recipe to TiKMiX's problem: the prior, and the bounds that quotas and repetition limits set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from recipec.database.tables import Array
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.ir import model
+from recipec.proxies import regression
+from recipec.selection.projection import Node, shared_out
+from recipec.tikmix.measurement import Measured
+from recipec.tikmix.problem import Problem
+from recipec.tikmix.solver import solve
+
+STABLE = 0.5
+"""Mean rank correlation between parts of the sample, below which a task's order of domains is noise."""
+
+
+def problem(
+    measured: Measured, recipe: model.Recipe, *, within: bool = False, drawn: Mapping[str, float] | None = None
+) -> Problem:
+    """The problem of a recipe. The prior is its own mixture where that is written out, else the pool's tokens.
+
+    Args:
+        within: the prior is what quotas and repetition limits make of that, the nearest within them.
+        drawn: tokens of each domain that earlier phases draw of what repetition limits allow.
+
+    Raises:
+        Failure: its mixture has other domains than the pool.
+    """
+    pool = np.array(measured.pool, float)
+    prior = pool / pool.sum()
+    if recipe.mixture.kind == "explicit":
+        prior = _explicit(measured, recipe)
+    low, high = _bounds(measured, recipe, drawn or {})
+    if within and low.sum() <= 1 <= high.sum():
+        nodes = [Node(low[j], high[j], j, prior[j]) for j in range(len(prior))]
+        prior = np.array(list(shared_out(nodes, 1.0).values()))
+    influence = np.array(measured.shards).mean(axis=0)
+    return Problem(measured.tasks, measured.domains, influence, prior, low, high)
+
+
+def _explicit(measured: Measured, recipe: model.Recipe) -> Array:
+    weights = dict(recipe.mixture.weights)
+    unknown = [name for name in weights if name not in measured.domains]
+    if unknown:
+        raise Failure(
+            *(
+                Diagnostic(
+                    "R1301",
+                    f"the mixture has the domain `{name}`, and the pool has not",
+                    recipe.mixture.origin.span if recipe.mixture.origin else None,
+                    helps=did_you_mean(name, measured.domains),
+                )
+                for name in unknown
+            )
+        )
+    return np.array([weights.get(name, 0.0) for name in measured.domains])
+
+
+def _bounds(measured: Measured, recipe: model.Recipe, drawn: Mapping[str, float]) -> tuple[Array, Array]:
+    """Quotas of whole domains as shares, and what repetition limits leave of a budget."""
+    budget = recipe.budget.tokens if recipe.budget is not None else None
+    low, high = np.zeros(len(measured.domains)), np.ones(len(measured.domains))
+    for j, name in enumerate(measured.domains):
+        for quota in recipe.quotas:
+            if quota.domain == name and not quota.conditions:
+                low[j] = max(low[j], _share(quota.least, budget, 0.0))
+                high[j] = min(high[j], _share(quota.most, budget, 1.0))
+        own = [limit for limit in recipe.repeats if limit.domain == name and limit.most is not None]
+        limits = own or [limit for limit in recipe.repeats if limit.domain is None and limit.most is not None]
+        if budget and limits:
+            left = measured.pool[j] * min(one.most or 0 for one in limits) - drawn.get(name, 0.0)
+            high[j] = min(high[j], max(low[j], left / budget))
+    return low, high
+
+
+def _share(amount: model.Amount | None, budget: float | None, otherwise: float) -> float:
+    if amount is None:
+        return otherwise
+    if amount.kind == "share":
+        return float(amount.value)
+    return min(1.0, amount.value / budget) if budget else otherwise
+
+
+def errors(measured: Measured, whole: Problem) -> tuple[Array, Array]:
+    """Standard errors of S (n, m), from its parts, and of the weights (m,), from leaving each part out (jackknife)."""
+    parts = np.array(measured.shards)
+    count = len(parts)
+    if count < 2:
+        return np.zeros(parts.shape[1:]), np.zeros(parts.shape[2])
+    left = [(parts.sum(axis=0) - part) / (count - 1) for part in parts]
+
+    weights = np.array([solve(replace(whole, influence=one)).weights for one in left])
+    spread = ((weights - weights.mean(axis=0)) ** 2).sum(axis=0)
+    return parts.std(axis=0, ddof=1) / np.sqrt(count), np.sqrt(spread * (count - 1) / count)
+
+
+def stability(measured: Measured) -> tuple[float, ...]:
+    """Of each task the mean rank correlation between parts of the sample: near 1 where the order of domains is sure."""
+    parts = np.array(measured.shards)
+    pairs: list[tuple[int, int]] = [(a, b) for a in range(len(parts)) for b in range(a)]
+    if not pairs:
+        return tuple(1.0 for _ in measured.tasks)
+    found = [[regression.spearman(parts[a, i], parts[b, i]) for a, b in pairs] for i in range(parts.shape[1])]
+    return tuple(float(np.mean(one)) for one in found)
+
+
+def noise(measured: Measured) -> tuple[str, ...]:
+    """The tasks for which the order of domains is within noise, in words."""
+    return tuple(
+        f"the order of domains for `{task}` is within noise: parts of the sample agree by {value:.2f} only"
+        for task, value in zip(measured.tasks, stability(measured), strict=True)
+        if value < STABLE
+    )
+
+
+SAME_TOKENS = 0.05
+"""How far the checkpoint's tokens may be from the recipe's before it is said."""
+
+
+def recounted(measured: Measured) -> tuple[str, ...]:
+    """A tokenizer that counts otherwise than the recipe, in words: its quotas and budget are in the recipe's tokens."""
+    if abs(measured.ratio - 1) <= SAME_TOKENS:
+        return ()
+    where = f"`{measured.options.checkpoint}`"
+    return (f"the tokenizer of {where} makes {measured.ratio:.2f} tokens of one that the recipe counts",)
+
+
+def thin(measured: Measured) -> tuple[str, ...]:
+    """The domains that had less text than was asked for, in words."""
+    asked = measured.options.tokens // measured.options.length * measured.options.length
+    return tuple(
+        f"domain `{name}` has only {tokens:,} of {asked:,} tokens for its sample"
+        for name, tokens in zip(measured.domains, measured.domain_tokens, strict=True)
+        if tokens < asked
+    )
