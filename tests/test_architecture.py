@@ -11,10 +11,33 @@ import pytest
 
 from tests.conftest import REPOSITORY, Run
 
-ORDER = (
-    "source diagnostics progress resources ir syntax spec semantics places database laws models inputs scoring selection "
-    "dataset planning execution proxies tikmix search audit quickstart pipeline cli"
-).split()
+ORDER = [
+    "source",
+    "diagnostics",
+    "progress",
+    "resources",
+    "ir",
+    "syntax",
+    "spec",
+    "semantics",
+    "places",
+    "database",
+    "laws",
+    "models",
+    "inputs",
+    "scoring",
+    "selection",
+    "dataset",
+    "planning",
+    "execution",
+    "proxies",
+    "tikmix",
+    "search",
+    "audit",
+    "quickstart",
+    "pipeline",
+    "cli",
+]
 """Each package may import those before it."""
 
 EXTENSIONS = {"criteria", "formats", "mixers", "forms"}
