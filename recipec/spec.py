@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from pydantic import BaseModel
 from recipec.ir.expressions import Type
 from recipec.ir.passes import Wanted
 
-Kind = Literal["criteria", "formats", "mixers", "laws"]
+Kind = Literal["criteria", "formats", "mixers", "laws", "engines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,27 @@ class Format:
     longest_line: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs the tasks of a plan's steps.
+
+    Attributes:
+        name: the word, equal to the module's name.
+        summary: one sentence.
+        open: from an `execution.tasks.Workplace` to a context manager that gives an `execution.tasks.Runner`.
+    """
+
+    name: str
+    summary: str
+    open: Callable[[Any], AbstractContextManager[Any]]
+
+
 PACKAGES = {
     "criteria": "recipec.criteria",
     "formats": "recipec.formats",
     "mixers": "recipec.mixers",
     "laws": "recipec.laws.forms",
+    "engines": "recipec.engines",
 }
 """Where the extensions of each kind lie."""
 

@@ -21,7 +21,7 @@ from recipec.planning.scheduler import source_of
 from recipec.scoring.by_model import Scorer, wanted
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 Array = np.ndarray[Any, Any]
 
@@ -107,26 +107,26 @@ class _Case:
     held: list[str]
 
 
-def probe(run: Run, scorer: Scorer, documents: int, deactivate: bool = False) -> Probe:
+def probe(pool: Pool, documents: int, deactivate: bool = False) -> Probe:
     """Probes every target that a criterion of the recipe scores by neurons, against a keyed sample of the pool.
 
     Raises:
         Failure: the recipe has no such criterion, or a target cannot serve.
     """
-    cases = list(_cases(run))
+    cases = list(_cases(pool))
     if not cases:
         helps = ("`criterion fit = nag(target: T)` scores by the neurons of a target",)
         raise Failure(
             Diagnostic("R1108", "the recipe scores by no target's neurons, so there is nothing to probe", helps=helps)
         )
-    pool = _pool(run, documents)
-    run.progress("probe", 0, len(cases), "targets")
+    texts = _pool(pool, documents)
+    pool.progress("probe", 0, len(cases), "targets")
     reports, profiles = [], {}
     for number, case in enumerate(cases):
-        report, profile = _report(scorer, case, pool, deactivate)
+        report, profile = _report(pool.scorer, case, texts, deactivate)
         reports.append(report)
         profiles[case.criterion] = profile
-        run.progress("probe", number + 1, len(cases), "targets")
+        pool.progress("probe", number + 1, len(cases), "targets")
     names = sorted(profiles)
     overlaps = tuple(
         (a, b, measures.overlap(profiles[a], profiles[b]))
@@ -134,49 +134,49 @@ def probe(run: Run, scorer: Scorer, documents: int, deactivate: bool = False) ->
         for b in names[number + 1 :]
         if profiles[a].shape[0] == profiles[b].shape[0]
     )
-    return Probe(targets=tuple(reports), overlaps=overlaps, pool=len(pool))
+    return Probe(targets=tuple(reports), overlaps=overlaps, pool=len(texts))
 
 
-def _cases(run: Run) -> list[_Case]:
-    calls = {call.name: call for call in run.recipe.scores if spec.find("criteria", call.function).parts is not None}
+def _cases(pool: Pool) -> list[_Case]:
+    calls = {call.name: call for call in pool.recipe.scores if spec.find("criteria", call.function).parts is not None}
     found = []
-    for criterion in run.recipe.criteria:
+    for criterion in pool.recipe.criteria:
         name = getattr(criterion.values[0], "name", None) if criterion.values else None
         call = calls.get(name or "")
         if call is None:
             continue
-        target = next(target for target in run.recipe.targets if target.name == call.params["target"])
+        target = next(target for target in pool.recipe.targets if target.name == call.params["target"])
         one = wanted(call)
         assert one is not None
-        found.append(_Case(criterion.name, call, target, one, *targets.texts(target, run.folder)))
+        found.append(_Case(criterion.name, call, target, one, *targets.texts(target, pool.folder)))
     return found
 
 
-def _pool(run: Run, documents: int) -> list[tuple[str, str]]:
+def _pool(pool: Pool, documents: int) -> list[tuple[str, str]]:
     """Names and texts of documents that pass the filters before any model runs, by a keyed hash of their ids."""
-    first = {source_of(run.plan, p).source.name: p for p in reversed(range(len(run.plan.ops))) if run.is_by_model(p)}
+    first = {source_of(pool.plan, p).source.name: p for p in reversed(range(len(pool.plan.ops))) if pool.is_by_model(p)}
     found: list[tuple[int, str, str, str, int]] = []
     for name, position in sorted(first.items()):
-        for shard in (shard for shard in run.shards if shard.source == name):
-            key = f"md5_number_lower({literal(f'probe{chr(31)}{run.recipe.seed}{chr(31)}{name}{chr(31)}')} || doc_id)"
-            rows = run.connection.execute(
-                f"SELECT {key} AS key, doc_id, row FROM {run.before(position, shard)} "
+        for shard in (shard for shard in pool.shards if shard.source == name):
+            key = f"md5_number_lower({literal(f'probe{chr(31)}{pool.recipe.seed}{chr(31)}{name}{chr(31)}')} || doc_id)"
+            rows = pool.connection.execute(
+                f"SELECT {key} AS key, doc_id, row FROM {pool.before(position, shard)} "
                 f"WHERE bad IS NULL AND rejected_by IS NULL ORDER BY key LIMIT {documents}"
             ).fetchall()
             found += [(key, doc_id, name, shard.path, row) for key, doc_id, row in rows]
             found = sorted(found)[:documents]
-    return _with_texts(run, found)
+    return _with_texts(pool, found)
 
 
-def _with_texts(run: Run, found: Sequence[tuple[int, str, str, str, int]]) -> list[tuple[str, str]]:
+def _with_texts(pool: Pool, found: Sequence[tuple[int, str, str, str, int]]) -> list[tuple[str, str]]:
     result = []
-    for shard in run.shards:
+    for shard in pool.shards:
         mine = {row: doc_id for _, doc_id, name, path, row in found if (name, path) == (shard.source, shard.path)}
         if not mine:
             continue
-        source = next(source for source in run.recipe.sources if source.name == shard.source)
-        scan = shards.scan(shard, run.folder, [source.text])
-        rows = run.connection.execute(
+        source = next(source for source in pool.recipe.sources if source.name == shard.source)
+        scan = shards.scan(shard, pool.folder, [source.text])
+        rows = pool.connection.execute(
             f"SELECT __row, {ident(source.text)} FROM {scan} WHERE __row IN (SELECT unnest($1))", [sorted(mine)]
         ).fetchall()
         result += [(mine[row], text) for row, text in rows if text]

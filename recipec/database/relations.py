@@ -6,14 +6,12 @@ doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, outputs of Readâ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
 from recipec.ir import logical
-from recipec.ir.execution import Shard
-from recipec.ir.expressions import Type
+from recipec.ir.task import Documents, Scored
 
 SEPARATOR = "\x1f"
 
@@ -21,47 +19,35 @@ ESTIMATE = "estimate"
 """Keeps the hash that chooses an estimate's documents apart from the one that draws them: they must be independent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The stored values of one score: a file a shard, in the order of the shards; of a cascade with `exact`."""
-
-    name: str
-    type: Type
-    files: tuple[Path, ...]
-    cascade: bool = False
-
-
 def exactness(score: str) -> str:
     """The column that says of a cascaded score whether it is exact."""
     return f"{score} exact"
 
 
-def documents(
-    read: logical.Read,
-    shards: Sequence[Shard],
-    files: Sequence[Path],
-    links: Sequence[Scored | logical.Filter],
-    *,
-    seed: int,
-    share: float | None = None,
-) -> str:
-    """A table expression of all documents of some shards after `links`.
+def documents(found: Documents, root: Path) -> str:
+    """A table expression of documents.
 
     Args:
-        files: the results of `read`, in the order of `shards`.
-        share: keep only this share of the documents, chosen by a keyed hash of their ids, for an estimate.
+        root: the state folder in which their results are.
     """
-    scores = [link for link in links if isinstance(link, Scored)]
-    predicates = [predicate for link in links if isinstance(link, logical.Filter) for predicate in link.predicates]
-    joined = _joined(read, shards, files, scores)
-    if share is not None:
-        joined = f"(SELECT * FROM {joined} WHERE {_chosen(read.source.name, seed, share)})"
+    scores = [link for link in found.links if isinstance(link, Scored)]
+    predicates = [
+        predicate for link in found.links if isinstance(link, logical.Filter) for predicate in link.predicates
+    ]
+    joined = _joined(found, scores, root)
+    if found.share is not None:
+        joined = f"(SELECT * FROM {joined} WHERE {_chosen(found.read.source.name, found.seed, found.share)})"
     return _filtered(joined, predicates) if predicates else joined
 
 
-def _joined(read: logical.Read, shards: Sequence[Shard], files: Sequence[Path], scores: Sequence[Scored]) -> str:
+def survivors(found: Documents, root: Path) -> str:
+    """A table expression of the `row`s that are readable and pass every clause so far."""
+    return f"(SELECT row FROM {documents(found, root)} WHERE bad IS NULL AND rejected_by IS NULL)"
+
+
+def _joined(found: Documents, scores: Sequence[Scored], root: Path) -> str:
     """The read documents with their scores, `null` where a document was not scored."""
-    paths = ", ".join(literal(shard.path) for shard in shards)
+    paths = ", ".join(literal(shard.path) for shard in found.shards)
     fixed = (
         "doc_id",
         "row",
@@ -70,24 +56,24 @@ def _joined(read: logical.Read, shards: Sequence[Shard], files: Sequence[Path], 
         "bad",
         "rejected_by",
         "evidence",
-        *(output.name for output in read.outputs),
+        *(output.name for output in found.read.outputs),
     )
     values = [f"r.{ident(name)}" for name in fixed]
-    values.append(f"([{paths}])[CAST(r.file_index AS BIGINT) + 1] AS shard" if shards else "'' AS shard")
+    values.append(f"([{paths}])[CAST(r.file_index AS BIGINT) + 1] AS shard" if found.shards else "'' AS shard")
     joins = []
     for number, score in enumerate(scores):
         values.append(f"s{number}.value AS {ident(score.name)}")
         if score.cascade:
             values.append(f"s{number}.exact AS {ident(exactness(score.name))}")
         joins.append(
-            f"LEFT JOIN {_files(score.files)} AS s{number} "
+            f"LEFT JOIN {_files(score.files, root)} AS s{number} "
             f"ON s{number}.row = r.row AND s{number}.file_index = r.file_index"
         )
-    return f"(SELECT {', '.join(values)} FROM {_files(files)} AS r {' '.join(joins)})"
+    return f"(SELECT {', '.join(values)} FROM {_files(found.files, root)} AS r {' '.join(joins)})"
 
 
-def _files(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(literal(str(file)) for file in files)}], hive_partitioning = false)"
+def _files(files: Sequence[str], root: Path) -> str:
+    return f"read_parquet([{', '.join(literal(str(root / file)) for file in files)}], hive_partitioning = false)"
 
 
 def _chosen(source: str, seed: int, share: float) -> str:

@@ -9,15 +9,16 @@ of what exact scores would select, the share that the cascade selects. Where the
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipec.database.sql import ident, literal
 from recipec.execution import trial
+from recipec.execution.pool import Pool
 from recipec.execution.trial import Trial, edge_of
 from recipec.inputs import shards
 from recipec.ir import logical
@@ -27,11 +28,9 @@ from recipec.models import cache
 from recipec.models.job import Fit, Predict
 from recipec.places import digests, local
 from recipec.planning.scheduler import source_of
+from recipec.progress import counted
 from recipec.scoring.by_model import Scorer, cascade_of, wanted
 from recipec.selection import ranking
-
-if TYPE_CHECKING:
-    from recipec.execution.run import Run
 
 Array = np.ndarray[Any, Any]
 
@@ -62,57 +61,58 @@ class Cascades:
         names: of their calls, sorted.
     """
 
-    run: Run
+    pool: Pool
     scorer: Scorer
     positions: list[int]
     names: list[str]
 
     @classmethod
-    def of(cls, run: Run) -> Cascades | None:
+    def of(cls, pool: Pool) -> Cascades | None:
         """The cascades of a run; None where it has none, or is an estimate, whose few documents are all scored."""
-        positions = [p for p, op in enumerate(run.plan.ops) if isinstance(op, logical.Score) and cascade_of(op.call)]
-        if not positions or run.sampling is not None or run.scorer is None:
+        positions = [p for p, op in enumerate(pool.plan.ops) if isinstance(op, logical.Score) and cascade_of(op.call)]
+        if not positions or pool.sampling is not None:
             return None
-        return cls(run, run.scorer, positions, sorted({op.call.name for op in run.scores(positions)}))
+        return cls(pool, pool.scorer, positions, sorted({op.call.name for op in pool.scores(positions)}))
 
     @property
     def recall(self) -> float:
         """The largest share that any of the calls asks for."""
-        return max(cascade_of(op.call) or 0.0 for op in self.run.scores(self.positions))
+        return max(cascade_of(op.call) or 0.0 for op in self.pool.scores(self.positions))
 
     def missing(self) -> bool:
         """Whether a shard has no result yet."""
-        return any(
-            self.run.store.missing(self.run.ids[p], self.run.shards_of(source_of(self.run.plan, p)))
-            for p in self.positions
-        )
+        return any(self.pool.store.missing(self.pool.ids[p], self.pool.shards_of(p)) for p in self.positions)
 
     def report(self) -> Cascade:
         """What the cascade came to, or before it ran what is known of it."""
         if self.missing():
-            pool = sum(self.run.count(mine[0], shard) for shard in self.run.shards if (mine := self._mine(shard)))
-            return self._report(pool, sample_of(pool, self.recall))
-        return Cascade.model_validate(self.run.store.facts(self.run.ids[self.positions[0]]))
+            whole = sum(self.pool.count(mine[0], shard) for shard in self.pool.shards if (mine := self._mine(shard)))
+            return self._report(whole, sample_of(whole, self.recall))
+        return Cascade.model_validate(self.pool.store.facts(self.pool.ids[self.positions[0]]))
 
-    def score(self) -> None:
-        """Writes the results of all cascaded scores, with `exact BOOLEAN` beside each value."""
-        pool, sample = self._choose()
-        places = [(shard, self._mine(shard)) for shard in self.run.shards]
+    def score(self, ranked: Callable[[Pool], str]) -> None:
+        """Writes the results of all cascaded scores, with `exact BOOLEAN` beside each value.
+
+        Args:
+            ranked: gathers and ranks the documents of another pool; the table expression of all candidates with `rank`.
+        """
+        whole, sample = self._choose()
+        places = [(shard, self._mine(shard)) for shard in self.pool.shards]
         places = [(shard, mine) for shard, mine in places if mine]
-        if sample >= trial.WORTH * pool:
-            self._everything(places, pool, sample)
+        if sample >= trial.WORTH * whole:
+            self._everything(places, whole, sample)
             return
         self._score_exactly(places, "cascade_sample", "scored_sample", sample)
         with self._drafts() as draft:
-            self._predict(places, draft, pool)
-            ranked = self._ranked(draft, pool)
-            band, report = Trial(self.run, self.names, self.recall).tried(ranked, pool, sample)
+            self._predict(places, draft, whole)
+            candidates = ranked(draft)
+            band, report = Trial(self.pool, self.names, self.recall).tried(candidates, whole, sample)
             if band is None:
-                self._everything(places, pool, sample, report)
+                self._everything(places, whole, sample, report)
                 return
             self._sql(
-                f"CREATE OR REPLACE TEMP TABLE cascade_band AS SELECT source, shard, row FROM {ranked} "
-                f"WHERE {ranking.POOL} AND abs(rank - {edge_of(self.run)}) <= {literal(band)} "
+                f"CREATE OR REPLACE TEMP TABLE cascade_band AS SELECT source, shard, row FROM {candidates} "
+                f"WHERE {ranking.POOL} AND abs(rank - {edge_of(self.pool)}) <= {literal(band)} "
                 f"UNION SELECT source, shard, row FROM cascade_sample"
             )
             count = self._count("cascade_band")
@@ -123,58 +123,58 @@ class Cascades:
     def _choose(self) -> tuple[int, int]:
         """Makes `cascade_pool` and `cascade_sample` (source, shard, row, key); returns their sizes."""
         parts = []
-        for shard in self.run.shards:
+        for shard in self.pool.shards:
             mine = self._mine(shard)
             if mine:
-                seed = literal(f"cascade\x1f{self.run.recipe.seed}\x1f{shard.source}\x1f")
+                seed = literal(f"cascade\x1f{self.pool.recipe.seed}\x1f{shard.source}\x1f")
                 parts.append(
                     f"SELECT {literal(shard.source)} AS source, {literal(shard.path)} AS shard, row, "
-                    f"md5_number_lower({seed} || doc_id) AS key FROM {self.run.before(mine[0], shard)} "
+                    f"md5_number_lower({seed} || doc_id) AS key FROM {self.pool.before(mine[0], shard)} "
                     f"WHERE bad IS NULL AND rejected_by IS NULL"
                 )
         empty = "SELECT '' AS source, '' AS shard, 0 :: BIGINT AS row, 0 :: UBIGINT AS key WHERE false"
         self._sql(f"CREATE OR REPLACE TEMP TABLE cascade_pool AS {' UNION ALL '.join(parts) or empty}")
-        pool = self._count("cascade_pool")
-        size = sample_of(pool, self.recall)
+        whole = self._count("cascade_pool")
+        size = sample_of(whole, self.recall)
         self._sql(
             f"CREATE OR REPLACE TEMP TABLE cascade_sample AS SELECT *, row_number() OVER (ORDER BY key, source, shard, row) "
             f"AS place FROM cascade_pool ORDER BY key, source, shard, row LIMIT {size}"
         )
-        return pool, size
+        return whole, size
 
-    def _report(self, pool: int, sample: int) -> Cascade:
-        return Cascade(calls=tuple(self.names), asked=self.recall, pool=pool, sample=sample)
+    def _report(self, whole: int, sample: int) -> Cascade:
+        return Cascade(calls=tuple(self.names), asked=self.recall, pool=whole, sample=sample)
 
     def _mine(self, shard: Shard) -> list[int]:
         """The cascaded scores of a shard's source, in the order of `names`."""
-        mine = [p for p in self.positions if source_of(self.run.plan, p).source.name == shard.source]
-        return sorted(mine, key=lambda p: self.names.index(self.run.scores([p])[0].call.name))
+        mine = [p for p in self.positions if source_of(self.pool.plan, p).source.name == shard.source]
+        return sorted(mine, key=lambda p: self.names.index(self.pool.scores([p])[0].call.name))
 
     def _score_exactly(self, places: Sequence[tuple[Shard, list[int]]], documents: str, table: str, total: int) -> None:
         """Makes `table` (source, shard, row, score_<n>) of documents that the model sees; null where it gives nothing."""
         columns = ", ".join(f"score_{n} DOUBLE" for n in range(len(self.names)))
         self._sql(f"CREATE OR REPLACE TEMP TABLE {table} (source VARCHAR, shard VARCHAR, row BIGINT, {columns})")
-        progress, done = self.run.counted("score a cascade's documents", total)
+        progress, done = counted(self.pool.progress, "score a cascade's documents", total)
         for shard, mine in places:
             rows = self._rows(documents, shard)
-            found, values = self.scorer.values(self.run.scores(mine), shard, rows, done)
+            found, values = self.scorer.values(self.pool.scores(mine), shard, rows, done)
             names = ", ".join(f"unnest(${n + 2} :: DOUBLE[]) AS v{n}" for n in range(len(mine)))
             known = ", ".join(f"CASE WHEN NOT isnan(v{n}) THEN v{n} END" for n in range(len(mine)))
-            self.run.connection.execute(
+            self.pool.connection.execute(
                 f"INSERT INTO {table} SELECT {literal(shard.source)}, {literal(shard.path)}, row, {known} "
                 f"FROM (SELECT unnest($1 :: BIGINT[]) AS row, {names})",
                 [found, *values],
             )
         progress()
 
-    def _predict(self, places: Sequence[tuple[Shard, list[int]]], draft: Run, pool: int) -> None:
+    def _predict(self, places: Sequence[tuple[Shard, list[int]]], draft: Pool, whole: int) -> None:
         """Fits on the sample; writes drafts of all scores, predicted ones: those of the sample by fits without it, so that
         what is found out on the sample holds for the rest."""
         folder = self.scorer.root / "tmp"
         self._write_sample(places, folder / "sample.parquet")
-        one = wanted(self.run.scores(self.positions)[0].call)
+        one = wanted(self.pool.scores(self.positions)[0].call)
         assert one is not None
-        model = str(cache.find(one.model, self.run.folder).folder)
+        model = str(cache.find(one.model, self.pool.folder).folder)
         fit = Fit(
             model=model,
             length=one.length,
@@ -188,7 +188,7 @@ class Cascades:
             f"CREATE OR REPLACE TEMP TABLE held_sample AS SELECT f.source, f.shard, f.row, {values} "
             f"FROM cascade_fitted AS f JOIN read_parquet({literal(fit.held)}) AS h ON h.row = f.number"
         )
-        progress, done = self.run.counted("predict scores", pool)
+        progress, done = counted(self.pool.progress, "predict scores", whole)
         for shard, mine in places:
             self._write_texts(self._rows("cascade_pool", shard), shard, folder / "texts.parquet")
             out = folder / "predicted.parquet"
@@ -218,25 +218,18 @@ class Cascades:
                 f"TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
             )
 
-    def _ranked(self, draft: Run, pool: int) -> str:
-        """Gathers and ranks the drafts; the table of all candidates with `rank`."""
-        positions = {op.kind: position for position, op in enumerate(draft.plan.ops)}
-        draft.gather(positions["gather"], pool)
-        draft.rank(positions["rank"], positions["gather"], pool)
-        return f"read_parquet({literal(str(draft.store.result(draft.ids[positions['rank']])))})"
-
     def _everything(
-        self, places: Sequence[tuple[Shard, list[int]]], pool: int, sample: int, report: Cascade | None = None
+        self, places: Sequence[tuple[Shard, list[int]]], whole: int, sample: int, report: Cascade | None = None
     ) -> None:
         """Scores the whole pool, and says that the cascade could not promise what was asked."""
-        self._score_exactly(places, "cascade_pool", "scored_band", pool)
-        report = report or self._report(pool, sample)
-        self._finish(places, None, report.model_copy(update={"exact": pool, "promised": False}))
+        self._score_exactly(places, "cascade_pool", "scored_band", whole)
+        report = report or self._report(whole, sample)
+        self._finish(places, None, report.model_copy(update={"exact": whole, "promised": False}))
 
-    def _finish(self, places: Sequence[tuple[Shard, list[int]]], draft: Run | None, report: Cascade) -> None:
+    def _finish(self, places: Sequence[tuple[Shard, list[int]]], draft: Pool | None, report: Cascade) -> None:
         """Writes the results: what is told of them first, so that it is there whenever they are."""
         for position in self.positions:
-            self.run.store.keep_facts(self.run.ids[position], report.model_dump(mode="json"))
+            self.pool.store.keep_facts(self.pool.ids[position], report.model_dump(mode="json"))
         for shard, mine in places:
             for number, position in enumerate(mine):
                 # Without a draft every document is in the table of exact scores.
@@ -245,7 +238,11 @@ class Cascades:
                     path = draft.store.shard_result(draft.ids[position], shard)
                     predicted = f"SELECT row, value FROM read_parquet({literal(str(path))})"
                 self._write_scores(
-                    self.run.store.shard_result(self.run.ids[position], shard), shard, "scored_band", number, predicted
+                    self.pool.store.shard_result(self.pool.ids[position], shard),
+                    shard,
+                    "scored_band",
+                    number,
+                    predicted,
                 )
 
     def _write_sample(self, places: Sequence[tuple[Shard, list[int]]], path: Path) -> None:
@@ -260,7 +257,7 @@ class Cascades:
         parts = []
         for shard, _ in places:
             text = self._text(shard)
-            scan = shards.scan(shard, self.run.folder, [text])
+            scan = shards.scan(shard, self.pool.folder, [text])
             parts.append(
                 f"SELECT f.number AS place, {self._prefix(shard)} AS text, {scores.replace('e.', 'f.')} FROM {scan} AS t "
                 f"JOIN cascade_fitted AS f ON f.row = t.__row AND f.source = {literal(shard.source)} "
@@ -270,7 +267,7 @@ class Cascades:
             self._sql(f"COPY ({' UNION ALL '.join(parts)}) TO {literal(str(temporary))} (FORMAT parquet)")
 
     def _write_texts(self, rows: str, shard: Shard, path: Path) -> None:
-        scan = shards.scan(shard, self.run.folder, [self._text(shard)])
+        scan = shards.scan(shard, self.pool.folder, [self._text(shard)])
         with local.replacing(path) as temporary:
             self._sql(
                 f"COPY (SELECT rows.row, {self._prefix(shard)} AS text FROM {scan} AS t JOIN {rows} AS rows "
@@ -278,46 +275,46 @@ class Cascades:
             )
 
     def _prefix(self, shard: Shard) -> str:
-        one = wanted(self.run.scores(self.positions)[0].call)
+        one = wanted(self.pool.scores(self.positions)[0].call)
         assert one is not None
         return f"substr({ident(self._text(shard))}, 1, {one.characters})"
 
     def _text(self, shard: Shard) -> str:
-        return next(source.text for source in self.run.recipe.sources if source.name == shard.source)
+        return next(source.text for source in self.pool.recipe.sources if source.name == shard.source)
 
     def _rows(self, table: str, shard: Shard) -> str:
         mine = f"source = {literal(shard.source)} AND shard = {literal(shard.path)}"
         return f"(SELECT row FROM {table} WHERE {mine})"
 
     def _count(self, table: str) -> int:
-        return int(self.run.connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+        return int(self.pool.connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
     def _sql(self, query: str) -> None:
-        self.run.connection.execute(query)
+        self.pool.connection.execute(query)
 
     def _drafts(self) -> _Drafts:
         kinds = ("gather", "rank")
-        mine = {*self.positions, *(p for p, op in enumerate(self.run.plan.ops) if op.kind in kinds)}
+        mine = {*self.positions, *(p for p, op in enumerate(self.pool.plan.ops) if op.kind in kinds)}
         ids = tuple(
-            digests.sha256_text(f"draft of {one}")[:32] if p in mine else one for p, one in enumerate(self.run.ids)
+            digests.sha256_text(f"draft of {one}")[:32] if p in mine else one for p, one in enumerate(self.pool.ids)
         )
-        return _Drafts(replace(self.run, ids=ids), [ids[p] for p in sorted(mine)])
+        return _Drafts(replace(self.pool, ids=ids), [ids[p] for p in sorted(mine)])
 
 
 @dataclass(slots=True)
 class _Drafts:
     """Results that only serve to find the band: none are there before the block, none are left after it."""
 
-    run: Run
+    pool: Pool
     ids: list[str]
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Pool:
         self._clear()
-        return self.run
+        return self.pool
 
     def __exit__(self, *exception: object) -> None:
         self._clear()
 
     def _clear(self) -> None:
         for one in self.ids:
-            shutil.rmtree(self.run.store.result(one).parent, ignore_errors=True)
+            shutil.rmtree(self.pool.store.result(one).parent, ignore_errors=True)

@@ -12,56 +12,56 @@ from recipec.places import digests
 from recipec.planning.scheduler import source_of
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 
-def contained(run: Run) -> tuple[Diagnostic, ...]:
+def contained(pool: Pool) -> tuple[Diagnostic, ...]:
     """A warning for each target of a score by a model that is wholly inside what filters by text leave of the pool.
 
     Reads every text once, and remembers the answer. The scores by text must be there.
     """
     found = []
-    for name, positions in _by_target(run).items():
-        target = next(target for target in run.recipe.targets if target.name == name)
-        used, held = targets.texts(target, run.folder)
+    for name, positions in _by_target(pool).items():
+        target = next(target for target in pool.recipe.targets if target.name == name)
+        used, held = targets.texts(target, pool.folder)
         examples = sorted({text.strip() for text in (*used, *held)})
-        step = digests.sha256_text(f"contained {examples} of {sorted(run.ids[p] for p in positions)}")[:32]
-        if not run.store.has_result(step):
-            run.store.keep_facts(step, _inside(run, positions, examples))
-        if examples and run.store.facts(step) == len(examples):
+        step = digests.sha256_text(f"contained {examples} of {sorted(pool.ids[p] for p in positions)}")[:32]
+        if not pool.store.has_result(step):
+            pool.store.keep_facts(step, _inside(pool, positions, examples))
+        if examples and pool.store.facts(step) == len(examples):
             found.append(_warning(target, len(examples)))
     return tuple(found)
 
 
-def _by_target(run: Run) -> dict[str, list[int]]:
+def _by_target(pool: Pool) -> dict[str, list[int]]:
     """For each target the first score by a model of each source that it scores."""
     first: dict[str, int] = {}
     groups: dict[str, list[int]] = {}
-    for position, op in enumerate(run.plan.ops):
-        if isinstance(op, logical.Score) and run.is_by_model(position):
+    for position, op in enumerate(pool.plan.ops):
+        if isinstance(op, logical.Score) and pool.is_by_model(position):
             mine = first.setdefault(op.source.name, position)
             if op.target is not None and mine not in groups.setdefault(op.target.name, []):
                 groups[op.target.name].append(mine)
     return groups
 
 
-def _inside(run: Run, positions: list[int], examples: list[str]) -> int:
+def _inside(pool: Pool, positions: list[int], examples: list[str]) -> int:
     """How many of the examples are documents of a source that a score looks at."""
-    run.connection.execute(
+    pool.connection.execute(
         "CREATE OR REPLACE TEMP TABLE outside AS SELECT unnest($1 :: VARCHAR[]) AS example", [examples]
     )
     for position in positions:
-        read = source_of(run.plan, position)
-        mine = run.shards_of(read)
+        read = source_of(pool.plan, position)
+        mine = pool.shards_of(position)
         for number, shard in enumerate(mine):
-            run.progress("look for targets in the pool", number, len(mine), "shards")
-            scan = shards.scan(shard, run.folder, [read.source.text])
-            run.connection.execute(
+            pool.progress("look for targets in the pool", number, len(mine), "shards")
+            scan = shards.scan(shard, pool.folder, [read.source.text])
+            pool.connection.execute(
                 f"DELETE FROM outside WHERE example IN (SELECT trim({ident(read.source.text)}, $1) FROM {scan} AS scanned "
-                f"JOIN {run.survivors(position, shard)} AS survivors ON survivors.row = __row)",
+                f"JOIN {pool.survivors(position, shard)} AS survivors ON survivors.row = __row)",
                 [SPACE],
             )
-    return len(examples) - int(run.connection.execute("SELECT count(*) FROM outside").fetchall()[0][0])
+    return len(examples) - int(pool.connection.execute("SELECT count(*) FROM outside").fetchall()[0][0])
 
 
 SPACE = " \t\r\n\v\f"

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from recipec.ir import logical
+from recipec.execution.pool import Pool
+from recipec.execution.run import Run
 from recipec.ir.selection import Cell, Reason, Selection, Stats
 from recipec.planning.fingerprints import step_ids
-from recipec.planning.scheduler import source_of
-from recipec.scoring.by_model import wanted
-
-if TYPE_CHECKING:
-    from recipec.execution.run import Run
-
 
 MODEL_DOCUMENTS = 96
 """Documents that `plan` runs through a model for an estimate: some 15 seconds on two cores for 135M parameters."""
@@ -25,16 +18,15 @@ def share(run: Run, limit: int) -> float | None:
 
     Where texts are within the limit, the scores by text are computed here: what models must see is then known.
     """
+    pool = run.pool
     size = 0
-    for position, op in enumerate(run.plan.ops):
-        if isinstance(op, logical.Score) and wanted(op.call) is None:
-            name = source_of(run.plan, position).source.name
-            shards = [shard for shard in run.shards if shard.source == name]
-            size = max(size, sum(shard.bytes for shard in run.store.missing(run.ids[position], shards)))
+    for group in pool.groups():
+        by_text = [position for position in group if not pool.is_by_model(position)]
+        size = max(size, sum(shard.bytes for shard, _ in pool.missing(by_text)))
     found = 1.0 if size <= limit else limit / size
     if size <= limit:
         run.score(models=False)
-    documents = max(run.by_model()[0].values(), default=0)
+    documents = max(pool.by_model()[0].values(), default=0)
     if documents * found > MODEL_DOCUMENTS:
         found = MODEL_DOCUMENTS / documents
     return None if found == 1.0 else found
@@ -42,20 +34,19 @@ def share(run: Run, limit: int) -> float | None:
 
 def estimate(run: Run, fraction: float) -> tuple[Selection, str]:
     """The selection blown up from a sample, and the words for that sample."""
-    ids = step_ids(run.plan, run.shards, run.folder, sample=repr(fraction))
-    part = replace(run, ids=ids, sampling=fraction)
+    part = replace(run, pool=sampled(run.pool, fraction))
     part.score()
     selection = part.select()
-    total = sum(shard.rows for shard in run.shards)
+    total = run.pool.rows
     words = f"{selection.candidates:,} of {total:,} documents, by keyed hash"
     found = blown_up(selection, total, fraction)
     return found.model_copy(update={"cascades": run.cascades()}), words
 
 
-def sampled(run: Run, fraction: float) -> Path:
-    """The ledger of the sample that an estimate was made from."""
-    ids = step_ids(run.plan, run.shards, run.folder, sample=repr(fraction))
-    return replace(run, ids=ids).sampled()
+def sampled(pool: Pool, fraction: float) -> Pool:
+    """The documents of the sample that an estimate is made from."""
+    ids = step_ids(pool.plan, pool.shards, pool.folder, sample=repr(fraction))
+    return replace(pool, ids=ids, sampling=fraction)
 
 
 def blown_up(selection: Selection, total: int, fraction: float) -> Selection:

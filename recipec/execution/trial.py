@@ -14,7 +14,7 @@ from recipec.selection import ranking, sampling
 from recipec.selection.gathering import score_column
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 Array = np.ndarray[Any, Any]
 
@@ -28,9 +28,9 @@ Z = 1.959963984540054
 """95% intervals."""
 
 
-def edge_of(run: Run, domain: str = "domain") -> str:
+def edge_of(pool: Pool, domain: str = "domain") -> str:
     """SQL of the rank at which the selection ends, in a domain."""
-    return sampling.threshold(run.plan.sample).replace("CASE domain", f"CASE {domain}")
+    return sampling.threshold(pool.plan.sample).replace("CASE domain", f"CASE {domain}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +42,35 @@ class Trial:
         recall: what is asked.
     """
 
-    run: Run
+    pool: Pool
     names: list[str]
     recall: float
 
-    def tried(self, ranked: str, pool: int, sample: int) -> tuple[float | None, Cascade]:
+    def tried(self, ranked: str, total: int, sample: int) -> tuple[float | None, Cascade]:
         """The narrowest band that keeps the recall, or None, and what was measured."""
         criteria = self._criteria()
         # The rank among the whole pool's guesses decides who is near, here as later.
         exact = ", ".join(f"e.score_{n} AS {ident(score_column(name))}" for name, n in criteria)
         guess = ", ".join(f"h.value_{n} AS {ident(f'guess {name}')}" for name, n in criteria)
-        held = self.run.store.root / "tmp" / "held.parquet"
+        held = self.pool.store.root / "tmp" / "held.parquet"
         self._sql(
             f"CREATE OR REPLACE TEMP TABLE trial AS SELECT r.* EXCLUDE (merged, rank, draw) REPLACE ({exact}), {guess}, "
-            f"rank AS guessed, {edge_of(self.run, 'r.domain')} AS edge, f.number AS file_row_number FROM {ranked} AS r "
+            f"rank AS guessed, {edge_of(self.pool, 'r.domain')} AS edge, f.number AS file_row_number FROM {ranked} AS r "
             f"JOIN scored_sample AS e USING (source, shard, row) JOIN cascade_fitted AS f USING (source, shard, row) "
             f"JOIN read_parquet({literal(str(held))}) AS h ON h.row = f.number WHERE {ranking.POOL}"
         )
         truth, edge = self._ranks("trial")
-        found = self.run.connection.execute(
+        found = self.pool.connection.execute(
             "SELECT guessed, tokens, domain FROM trial ORDER BY file_row_number"
         ).fetchnumpy()
         guessed, tokens = np.asarray(found["guessed"], float), np.asarray(found["tokens"], float)
-        whole = isinstance(self.run.plan.sample.sample, model.Top)
+        whole = isinstance(self.pool.plan.sample.sample, model.Top)
         groups = np.zeros(len(truth), int) if whole else np.unique(found["domain"].astype(str), return_inverse=True)[1]
         selected = truth <= edge
-        report = Cascade(calls=tuple(self.names), asked=self.recall, pool=pool, sample=sample)
+        report = Cascade(calls=tuple(self.names), asked=self.recall, pool=total, sample=sample)
         for band in BANDS:
             near = np.abs(guessed - edge) <= band
-            if near.mean() + sample / pool > WORTH:
+            if near.mean() + sample / total > WORTH:
                 break
             ranks = self._kept(near)
             hits, total = int(((ranks <= edge) & selected).sum()), int(selected.sum())
@@ -84,10 +84,10 @@ class Trial:
 
     def _ranks(self, table: str) -> tuple[Array, Array]:
         """Ranks and edges of a trial's documents, in the order of their numbers."""
-        op = next(op for op in self.run.plan.ops if isinstance(op, logical.Rank))
-        stats = ranking.statistics(self.run.connection, table, [name for name, _ in op.criteria])
-        ranking.rank_pool(self.run.connection, op, table, stats)
-        found = self.run.connection.execute(
+        op = next(op for op in self.pool.plan.ops if isinstance(op, logical.Rank))
+        stats = ranking.statistics(self.pool.connection, table, [name for name, _ in op.criteria])
+        ranking.rank_pool(self.pool.connection, op, table, stats)
+        found = self.pool.connection.execute(
             f"SELECT p.rank, t.edge FROM ranked_pool AS p JOIN {table} AS t ON p.row_number = t.file_row_number "
             f"ORDER BY t.file_row_number"
         ).fetchnumpy()
@@ -96,7 +96,7 @@ class Trial:
 
     def _kept(self, near: Array) -> Array:
         """Ranks where the documents that are near have their exact scores and the others their guesses."""
-        self.run.connection.execute(
+        self.pool.connection.execute(
             "CREATE OR REPLACE TEMP TABLE near AS SELECT unnest($1 :: BOOLEAN[]) AS near, "
             "unnest((SELECT list(file_row_number ORDER BY file_row_number) FROM trial)) AS number",
             [near],
@@ -115,14 +115,14 @@ class Trial:
     def _criteria(self) -> list[tuple[str, int]]:
         """The criteria that are cascaded scores, each with the number of its call."""
         found = []
-        for criterion in self.run.recipe.criteria:
+        for criterion in self.pool.recipe.criteria:
             name = getattr(criterion.values[0], "name", "") if criterion.values else ""
             if name in self.names:
                 found.append((criterion.name, self.names.index(name)))
         return found
 
     def _sql(self, query: str) -> None:
-        self.run.connection.execute(query)
+        self.pool.connection.execute(query)
 
 
 RESAMPLES = 400

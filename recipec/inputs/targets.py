@@ -14,6 +14,7 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import Shard
+from recipec.places import digests
 
 Example = tuple[str, int, int]
 """A text, and from and to which of its characters its completion goes: all of it where the template marks none."""
@@ -50,6 +51,11 @@ def examples(target: model.Target, folder: Path) -> tuple[list[Example], list[Ex
         distinct.setdefault(text, (start, stop, held))
     used = [(text, start, stop) for text, (start, stop, held) in distinct.items() if not held]
     return used, [(text, start, stop) for text, (start, stop, held) in distinct.items() if held]
+
+
+def digest(target: model.Target, folder: Path) -> str:
+    """What the bytes of a target's files are, in one digest."""
+    return digests.sha256_text(" ".join(digests.sha256_file(path) for path in shards.find(target.examples, folder)))
 
 
 def marks_completion(target: model.Target) -> bool:

@@ -15,7 +15,7 @@ inputs by their position in `LogicalPlan.ops`; inputs come first.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
@@ -139,11 +139,17 @@ class Write(Frozen):
     sources: tuple[model.Source, ...]
 
 
+T = TypeVar("T", Gather, Rank, Write)
+
 Op = Annotated[Read | Filter | Score | Gather | Rank | Sample | Write, Field(discriminator="kind")]
 
 
 class LogicalPlan(Frozen):
     ops: tuple[Op, ...]
+
+    def one(self, kind: type[T]) -> tuple[int, T]:
+        """The position and the operation of a kind that every plan has once."""
+        return next((position, op) for position, op in enumerate(self.ops) if isinstance(op, kind))
 
     @property
     def end(self) -> int:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recipec import dataset, planning
-from recipec.database.connection import Settings, connect
+from recipec.database.connection import Settings
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
-from recipec.execution.run import Run
 from recipec.inputs import catalog
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, PhasedPlan
@@ -19,7 +18,6 @@ from recipec.places import lease
 from recipec.places.state import Store
 from recipec.planning import fingerprints
 from recipec.progress import Progress, silent
-from recipec.scoring import by_model
 
 
 def apply(
@@ -43,11 +41,7 @@ def apply(
     with disk_errors(store.root), lease.lock(store.root):
         _check_fresh(plan)
         limits = settings or Settings(temp=store.temporary)
-        with (
-            connect(limits) as connection,
-            by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
-        ):
-            place = opening.Place(connection, scorer, plan.shards, folder, store, progress)
+        with opening.at_work(plan.shards, folder, store, limits, device, progress) as place:
             return _applied(place, plan, destination)
 
 
@@ -98,31 +92,21 @@ def _check_fresh(plan: ExecutionPlan) -> None:
 def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     ids = tuple(step.id for step in plan.steps)
-    run = Run(
-        place.connection,
-        plan.recipe,
-        ops,
-        ids,
-        place.shards,
-        place.folder,
-        place.store,
-        place.progress,
-        scorer=place.scorer,
-    )
-    run, reweighting = place.weighted(run, now=True)
+    run, reweighting = place.weighted(place.run_of(plan.recipe, ops, ids), now=True)
+    pool = run.pool
     run.read()
     run.score()
     selection = run.select()
-    opening.check_unreadable(run.recipe, selection)
+    opening.check_unreadable(pool.recipe, selection)
     if plan.exact and plan.selection is not None and selection.digest != plan.selection.digest:
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
     if reweighting is not None:
-        plan = plan.model_copy(update={"recipe": run.recipe, "steps": opening.renewed(plan.steps, run.plan, run.ids)})
-    write = run.plan.ops[-1]
-    assert isinstance(write, logical.Write)
-    with run.timed(write, sum(shard.bytes for shard in plan.shards)):
-        manifest = dataset.write(place.connection, write, run.sampled(), selection, plan, destination, place.progress)
+        steps = opening.renewed(plan.steps, pool.plan, pool.ids)
+        plan = plan.model_copy(update={"recipe": pool.recipe, "steps": steps})
+    _, write = pool.plan.one(logical.Write)
+    with run.rates.timed(sum(shard.bytes for shard in plan.shards), write):
+        manifest = dataset.write(place.connection, write, pool.ledger, selection, plan, destination, place.progress)
     run.keep_rates()
     return manifest
 

@@ -36,8 +36,7 @@ def probe(
         deactivate: also zero each target's neurons, and see what that does to the loss on its examples.
     """
     with _before_models(path, overrides, settings, device, progress) as run:
-        assert run.scorer is not None
-        return probing.probe(run, run.scorer, documents, deactivate)
+        return probing.probe(run.pool, documents, deactivate)
 
 
 def measure_influence(
@@ -51,8 +50,7 @@ def measure_influence(
 ) -> tuple[tikmix.Measured, model.Recipe]:
     """The influence of a recipe's domains on its targets at a checkpoint, and the recipe."""
     with _before_models(path, overrides, settings, device, progress) as run:
-        assert run.scorer is not None
-        return tikmix.measure(run, run.scorer, chosen), run.recipe
+        return tikmix.measure(run.pool, chosen), run.pool.recipe
 
 
 def look_ahead(
@@ -69,7 +67,7 @@ def look_ahead(
 ) -> tuple[Array, Array]:
     """The mixtures (n, m) of a recipe's domains whose look-ahead training came to an end, and what each gained (n,)."""
     with _before_models(path, overrides, settings, device, progress) as run:
-        targets = [target for target in run.recipe.targets if target.name in tasks]
+        targets = [target for target in run.pool.recipe.targets if target.name in tasks]
         found = lookahead.labels(run, ahead, targets, domains, mixtures, now=True)
         assert found is not None
         return found

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec import planning
+from recipec import planning, spec
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.execution.pool import Pool
 from recipec.execution.run import Run
+from recipec.execution.tasks import Runner, Workplace
 from recipec.inputs import catalog
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard, Step
@@ -42,6 +45,7 @@ class Place:
 
     connection: DuckDBPyConnection
     scorer: by_model.Scorer
+    engine: Runner
     shards: tuple[Shard, ...]
     folder: Path
     store: Store
@@ -50,28 +54,32 @@ class Place:
     def run(self, recipe: model.Recipe) -> Run:
         """A run of the steps of a recipe."""
         ops = planning.optimise(planning.lower(recipe))
-        ids = fingerprints.step_ids(ops, self.shards, self.folder)
-        return Run(
-            self.connection,
-            recipe,
-            ops,
-            ids,
-            self.shards,
-            self.folder,
-            self.store,
-            self.progress,
+        return self.run_of(recipe, ops, fingerprints.step_ids(ops, self.shards, self.folder))
+
+    def run_of(self, recipe: model.Recipe, ops: logical.LogicalPlan, ids: tuple[str, ...]) -> Run:
+        """A run of operations with their identities."""
+        pool = Pool(
+            connection=self.connection,
+            recipe=recipe,
+            plan=ops,
+            ids=ids,
+            shards=self.shards,
+            folder=self.folder,
+            store=self.store,
             scorer=self.scorer,
+            progress=self.progress,
         )
+        return Run(pool, self.engine)
 
     def weighted(self, run: Run, *, now: bool) -> tuple[Run, Reweighting | None]:
         """A run with the weights that influence decides; any other run as it is."""
-        if not is_waiting(run.recipe):
+        recipe = run.pool.recipe
+        if not is_waiting(recipe):
             return run, None
         mixture, found = deciding.decide(run, now=now)
-        decided = self.run(run.recipe.model_copy(update={"mixture": mixture}))
+        decided = self.run(recipe.model_copy(update={"mixture": mixture}))
         # What it took to measure is part of the same run.
-        decided.seconds, decided.work = run.seconds, run.work
-        return decided, found
+        return replace(decided, rates=run.rates), found
 
 
 @contextlib.contextmanager
@@ -82,11 +90,22 @@ def opened(recipe: model.Recipe, limits: Settings, device: Device, progress: Pro
     store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), lease.lock(store.root):
         shards = catalog.refresh(recipe.sources, folder, store.root, progress)
-        with (
-            connect(limits) as connection,
-            by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
-        ):
-            yield Place(connection, scorer, shards, folder, store, progress)
+        with at_work(shards, folder, store, limits, device, progress) as place:
+            yield place
+
+
+@contextlib.contextmanager
+def at_work(
+    shards: tuple[Shard, ...], folder: Path, store: Store, limits: Settings, device: Device, progress: Progress
+) -> Iterator[Place]:
+    """The place of shards that are known, in a state folder that is locked."""
+    threads = limits.threads or os.cpu_count() or 1
+    with (
+        connect(limits) as connection,
+        by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
+        spec.find("engines", "local").open(Workplace(connection, store.root, folder, threads)) as engine,
+    ):
+        yield Place(connection, scorer, engine, shards, folder, store, progress)
 
 
 def is_waiting(recipe: model.Recipe) -> bool:

@@ -10,7 +10,7 @@ from recipec import __version__, dataset
 from recipec.database.connection import Settings
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.execution import contained, estimates, forecasts, requirements
-from recipec.execution.run import Run
+from recipec.execution.pool import Pool
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan, PhasedPlan
 from recipec.ir.forecast import Forecast
@@ -123,30 +123,31 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     """The plan of one dataset, and warnings."""
     destination = dataset.locate(place.folder, recipe.output) if recipe.output else None
     run, reweighting = place.weighted(place.run(recipe), now=wishes.score)
-    recipe, store = run.recipe, place.store
+    pool = run.pool
+    recipe, store = pool.recipe, place.store
     if recipe.before:
         # What is remembered of its last plan is of this phase.
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
-    draft = _draft(run, place)
+    draft = _draft(pool, place)
     published = destination is not None and dataset.is_published(destination, dataset.plan_digest(draft))
-    steps = scheduler.schedule(run.plan, run.ids, run.shards, store, published)
+    steps = scheduler.schedule(pool.plan, pool.ids, pool.shards, store, published)
     run.read()
     share = None if wishes.score else estimates.share(run, wishes.limit)
-    documents = {} if wishes.score else run.by_model()[0]
+    documents = {} if wishes.score else pool.by_model()[0]
     if share is None:
         run.score()
         selection, sample = run.select(), ""
     else:
         selection, sample = estimates.estimate(run, share)
     run.keep_rates()
-    steps = scheduler.timed(steps, documents, run.by_model()[1], store)
+    steps = scheduler.timed(steps, documents, pool.by_model()[1], store)
     opening.check_unreadable(recipe, selection)
-    forecast = _forecast(run, share, selection, judge=wishes.judge)
+    forecast = _forecast(pool, share, selection, judge=wishes.judge)
     # Like the scores by text it reads every text, and like them it waits where there are many.
-    cheap = share is None or sum(shard.bytes for shard in run.shards) <= wishes.limit
-    inside = contained.contained(run) if cheap else ()
-    warnings = (*inside, *_warnings(run, reweighting, selection), *requirements.warnings(recipe, forecast))
-    store.keep_note(store.last_plan, reasons.remembered(run.plan, run.ids, run.shards))
+    cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
+    inside = contained.contained(pool) if cheap else ()
+    warnings = (*inside, *_warnings(recipe, reweighting, selection), *requirements.warnings(recipe, forecast))
+    store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards))
     if not sample and _is_unsure(recipe):
         sample = "weights that influence has not decided yet"
     planned = draft.model_copy(
@@ -168,41 +169,41 @@ def _is_unsure(recipe: model.Recipe) -> bool:
     return any(map(deciding.is_waiting, (recipe.mixture, *(phase.mixture for phase in recipe.before))))
 
 
-def _draft(run: Run, place: Place) -> ExecutionPlan:
+def _draft(pool: Pool, place: Place) -> ExecutionPlan:
     """The plan without its selection, which is what its digest is of."""
     return ExecutionPlan(
         recipec=__version__,
-        recipe=run.recipe,
+        recipe=pool.recipe,
         folder=str(place.folder),
-        shards=run.shards,
-        steps=scheduler.schedule(run.plan, run.ids, run.shards, place.store, published=False),
+        shards=pool.shards,
+        steps=scheduler.schedule(pool.plan, pool.ids, pool.shards, place.store, published=False),
         selection=None,
         exact=False,
     )
 
 
-def _forecast(run: Run, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
+def _forecast(pool: Pool, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
     """What the budget's law says of a run's selection; stops where it does not meet the requirements."""
-    ledger = run.sampled() if share is None else estimates.sampled(run, share)
-    forecast = forecasts.forecast(run.connection, run.recipe, run.plan.sample, ledger, share=share or 1.0)
+    ledger = pool.ledger if share is None else estimates.sampled(pool, share).ledger
+    forecast = forecasts.forecast(pool.connection, pool.recipe, pool.plan.sample, ledger, share=share or 1.0)
     if judge:
-        requirements.check(run.connection, run.recipe, ledger, selection, forecast)
+        requirements.check(pool.connection, pool.recipe, ledger, selection, forecast)
     return forecast
 
 
-def _warnings(run: Run, reweighting: Reweighting | None, selection: Selection) -> Iterator[Diagnostic]:
+def _warnings(recipe: model.Recipe, reweighting: Reweighting | None, selection: Selection) -> Iterator[Diagnostic]:
     most = max(
         (cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0
     )
-    warning = domains.unlimited(run.recipe, most)
+    warning = domains.unlimited(recipe, most)
     if warning:
         yield warning
-    origin = run.recipe.mixture.origin
+    origin = recipe.mixture.origin
     span = origin.span if origin else None
     for words in reweighting.warnings if reweighting is not None else ():
         yield Diagnostic("R1307", words, span, severity=Severity.WARNING)
-    if opening.is_waiting(run.recipe):
-        checkpoint = run.recipe.mixture.params["checkpoint"]
+    if opening.is_waiting(recipe):
+        checkpoint = recipe.mixture.params["checkpoint"]
         message = f"influence at `{checkpoint}` is not measured yet: the plan has the weights of the pool"
         helps = ("`recipec plan RECIPE --score` measures it, and so does `apply`",)
         yield Diagnostic("R1312", message, span, helps=helps, severity=Severity.WARNING)

@@ -40,9 +40,13 @@ class Store:
     def temporary(self) -> Path:
         return self.root / "tmp"
 
+    def shard_name(self, step: str, shard: Shard) -> str:
+        """The name, relative to `root`, of the result of a step for one shard: by the shard's bytes, wherever they lie."""
+        return f"steps/{step}/{shard.sha256[:32]}.parquet"
+
     def shard_result(self, step: str, shard: Shard) -> Path:
-        """Where the result of a step for one shard is: by the shard's bytes, wherever they lie."""
-        return self.root / "steps" / step / f"{shard.sha256[:32]}.parquet"
+        """Where the result of a step for one shard is."""
+        return self.root / self.shard_name(step, shard)
 
     def missing(self, step: str, shards: Sequence[Shard]) -> tuple[Shard, ...]:
         """The shards for which a step has no result."""

@@ -26,7 +26,7 @@ from recipec.places import digests, local
 from recipec.proxies.records import Proxy
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 CORPUS_VERSION = 2
 
@@ -59,33 +59,33 @@ class Corpus:
     checkpoint: str
 
 
-def folder_of(run: Run, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Path:
+def folder_of(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Path:
     """Where the corpus of a run's pool is, or will be: by the identities of all that it is made of.
 
     Raises:
         Failure: the tokenizer's model is not there.
     """
-    found = _model(run, proxy)
+    found = _model(pool, proxy)
     key = {
         "version": CORPUS_VERSION,
         "tokenizer": found.digest if found else proxy.vocabulary,
         "context": proxy.context,
-        "pool": sorted([shard.sha256, run.ids[position], own] for shard, position, own in run.pool_ends()),
+        "pool": sorted([shard.sha256, pool.ids[position], own] for shard, position, own in pool.ends()),
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
-        "files": [digests.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)],
-        "seed": run.recipe.seed,
+        "files": [digests.sha256_file(path) for target in chosen for path in shards.find(target.examples, pool.folder)],
+        "seed": pool.recipe.seed,
         "share": share,
     }
-    return run.store.root / "proxies" / digests.sha256_text(digests.canonical_json(key))[:32]
+    return pool.store.root / "proxies" / digests.sha256_text(digests.canonical_json(key))[:32]
 
 
-def _model(run: Run, proxy: Proxy) -> cache.Model | None:
+def _model(pool: Pool, proxy: Proxy) -> cache.Model | None:
     """The model whose tokenizer is a proxy's."""
     named = proxy.start or proxy.tokenizer
-    return cache.find(named, run.folder) if named else None
+    return cache.find(named, pool.folder) if named else None
 
 
-def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Corpus:
+def prepare(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Corpus:
     """The corpus of a run's pool: what filters that need no model leave; from the state folder where it is there.
 
     Args:
@@ -94,14 +94,14 @@ def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target], share: float
     Raises:
         Failure: no document is left, a target cannot be read, or the tokenizer's model is not there.
     """
-    folder, found = folder_of(run, proxy, chosen, share), _model(run, proxy)
+    folder, found = folder_of(pool, proxy, chosen, share), _model(pool, proxy)
     if not (folder / "corpus.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        _build(run, proxy, chosen, found, folder, share)
+        _build(pool, proxy, chosen, found, folder, share)
     facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     documents = f"read_parquet({literal(str(folder / 'documents.parquet'))})"
-    rows = run.connection.execute(
-        f"SELECT domain, md5_number_lower(source || chr(31) || doc_id) AS key, {_place(run)} AS place FROM {documents} "
+    rows = pool.connection.execute(
+        f"SELECT domain, md5_number_lower(source || chr(31) || doc_id) AS key, {_place(pool)} AS place FROM {documents} "
         f"ORDER BY number"
     ).fetchnumpy()
     return Corpus(
@@ -117,23 +117,23 @@ def prepare(run: Run, proxy: Proxy, chosen: Sequence[model.Target], share: float
     )
 
 
-def _place(run: Run) -> str:
+def _place(pool: Pool) -> str:
     """SQL of where in [0, 1) a document stands."""
-    key = literal(f"proxy{chr(31)}{run.recipe.seed}{chr(31)}")
+    key = literal(f"proxy{chr(31)}{pool.recipe.seed}{chr(31)}")
     return f"(CAST(md5_number_lower({key} || source || chr(31) || doc_id) >> 12 AS DOUBLE) / 4503599627370496.0)"
 
 
 def _build(
-    run: Run, proxy: Proxy, chosen: Sequence[model.Target], found: cache.Model | None, folder: Path, share: float
+    pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], found: cache.Model | None, folder: Path, share: float
 ) -> None:
-    count = _documents(run, folder / "documents.parquet", share)
+    count = _documents(pool, folder / "documents.parquet", share)
     if not count:
         raise Failure(Diagnostic("R1601", "no document is left to train a proxy on"))
-    tokenizer = loading.tokenizer(found.folder) if found else _fitted(run, proxy.vocabulary, share)
+    tokenizer = loading.tokenizer(found.folder) if found else _fitted(pool, proxy.vocabulary, share)
     end = _end(tokenizer, found)
     vocabulary = tokenizer.get_vocab_size()
-    _tokenise(run, tokenizer, count, folder, np.uint16 if vocabulary <= 1 << 16 else np.uint32)
-    _tasks(run, tokenizer, chosen, proxy.context, folder / "tasks.npz")
+    _tokenise(pool, tokenizer, count, folder, np.uint16 if vocabulary <= 1 << 16 else np.uint32)
+    _tasks(pool, tokenizer, chosen, proxy.context, folder / "tasks.npz")
     with local.replacing(folder / "tokenizer.json") as temporary:
         tokenizer.no_truncation()
         tokenizer.save(str(temporary))
@@ -146,32 +146,32 @@ def _build(
     local.write_text(folder / "corpus.json", json.dumps(value) + "\n")
 
 
-def _documents(run: Run, path: Path, share: float) -> int:
+def _documents(pool: Pool, path: Path, share: float) -> int:
     """Makes the table `proxy_documents` (number, source, doc_id, domain, shard, row), and its file."""
     parts = " UNION ALL ".join(
         f"SELECT {literal(shard.source)} AS source, doc_id, domain, {literal(shard.path)} AS shard, row FROM {pool} "
         f"WHERE bad IS NULL AND rejected_by IS NULL"
-        for shard, pool in run.pools()
+        for shard, pool in pool.unmodelled()
     )
-    run.connection.execute(
+    pool.connection.execute(
         f"CREATE OR REPLACE TEMP TABLE proxy_documents AS "
         f"SELECT row_number() OVER (ORDER BY source, doc_id) - 1 AS number, * FROM ({parts}) "
-        f"WHERE {_place(run)} < {literal(float(share))}"
+        f"WHERE {_place(pool)} < {literal(float(share))}"
     )
     with local.replacing(path) as temporary:
-        run.connection.execute(
+        pool.connection.execute(
             f"COPY (SELECT number, source, doc_id, domain FROM proxy_documents ORDER BY number) "
             f"TO {literal(str(temporary))} (FORMAT parquet)"
         )
-    return int(run.connection.execute("SELECT count(*) FROM proxy_documents").fetchall()[0][0])
+    return int(pool.connection.execute("SELECT count(*) FROM proxy_documents").fetchall()[0][0])
 
 
-def _texts(run: Run, where: str = "true") -> Iterator[tuple[list[int], list[str]]]:
+def _texts(pool: Pool, where: str = "true") -> Iterator[tuple[list[int], list[str]]]:
     """Numbers and texts of documents, in batches, shard by shard."""
-    for shard, _ in run.pools():
-        text = next(source.text for source in run.recipe.sources if source.name == shard.source)
-        reader = run.connection.execute(
-            f"SELECT d.number, t.{ident(text)} FROM {shards.scan(shard, run.folder, [text])} AS t "
+    for shard, _ in pool.unmodelled():
+        text = next(source.text for source in pool.recipe.sources if source.name == shard.source)
+        reader = pool.connection.execute(
+            f"SELECT d.number, t.{ident(text)} FROM {shards.scan(shard, pool.folder, [text])} AS t "
             f"JOIN proxy_documents AS d ON d.row = t.__row AND d.source = {literal(shard.source)} "
             f"AND d.shard = {literal(shard.path)} WHERE {where}"
         )
@@ -179,15 +179,17 @@ def _texts(run: Run, where: str = "true") -> Iterator[tuple[list[int], list[str]
             yield [row[0] for row in batch], [row[1] for row in batch]
 
 
-def _fitted(run: Run, vocabulary: int, share: float) -> Any:
+def _fitted(pool: Pool, vocabulary: int, share: float) -> Any:
     """A byte-level tokenizer of the pool, fitted on a keyed sample of it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    key = f"md5_number_lower({literal(f'tokenizer{chr(31)}{run.recipe.seed}{chr(31)}')} || source || chr(31) || doc_id)"
-    run.connection.execute(
+    key = (
+        f"md5_number_lower({literal(f'tokenizer{chr(31)}{pool.recipe.seed}{chr(31)}')} || source || chr(31) || doc_id)"
+    )
+    pool.connection.execute(
         f"CREATE OR REPLACE TEMP TABLE proxy_keys AS SELECT number, {key} AS key FROM proxy_documents"
     )
-    size = sum(shard.bytes for shard in run.shards) * share
+    size = sum(shard.bytes for shard in pool.shards) * share
     part = min(1.0, FITTED / max(size, 1.0))
     where = f"d.number IN (SELECT number FROM proxy_keys WHERE key < {int(part * 2**64)} :: UHUGEINT)"
     tokenizer = Tokenizer(models.BPE())
@@ -197,7 +199,7 @@ def _fitted(run: Run, vocabulary: int, share: float) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, initial_alphabet=alphabet, special_tokens=[END], show_progress=False
     )
-    tokenizer.train_from_iterator((text for _, texts in _texts(run, where) for text in texts), trainer)
+    tokenizer.train_from_iterator((text for _, texts in _texts(pool, where) for text in texts), trainer)
     return tokenizer
 
 
@@ -214,13 +216,13 @@ def _end(tokenizer: Any, found: cache.Model | None) -> int:
     return 0
 
 
-def _tokenise(run: Run, tokenizer: Any, count: int, folder: Path, dtype: Any) -> None:
+def _tokenise(pool: Pool, tokenizer: Any, count: int, folder: Path, dtype: Any) -> None:
     starts, lengths = np.zeros(count, np.int64), np.zeros(count, np.int64)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     place = done = 0
     with local.replacing(folder / "tokens.bin") as temporary, temporary.open("wb") as file:
-        for numbers, texts in _texts(run):
+        for numbers, texts in _texts(pool):
             ids = [one.ids for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
             sizes = np.array([len(one) for one in ids], np.int64)
             starts[numbers] = place + np.concatenate([[0], sizes.cumsum()[:-1]])
@@ -228,19 +230,19 @@ def _tokenise(run: Run, tokenizer: Any, count: int, folder: Path, dtype: Any) ->
             np.concatenate([np.asarray(one, dtype) for one in ids]).tofile(file)
             place += int(sizes.sum())
             done += len(numbers)
-            run.progress("tokenise for proxies", done, count, "documents")
+            pool.progress("tokenise for proxies", done, count, "documents")
     for name, values in (("starts", starts), ("lengths", lengths)):
         with local.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as out:
             np.save(out, values)
 
 
-def _tasks(run: Run, tokenizer: Any, chosen: Sequence[model.Target], length: int, path: Path) -> None:
+def _tasks(pool: Pool, tokenizer: Any, chosen: Sequence[model.Target], length: int, path: Path) -> None:
     """The held-out examples of targets (all of them where none are held out), cut to the context."""
     tokenizer.enable_truncation(length)
     flat: list[int] = []
     offsets, spans, owners = [0], [], []
     for number, target in enumerate(chosen):
-        used, held = targets.examples(target, run.folder)
+        used, held = targets.examples(target, pool.folder)
         encodings = tokenizer.encode_batch([text for text, _, _ in held or used], add_special_tokens=False)
         for (_, start, stop), encoding in zip(held or used, encodings, strict=True):
             inside = [n for n, (a, b) in enumerate(encoding.offsets) if n and a < stop and b > start]

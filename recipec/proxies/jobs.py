@@ -22,7 +22,7 @@ from recipec.proxies.records import Proxy, Record, Training
 from recipec.proxies.trainings import job_of, write_order
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 TOKENS = ("starts.npy", "lengths.npy", "tokens.bin", "tasks.npz", "tokenizer.json", "corpus.json")
 """Files of a corpus that a training needs, the last one written last."""
@@ -31,21 +31,21 @@ LARGEST = 1 << 20
 """Bytes of a record at most."""
 
 
-def stored(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record | None]:
+def stored(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record | None]:
     """The records of trainings that have one."""
     found: list[Record | None] = []
     for training in trainings:
-        path = Path(job_of(run, corpus, proxy, training).out)
+        path = Path(job_of(pool, corpus, proxy, training).out)
         record = Record.model_validate_json(path.read_bytes()) if path.is_file() else None
         found.append(record.model_copy(update={"name": training.name}) if record else None)
     return found
 
 
-def export(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> list[Path]:
+def export(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> list[Path]:
     """Writes a folder for each training that has no record; returns them."""
     missing = [
         training
-        for training, record in zip(trainings, stored(run, corpus, proxy, trainings), strict=True)
+        for training, record in zip(trainings, stored(pool, corpus, proxy, trainings), strict=True)
         if record is None
     ]
     if not missing:
@@ -57,14 +57,14 @@ def export(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]
             [path for path in sorted(source.iterdir()) if path.suffix in (".json", ".safetensors")],
             folder / "checkpoint",
         )
-    shards = "".join(f"{shard.sha256}  {shard.path}\n" for shard in run.shards)
+    shards = "".join(f"{shard.sha256}  {shard.path}\n" for shard in pool.shards)
     places = []
     for number, training in enumerate(missing):
-        run.progress("export jobs", number, len(missing), "jobs")
+        pool.progress("export jobs", number, len(missing), "jobs")
         place = folder / f"{training.name.replace(' ', '-')}-{training.seed}"
         place.mkdir(parents=True, exist_ok=True)
-        write_order(run, corpus, training, place / "order.npy")
-        job = job_of(run, corpus, proxy, training)
+        write_order(pool, corpus, training, place / "order.npy")
+        job = job_of(pool, corpus, proxy, training)
         checkpoint = "../checkpoint" if corpus.checkpoint else ""
         paths = {
             "corpus": "../corpus",
@@ -78,7 +78,7 @@ def export(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]
         changed = job.model_copy(update={**paths, "device": "auto", "threads": None})
         local.write_text(place / "job.json", changed.model_dump_json(indent=2) + "\n")
         places.append(place)
-    run.progress("export jobs", len(missing), len(missing), "jobs")
+    pool.progress("export jobs", len(missing), len(missing), "jobs")
     return places
 
 
@@ -114,13 +114,13 @@ def read(folder: Path) -> Train:
     )
 
 
-def collect(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> tuple[int, int]:
+def collect(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> tuple[int, int]:
     """Takes the records of a folder of jobs; returns how many are of these trainings, and how many of others.
 
     Raises:
         Failure: with every record that cannot be read, or where there is none.
     """
-    places = {one.key: Path(one.out) for one in (job_of(run, corpus, proxy, training) for training in trainings)}
+    places = {one.key: Path(one.out) for one in (job_of(pool, corpus, proxy, training) for training in trainings)}
     problems, taken, others = [], 0, 0
     for path in sorted(folder.glob("*/record.json")):
         try:

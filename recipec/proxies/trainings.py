@@ -22,7 +22,7 @@ from recipec.proxies.corpus import Corpus
 from recipec.proxies.records import RECORD_VERSION, Proxy, Record, Training
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 THREADED = 20_000_000
 """Parameters from which a training on the CPU has all cores for itself; smaller ones run side by side."""
@@ -40,7 +40,7 @@ def key(corpus: Corpus, proxy: Proxy, training: Training) -> str:
     return digests.sha256_text(digests.canonical_json(value))[:32]
 
 
-def train(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record]:
+def train(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record]:
     """The records of trainings, in their order; those without a stored one are run.
 
     A training that is killed goes on where it was last saved. One whose process dies is tried on another device where there
@@ -49,24 +49,24 @@ def train(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training])
     Raises:
         Failure: a training could be run nowhere.
     """
-    jobs = [job_of(run, corpus, proxy, training) for training in trainings]
+    jobs = [job_of(pool, corpus, proxy, training) for training in trainings]
     missing: dict[str, Train] = {}
     for job, training in zip(jobs, trainings, strict=True):
         if job.key not in missing and (not Path(job.out).is_file() or (job.keep and not Path(job.keep).is_dir())):
-            write_order(run, corpus, training, Path(job.order))
+            write_order(pool, corpus, training, Path(job.order))
             missing[job.key] = job
     if missing:
-        _run_all(run, list(missing.values()))
+        _run_all(pool, list(missing.values()))
     found = [Record.model_validate_json(Path(job.out).read_bytes()) for job in jobs]
     return [one.model_copy(update={"name": training.name}) for one, training in zip(found, trainings, strict=True)]
 
 
-def job_of(run: Run, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
+def job_of(pool: Pool, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
     """A training as the process that runs models is asked for it."""
     identity = key(corpus, proxy, training)
     place = corpus.folder / "runs" / identity
     place.mkdir(parents=True, exist_ok=True)
-    assert run.scorer is not None
+    assert pool.scorer is not None
     return Train(
         corpus=str(corpus.folder),
         order=str(place / "order.npy"),
@@ -78,19 +78,19 @@ def job_of(run: Run, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
         folder=str(place),
         keep=training.keep,
         out=str(place / "record.json"),
-        device=run.scorer.device,
-        threads=run.scorer.threads,
+        device=pool.scorer.device,
+        threads=pool.scorer.threads,
     )
 
 
-def write_order(run: Run, corpus: Corpus, training: Training, path: Path) -> None:
+def write_order(pool: Pool, corpus: Corpus, training: Training, path: Path) -> None:
     """The documents in the order in which they are trained on, each copy by its own hash."""
     if path.is_file():
         return
     copies = np.load(training.copies, allow_pickle=False)
     documents = f"read_parquet({literal(str(corpus.folder / 'documents.parquet'))})"
     seed = literal(f"order\x1f{training.seed}\x1f")
-    rows = run.connection.execute(
+    rows = pool.connection.execute(
         f"SELECT number FROM (SELECT d.*, unnest(range(c.copies)) AS copy FROM {documents} AS d "
         f"JOIN (SELECT unnest($1 :: BIGINT[]) AS number, unnest($2 :: BIGINT[]) AS copies) AS c USING (number)) "
         f"ORDER BY md5_number_lower({seed} || source || chr(31) || doc_id || chr(31) || copy), number, copy",
@@ -125,9 +125,9 @@ def _mixed(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     return found
 
 
-def _run_all(run: Run, jobs: Sequence[Train]) -> None:
+def _run_all(pool: Pool, jobs: Sequence[Train]) -> None:
     """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others."""
-    devices = _devices(run, jobs[0])
+    devices = _devices(pool, jobs[0])
     waiting: queue.Queue[Train] = queue.Queue()
     for job in jobs:
         waiting.put(job)
@@ -148,7 +148,7 @@ def _run_all(run: Run, jobs: Sequence[Train]) -> None:
                     nonlocal done
                     with lock:
                         done += parts / PARTS
-                        run.progress("train proxies", int(done * PARTS), len(jobs) * PARTS, "parts")
+                        pool.progress("train proxies", int(done * PARTS), len(jobs) * PARTS, "parts")
 
                 try:
                     client.run(job.model_copy(update={"device": device, "threads": threads}), count)
@@ -161,8 +161,8 @@ def _run_all(run: Run, jobs: Sequence[Train]) -> None:
             client.close()
 
     while devices and not waiting.empty():
-        with ThreadPoolExecutor(len(devices)) as pool:
-            results = [pool.submit(work, *device) for device in devices]
+        with ThreadPoolExecutor(len(devices)) as workers:
+            results = [workers.submit(work, *device) for device in devices]
         devices = [device for device, result in zip(devices, results, strict=True) if result.result()]
     if not waiting.empty():
         first = problems[0].diagnostics[0] if problems else Diagnostic("R1603", "no device is left to train on")
@@ -173,14 +173,14 @@ PARTS = 1000
 """Of a training, that its process reports."""
 
 
-def _devices(run: Run, job: Train) -> list[tuple[str, int | None]]:
+def _devices(pool: Pool, job: Train) -> list[tuple[str, int | None]]:
     """Devices with the threads of each: CUDA devices, else cores."""
-    assert run.scorer is not None
-    if run.scorer.device != "cpu":
+    assert pool.scorer is not None
+    if pool.scorer.device != "cpu":
         # torch is not here but in the processes; they are asked for what there is.
         client = Client()
         try:
-            found = client.devices(run.scorer.device)
+            found = client.devices(pool.scorer.device)
         finally:
             client.close()
         if found != ["cpu"]:

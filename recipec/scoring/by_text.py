@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
 
 from recipec import spec
+from recipec.database import relations
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
 from recipec.ir import logical
-from recipec.ir.execution import Shard
+from recipec.ir.task import ScoreTask
 from recipec.places import local
 
 if TYPE_CHECKING:
@@ -23,28 +26,30 @@ if TYPE_CHECKING:
 BATCH = 2048
 """Texts that a batch criterion gets at once."""
 
+AHEAD = 4
+"""Batches of texts that are being computed at once, at most."""
+
 
 def score(
-    connection: DuckDBPyConnection,
-    ops: Sequence[logical.Score],
-    shard: Shard,
-    folder: Path,
-    survivors: str,
-    destinations: Sequence[Path],
+    connection: DuckDBPyConnection, task: ScoreTask, folder: Path, root: Path, submit: Callable[..., Future[Any]]
 ) -> None:
-    """Writes the results of score calls over one shard (see `logical.Score`), one file a call.
+    """Writes the results of score calls over one shard (see `logical.Score`), one file per call.
 
     Args:
-        ops: calls over the same source.
-        survivors: a table expression with the `row`s to score.
+        root: the state folder.
+        submit: as `Executor.submit`, for criteria that Python computes.
+
+    Raises:
+        Failure: the shard or a target cannot be read.
     """
-    text = ident(ops[0].source.text)
-    scan = shards.scan(shard, folder, [ops[0].source.text])
+    text = ident(task.ops[0].source.text)
+    scan = shards.scan(task.shard, folder, [task.ops[0].source.text])
+    survivors = relations.survivors(task.input, root)
     texts = (
         f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
     )
-    in_sql = [op for op in ops if _extension(op).sql is not None]
-    in_batches = [op for op in ops if _extension(op).sql is None]
+    in_sql = [op for op in task.ops if _extension(op).sql is not None]
+    in_batches = [op for op in task.ops if _extension(op).sql is None]
     try:
         if in_sql:
             values = ", ".join(
@@ -52,14 +57,14 @@ def score(
             )
             connection.execute(f"CREATE OR REPLACE TEMP TABLE scored AS SELECT row, {values} FROM {texts}")
         if in_batches:
-            _score_batches(connection, in_batches, texts, folder)
-        for op, destination in zip(ops, destinations, strict=True):
+            _score_batches(connection, in_batches, texts, folder, submit)
+        for op, result in zip(task.ops, task.results, strict=True):
             here = in_sql if op in in_sql else in_batches
             table = "scored" if here is in_sql else "scored_batches"
-            _write(connection, table, f"v{here.index(op)}", destination)
+            _write(connection, table, f"v{here.index(op)}", root / result)
         connection.execute("DROP TABLE IF EXISTS scored; DROP TABLE IF EXISTS scored_batches")
     except duckdb.Error as error:
-        raise shards.unreadable(shards.path(shard, folder), error) from None
+        raise shards.unreadable(shards.path(task.shard, folder), error) from None
 
 
 def params(op: logical.Score, folder: Path) -> Any:
@@ -68,19 +73,25 @@ def params(op: logical.Score, folder: Path) -> Any:
     values = extension.params.model_validate(op.call.params)
     if extension.prepare is None or op.target is None:
         return values
-    key = (op.call.name, op.target, folder)
-    if key not in _PREPARED:
-        _PREPARED.clear()
-        try:
-            _PREPARED[key] = extension.prepare(values, *targets.texts(op.target, folder))
-        except ValueError as error:
-            where = op.call.origin.span
-            raise Failure(Diagnostic("R0404", f"target `{op.target.name}` cannot be used: {error}", where)) from None
-    return _PREPARED[key]
+    key = (op.call.name, op.target, folder, targets.digest(op.target, folder))
+    with _PREPARING:
+        if key not in _PREPARED:
+            _PREPARED.clear()
+            try:
+                _PREPARED[key] = extension.prepare(values, *targets.texts(op.target, folder))
+            except ValueError as error:
+                where = op.call.origin.span
+                raise Failure(
+                    Diagnostic("R0404", f"target `{op.target.name}` cannot be used: {error}", where)
+                ) from None
+        return _PREPARED[key]
 
 
 _PREPARED: dict[Any, Any] = {}
-"""The last prepared parameters: the next shard needs the same."""
+"""The last prepared parameters, by all that they depend on, the bytes of the examples included: the next shard needs the
+same."""
+
+_PREPARING = threading.Lock()
 
 
 def _extension(op: logical.Score) -> Any:
@@ -90,25 +101,46 @@ def _extension(op: logical.Score) -> Any:
 SQL_TYPE = {"boolean": "BOOLEAN", "integer": "BIGINT", "float": "DOUBLE", "string": "VARCHAR"}
 
 
-def _score_batches(connection: DuckDBPyConnection, ops: Sequence[logical.Score], texts: str, folder: Path) -> None:
+def _score_batches(
+    connection: DuckDBPyConnection,
+    ops: Sequence[logical.Score],
+    texts: str,
+    folder: Path,
+    submit: Callable[..., Future[Any]],
+) -> None:
     columns = ", ".join(f"v{number} {SQL_TYPE[op.call.type]}" for number, op in enumerate(ops))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE scored_batches (row BIGINT, {columns})")
-    prepared = [params(op, folder) for op in ops]
     places = ", ".join(f"unnest(${number})" for number in range(1, len(ops) + 2))
+    for op in ops:
+        params(op, folder)  # What is wrong with a target is said here, not in another process.
     # Temporary tables belong to a connection, so that the texts are read on it in bounded pieces, by row.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE batch_texts AS SELECT row, text FROM {texts} ORDER BY row")
-    total = connection.execute("SELECT count(*) FROM batch_texts").fetchall()[0][0]
-    for start in range(0, total, BATCH):
-        rows = connection.execute(f"SELECT row, text FROM batch_texts LIMIT {BATCH} OFFSET {start}").fetchall()
-        batch = [row[1] for row in rows]
-        values = [_plain(_extension(op).batch(batch, parameters)) for op, parameters in zip(ops, prepared, strict=True)]
-        connection.execute(f"INSERT INTO scored_batches SELECT {places}", [[row[0] for row in rows], *values])
+    waiting: deque[tuple[list[int], Future[list[list[Any]]]]] = deque()
+
+    def take() -> None:
+        rows, future = waiting.popleft()
+        connection.execute(f"INSERT INTO scored_batches SELECT {places}", [rows, *future.result()])
+
+    for rows, batch in _batches(connection):
+        waiting.append((rows, submit(computed, tuple(ops), folder, batch)))
+        if len(waiting) >= AHEAD:
+            take()
+    while waiting:
+        take()
     connection.execute("DROP TABLE batch_texts")
 
 
-def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
-    result: list[Any] = values.tolist()
-    return result
+def _batches(connection: DuckDBPyConnection) -> Iterator[tuple[list[int], list[str]]]:
+    """The rows and texts of `batch_texts`, `BATCH` at a time."""
+    total = connection.execute("SELECT count(*) FROM batch_texts").fetchall()[0][0]
+    for start in range(0, total, BATCH):
+        found = connection.execute(f"SELECT row, text FROM batch_texts LIMIT {BATCH} OFFSET {start}").fetchall()
+        yield [row for row, _ in found], [text for _, text in found]
+
+
+def computed(ops: Sequence[logical.Score], folder: Path, texts: Sequence[str]) -> list[list[Any]]:
+    """The values that batch criteria give some texts, a list per criterion. Called in any process."""
+    return [_extension(op).batch(texts, params(op, folder)).tolist() for op in ops]
 
 
 def _write(connection: DuckDBPyConnection, table: str, column: str, destination: Path) -> None:

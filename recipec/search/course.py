@@ -75,7 +75,7 @@ class Drawings:
 
 def drawings(trials: Trials, options: Options) -> Drawings:
     """All draws of a search: the first ones, those that were added before, and those that are to be added now."""
-    seed = trials.run.recipe.seed
+    seed = trials.run.pool.recipe.seed
     x, trainings = [], []
     for number, (one, drawn) in enumerate(trials.first(trials.search.runs, seed)):
         x.append(one)
@@ -101,7 +101,7 @@ def _place(trials: Trials) -> Path:
         "search": trials.search.model_dump(mode="json", exclude={"runs"}),
         "names": trials.space.names,
         "op": trials.op.model_dump(mode="json", exclude={"input"}),
-        "seed": [SEED, trials.run.recipe.seed],
+        "seed": [SEED, trials.run.pool.recipe.seed],
     }
     return trials.corpus.folder / "added" / f"{digests.sha256_text(digests.canonical_json(key))[:32]}.json"
 
@@ -116,15 +116,15 @@ def _added(trials: Trials) -> list[Array]:
 def add(trials: Trials, found: Drawings, runs: Runs, count: int) -> Drawings:
     """More draws, where regressors of the runs so far promise a low loss and are not sure of it: the mean of several, each fitted
     without a part of the runs, less their standard deviation."""
-    generator = np.random.default_rng([trials.run.recipe.seed, len(found.x), 1])
+    generator = np.random.default_rng([trials.run.pool.recipe.seed, len(found.x), 1])
     candidates = trials.space.draw(generator, PROMISING)
     y = runs.losses.mean(axis=1)
     fold = regression.folds_of(len(y), UNSURE)
     said = []
     for number in range(UNSURE):
-        trials.run.progress("choose draws", number, UNSURE, "regressors")
+        trials.run.pool.progress("choose draws", number, UNSURE, "regressors")
         said.append(regression.fit("lightgbm", runs.x[fold != number], y[fold != number]).predict(candidates))
-    trials.run.progress("choose draws", UNSURE, UNSURE, "regressors")
+    trials.run.pool.progress("choose draws", UNSURE, UNSURE, "regressors")
     worth = np.mean(said, axis=0) - np.std(said, axis=0)
     best = np.argsort(worth, kind="stable")[: SPREAD * count]
     chosen: list[Array] = []
@@ -189,14 +189,14 @@ def search(trials: Trials, options: Options, train: Callable[[Sequence[Training]
         found = add(trials, found, runs, options.more)
         records = train(found.trainings)
         runs, said = runs_of(trials, found, records)
-    generator = np.random.default_rng([trials.run.recipe.seed, 2])
+    generator = np.random.default_rng([trials.run.pool.recipe.seed, 2])
     result = answering.answer(
         runs,
         folds=options.folds,
         drawn=lambda: trials.space.draw(generator, options.candidates),
         shares=False,
         may=lambda x: trials.drawn(x) is not None,
-        done=lambda done, total: trials.run.progress("fit regressors", done, total, "steps"),
+        done=lambda done, total: trials.run.pool.progress("fit regressors", done, total, "steps"),
     )
     drawn = {"answer": _must(trials, result.weights)}
     for name, curve in (("default", DEFAULT), ("natural", NATURAL)):
@@ -245,10 +245,10 @@ def exported(trials: Trials, folder: Path) -> Callable[[Sequence[Training]], lis
     """Writes what has no record yet as jobs; raises `Exported` where there are some."""
 
     def train(trainings: Sequence[Training]) -> list[Record | None]:
-        places = jobs.export(trials.run, trials.corpus, trials.search.proxy, trainings, folder)
+        places = jobs.export(trials.run.pool, trials.corpus, trials.search.proxy, trainings, folder)
         if places:
             raise Exported(places)
-        return jobs.stored(trials.run, trials.corpus, trials.search.proxy, trainings)
+        return jobs.stored(trials.run.pool, trials.corpus, trials.search.proxy, trainings)
 
     return train
 
@@ -257,8 +257,8 @@ def collected(trials: Trials, folder: Path) -> Callable[[Sequence[Training]], li
     """Takes the records of a folder of jobs; trains nothing."""
 
     def train(trainings: Sequence[Training]) -> list[Record | None]:
-        jobs.collect(trials.run, trials.corpus, trials.search.proxy, trainings, folder)
-        return jobs.stored(trials.run, trials.corpus, trials.search.proxy, trainings)
+        jobs.collect(trials.run.pool, trials.corpus, trials.search.proxy, trainings, folder)
+        return jobs.stored(trials.run.pool, trials.corpus, trials.search.proxy, trainings)
 
     return train
 
@@ -267,6 +267,6 @@ def trained(trials: Trials) -> Callable[[Sequence[Training]], list[Record | None
     """Trains here, what has no record yet."""
 
     def train(trainings: Sequence[Training]) -> list[Record | None]:
-        return list(proxies.train(trials.run, trials.corpus, trials.search.proxy, trainings))
+        return list(proxies.train(trials.run.pool, trials.corpus, trials.search.proxy, trainings))
 
     return train

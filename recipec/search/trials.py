@@ -100,8 +100,7 @@ class Trials:
 
     @property
     def threads(self) -> int:
-        assert self.run.scorer is not None
-        return self.run.scorer.threads or len(os.sched_getaffinity(0))
+        return self.run.pool.scorer.threads or len(os.sched_getaffinity(0))
 
     def drawn(self, x: Array) -> Drawn | None:
         """What parameters select, or None (and counted) where they cannot be met."""
@@ -149,7 +148,7 @@ class Trials:
             number += 1
             if drawn is not None:
                 found.append((x, drawn))
-                self.run.progress("draw parameters", len(found), count, "draws")
+                self.run.pool.progress("draw parameters", len(found), count, "draws")
         if len(found) < count:
             why = "; ".join(f"{times:,} × {reason}" for reason, times in self.infeasible.most_common(3))
             message = f"only {len(found):,} of {number:,} draws can be met: {why}"
@@ -181,7 +180,7 @@ DOCUMENT = 96
 
 def _check_memory(run: Run, rows: int, criteria: int) -> None:
     """Raises Failure where a pool is too large to be held as arrays in the memory that the run may take."""
-    [(limit,)] = run.connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    [(limit,)] = run.pool.connection.execute("SELECT current_setting('memory_limit')").fetchall()
     number, unit = str(limit).split()
     most = float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
     need = rows * (DOCUMENT + 8 * criteria)
@@ -198,20 +197,22 @@ def opened(run: Run, search: Search) -> Trials:
     """
     run.read()
     run.score()
-    at = {op.kind: number for number, op in enumerate(run.plan.ops)}
-    rows = sum(shard.rows for shard in run.shards)
-    run.gather(at["gather"], rows)
-    stats = run.rank(at["rank"], at["gather"], rows)
-    rank, op = run.plan.ops[at["rank"]], run.plan.sample
+    at = {op.kind: number for number, op in enumerate(run.pool.plan.ops)}
+    rows = run.pool.rows
+    run.gather()
+    stats = run.rank()
+    rank, op = run.pool.plan.ops[at["rank"]], run.pool.plan.sample
     assert isinstance(rank, logical.Rank)
     assert op.tokens is not None
     share = min(1.0, ROOM * search.proxy.tokens / op.tokens)
-    corpus = proxies.prepare(run, search.proxy, run.recipe.targets, share)
+    corpus = proxies.prepare(run.pool, search.proxy, run.pool.recipe.targets, share)
     _check_memory(run, rows, len(rank.criteria))
     numbers = f"(SELECT source, doc_id, number FROM read_parquet({literal(str(corpus.folder / 'documents.parquet'))}))"
-    run.progress("rank", 0, rows, "documents")
-    pool = draws.documents(run.connection, rank, op, run.store.result(run.ids[at["rank"]]), stats, numbers)
-    run.progress("rank", rows, rows, "documents")
+    run.pool.progress("rank", 0, rows, "documents")
+    pool = draws.documents(
+        run.pool.connection, rank, op, run.pool.store.result(run.pool.ids[at["rank"]]), stats, numbers
+    )
+    run.pool.progress("rank", rows, rows, "documents")
     known = pool.numbers >= 0
     mine = pool.numbers[known]
     # Each document is followed by a token that ends it.

@@ -52,29 +52,28 @@ def decide(run: Run, *, now: bool) -> tuple[model.Mixture, Reweighting | None]:
         Failure: the checkpoint cannot be read, a domain has too little text, the bounds leave no weights, or the ranking
             is within noise and the recipe refuses that.
     """
-    mixture = run.recipe.mixture
+    mixture = run.pool.recipe.mixture
     params = spec.find("mixers", mixture.kind).params.model_validate(mixture.params)
-    cache.find(params.checkpoint, run.folder, mixture.origin.span if mixture.origin else None)
+    cache.find(params.checkpoint, run.pool.folder, mixture.origin.span if mixture.origin else None)
     options = _options(params)
-    measured = stored(run, options)
+    measured = stored(run.pool, options)
     if measured is None and now:
-        assert run.scorer is not None
         run.read()
         run.score(models=False)
-        measured = measure(run, run.scorer, options)
+        measured = measure(run.pool, options)
     if measured is None:
         return mixture, None
-    _check_noise(measured, run.recipe, params)
-    problem = weighing.problem(measured, run.recipe, within=params.prior == "quotas", drawn=_drawn(run))
+    _check_noise(measured, run.pool.recipe, params)
+    problem = weighing.problem(measured, run.pool.recipe, within=params.prior == "quotas", drawn=_drawn(run))
     problem = inputs.weighted(problem, params.alpha, params.beta, params.gamma)
-    with _placed(run.recipe):
+    with _placed(run.pool.recipe):
         labelled = None
         if params.method == "model":
             labelled = _labelled(run, problem, params, now=now)
             if labelled is None:
                 return mixture, None
         report = answering.answer(problem, params.method, labelled)
-    found = proposing.record(_smoothed(report, run.recipe.before, params.window), measured, run.recipe)
+    found = proposing.record(_smoothed(report, run.pool.recipe.before, params.window), measured, run.pool.recipe)
     weights = tuple(zip(found.domains, found.weights, strict=True))
     return mixture.model_copy(update={"weights": weights}), found
 
@@ -85,14 +84,14 @@ def _labelled(run: Run, problem: Problem, params: Any, *, now: bool) -> tuple[Ar
     if params.label == "influence":
         return mixtures, modelled.influence_labels(problem, mixtures)
     ahead = lookahead.Ahead(checkpoint=params.checkpoint, tokens=params.ahead, length=params.length, rate=params.rate)
-    targets = [target for target in run.recipe.targets if target.name in problem.tasks]
+    targets = [target for target in run.pool.recipe.targets if target.name in problem.tasks]
     return lookahead.labels(run, ahead, targets, problem.domains, mixtures, now=now)
 
 
 def _drawn(run: Run) -> dict[str, float]:
     """Tokens of each domain that phases before a run's recipe ask for."""
     found: dict[str, float] = {}
-    for phase in run.recipe.before:
+    for phase in run.pool.recipe.before:
         for domain, weight in phase.mixture.weights:
             found[domain] = found.get(domain, 0.0) + weight * phase.tokens
     return found

@@ -74,19 +74,19 @@ def _place(
     run: Run, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
 ) -> Path:
     key = {
-        "corpus": proxies.folder_of(run, proxy, targets).name,
+        "corpus": proxies.folder_of(run.pool, proxy, targets).name,
         "proxy": proxy.model_dump(mode="json", exclude={"start"}),
         "domains": list(domains),
         "mixtures": np.round(mixtures, 12).tolist(),
         "seed": SEED,
     }
-    return run.store.root / "measured" / f"{digests.sha256_text(digests.canonical_json(key))[:32]}-labels.json"
+    return run.pool.store.root / "measured" / f"{digests.sha256_text(digests.canonical_json(key))[:32]}-labels.json"
 
 
 def _trained(
     run: Run, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
 ) -> tuple[float | None, ...]:
-    corpus = proxies.prepare(run, proxy, targets)
+    corpus = proxies.prepare(run.pool, proxy, targets)
     trainings = []
     folder = corpus.folder / "mixtures"
     folder.mkdir(exist_ok=True)
@@ -96,7 +96,7 @@ def _trained(
         with local.replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, copies)
         trainings.append(proxies.Training(name=f"mixture {number + 1}", seed=SEED, copies=str(path)))
-    found = proxies.train(run, corpus, proxy, trainings)
+    found = proxies.train(run.pool, corpus, proxy, trainings)
     return tuple(_gain(one) for one in found)
 
 

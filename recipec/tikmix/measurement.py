@@ -14,11 +14,10 @@ from recipec.ir.expressions import Frozen
 from recipec.models import cache
 from recipec.models.job import Measure
 from recipec.places import digests, local
-from recipec.scoring.by_model import Scorer
 from recipec.tikmix import sample
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 MEASURED_VERSION = 3
 
@@ -66,48 +65,48 @@ class Measured(Frozen):
     ratio: float = 1.0
 
 
-def stored(run: Run, options: Options) -> Measured | None:
+def stored(pool: Pool, options: Options) -> Measured | None:
     """What was measured before on the same pool and targets, at the same checkpoint; nothing is read for it but files'
     identities.
 
     Raises:
         Failure: the recipe has no (such) target, or the checkpoint cannot be read.
     """
-    place = _place(run, options)
+    place = _place(pool, options)
     return Measured.model_validate_json(place.read_bytes()) if place.is_file() else None
 
 
-def measure(run: Run, scorer: Scorer, options: Options) -> Measured:
+def measure(pool: Pool, options: Options) -> Measured:
     """The influence of every domain of the pool on the targets; from the state folder where it was measured before.
 
     Raises:
         Failure: the recipe has no (such) target or domain, the checkpoint cannot be read, or a domain has too little text.
     """
-    place = _place(run, options)
+    place = _place(pool, options)
     if place.is_file():
         return Measured.model_validate_json(place.read_bytes())
-    chosen = _targets(run, options)
-    checkpoint = cache.find(options.checkpoint, run.folder)
-    pool = sample.domains(run)
-    if len(pool) < 2:
-        raise Failure(Diagnostic("R1308", f"the pool has {len(pool)} domains, and weights need at least two"))
-    texts = run.store.root / "tmp" / "influence.parquet"
-    sample.write(run, chosen, list(pool), options.tokens, texts)
+    chosen = _targets(pool, options)
+    checkpoint = cache.find(options.checkpoint, pool.folder)
+    sizes = sample.domains(pool)
+    if len(sizes) < 2:
+        raise Failure(Diagnostic("R1308", f"the pool has {len(sizes)} domains, and weights need at least two"))
+    texts = pool.store.root / "tmp" / "influence.parquet"
+    sample.write(pool, chosen, list(sizes), options.tokens, texts)
     # What is measured is its texts: other filters that leave the same sample cost nothing.
-    key = {**_settings(run, options, checkpoint.digest), "texts": digests.sha256_file(texts)}
-    folder = run.store.root / "influence" / _name(key)
+    key = {**_settings(pool, options, checkpoint.digest), "texts": digests.sha256_file(texts)}
+    folder = pool.store.root / "influence" / _name(key)
     out = folder / "measured.json"
     if not out.is_file():
-        names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(pool)}
-        _run(run, scorer, options, names, str(checkpoint.folder), str(texts), folder)
+        names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(sizes)}
+        _run(pool, options, names, str(checkpoint.folder), str(texts), folder)
     texts.unlink(missing_ok=True)
     value = json.loads(out.read_text(encoding="utf-8"))
     found = Measured(
         options=options,
         tasks=tuple(target.name for target in chosen),
-        domains=tuple(pool),
+        domains=tuple(sizes),
         shards=value["influence"],
-        pool=tuple(pool.values()),
+        pool=tuple(sizes.values()),
         task_tokens=value["task_tokens"],
         domain_tokens=value["domain_tokens"],
         ratio=value["ratio"],
@@ -116,8 +115,8 @@ def measure(run: Run, scorer: Scorer, options: Options) -> Measured:
     return found
 
 
-def _targets(run: Run, options: Options) -> list[model.Target]:
-    known = {target.name: target for target in run.recipe.targets}
+def _targets(pool: Pool, options: Options) -> list[model.Target]:
+    known = {target.name: target for target in pool.recipe.targets}
     problems = [
         Diagnostic("R1308", f"the recipe has no target `{name}`", helps=did_you_mean(name, known))
         for name in options.targets
@@ -130,26 +129,26 @@ def _targets(run: Run, options: Options) -> list[model.Target]:
     return [known[name] for name in options.targets or known]
 
 
-def _place(run: Run, options: Options) -> Path:
+def _place(pool: Pool, options: Options) -> Path:
     """Where a measurement of this pool is kept: by the identities of everything that it is made from."""
-    chosen = _targets(run, options)
-    checkpoint = cache.find(options.checkpoint, run.folder)
-    files = [digests.sha256_file(path) for target in chosen for path in shards.find(target.examples, run.folder)]
+    chosen = _targets(pool, options)
+    checkpoint = cache.find(options.checkpoint, pool.folder)
+    files = [digests.sha256_file(path) for target in chosen for path in shards.find(target.examples, pool.folder)]
     key = {
-        **_settings(run, options, checkpoint.digest),
+        **_settings(pool, options, checkpoint.digest),
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
         "files": files,
-        "pool": [[shard.sha256, run.ids[position], own] for shard, position, own in run.pool_ends()],
+        "pool": [[shard.sha256, pool.ids[position], own] for shard, position, own in pool.ends()],
     }
-    return run.store.root / "measured" / f"{_name(key)}.json"
+    return pool.store.root / "measured" / f"{_name(key)}.json"
 
 
-def _settings(run: Run, options: Options, checkpoint: str) -> dict[str, Any]:
+def _settings(pool: Pool, options: Options, checkpoint: str) -> dict[str, Any]:
     return {
         "version": MEASURED_VERSION,
         "checkpoint": checkpoint,
         "options": options.model_dump(mode="json", exclude={"checkpoint", "targets", "memory"}),
-        "seed": run.recipe.seed,
+        "seed": pool.recipe.seed,
     }
 
 
@@ -158,8 +157,7 @@ def _name(key: dict[str, Any]) -> str:
 
 
 def _run(
-    run: Run,
-    scorer: Scorer,
+    pool: Pool,
     options: Options,
     names: dict[str, tuple[str, ...]],
     checkpoint: str,
@@ -179,18 +177,18 @@ def _run(
         length=options.length,
         shards=options.shards,
         memory=options.memory,
-        seed=run.recipe.seed,
+        seed=pool.recipe.seed,
         folder=str(groups),
         out=str(place / "measured.json"),
-        device=scorer.device,
-        threads=scorer.threads,
+        device=pool.scorer.device,
+        threads=pool.scorer.threads,
     )
     seen = 0
 
     def count(parts: int) -> None:
         nonlocal seen
         seen += parts
-        run.progress(f"measure influence at {options.checkpoint}", seen, PARTS, "parts")
+        pool.progress(f"measure influence at {options.checkpoint}", seen, PARTS, "parts")
 
-    scorer.client.run(job, count)
+    pool.scorer.client.run(job, count)
     shutil.rmtree(groups)

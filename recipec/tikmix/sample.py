@@ -13,23 +13,23 @@ from recipec.ir import model
 from recipec.places import local
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 CHARACTERS = 8
 """Of a token at most, on the average of a domain's texts: so many are taken where there are."""
 
 
-def domains(run: Run) -> dict[str, int]:
+def domains(pool: Pool) -> dict[str, int]:
     """The tokens of each domain in the pool: what filters leave that need no model."""
-    parts = " UNION ALL ".join(f"SELECT domain, tokens FROM {pool} WHERE {LEFT}" for _, pool in run.pools())
-    found = run.connection.execute(f"SELECT domain, sum(tokens) FROM ({parts}) GROUP BY domain ORDER BY domain")
+    parts = " UNION ALL ".join(f"SELECT domain, tokens FROM {pool} WHERE {LEFT}" for _, pool in pool.unmodelled())
+    found = pool.connection.execute(f"SELECT domain, sum(tokens) FROM ({parts}) GROUP BY domain ORDER BY domain")
     return {str(name): int(tokens) for name, tokens in found.fetchall()}
 
 
 LEFT = "bad IS NULL AND rejected_by IS NULL"
 
 
-def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens: int, path: Path) -> None:
+def write(pool: Pool, chosen: Sequence[model.Target], names: Sequence[str], tokens: int, path: Path) -> None:
     """Writes `kind, number, place, text, start, stop, counted`: tasks from the held-out examples of targets where they have
     some; domains in the order of a keyed hash, until there are surely as many tokens as are asked for, with the recipe's count
     of each whole text's tokens.
@@ -37,13 +37,13 @@ def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens
     Raises:
         Failure: a target cannot be read.
     """
-    sql = run.connection.execute
+    sql = pool.connection.execute
     sql(
         "CREATE OR REPLACE TEMP TABLE influence_texts (kind VARCHAR, number INTEGER, place BIGINT, text VARCHAR, "
         "start BIGINT, stop BIGINT, counted BIGINT)"
     )
     for number, target in enumerate(chosen):
-        used, held = targets.examples(target, run.folder)
+        used, held = targets.examples(target, pool.folder)
         examples = [one for one in held or used if one[0].strip()]
         if not examples:
             raise Failure(
@@ -53,11 +53,13 @@ def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens
             "INSERT INTO influence_texts SELECT 'task', $1, unnest(range(len($2))), unnest($2), unnest($3), unnest($4), NULL",
             [number, *map(list, zip(*examples, strict=True))],
         )
-    key = f"md5_number_lower({literal(f'influence{chr(31)}{run.recipe.seed}{chr(31)}')} || source || chr(31) || doc_id)"
+    key = (
+        f"md5_number_lower({literal(f'influence{chr(31)}{pool.recipe.seed}{chr(31)}')} || source || chr(31) || doc_id)"
+    )
     parts = " UNION ALL ".join(
         f"SELECT {literal(shard.source)} AS source, {literal(shard.path)} AS shard, row, domain, doc_id, tokens "
         f"FROM {pool} WHERE {LEFT}"
-        for shard, pool in run.pools()
+        for shard, pool in pool.unmodelled()
     )
     # Tokens of the recipe and of the checkpoint differ: twice as many texts as need be, and then the tokenizer cuts.
     sql(
@@ -67,10 +69,10 @@ def write(run: Run, chosen: Sequence[model.Target], names: Sequence[str], tokens
         f"QUALIFY sum(tokens) OVER (w ROWS UNBOUNDED PRECEDING) - tokens < {2 * tokens}"
     )
     longest = CHARACTERS * 2 * tokens
-    for number, shard in enumerate(run.shards):
-        run.progress("read the domains' samples", number, len(run.shards), "shards")
-        text = next(source.text for source in run.recipe.sources if source.name == shard.source)
-        scan = shards.scan(shard, run.folder, [text])
+    for number, shard in enumerate(pool.shards):
+        pool.progress("read the domains' samples", number, len(pool.shards), "shards")
+        text = next(source.text for source in pool.recipe.sources if source.name == shard.source)
+        scan = shards.scan(shard, pool.folder, [text])
         sql(
             f"INSERT INTO influence_texts SELECT 'domain', list_position($1, s.domain) - 1, place, "
             f"substr({ident(text)}, 1, {longest}), NULL, NULL, CASE WHEN length({ident(text)}) <= {longest} THEN tokens END "

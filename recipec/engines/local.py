@@ -1,0 +1,110 @@
+"""Engine `local`: threads of this machine for what DuckDB does, processes for what Python computes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from recipec import spec
+from recipec.execution.tasks import Workplace, perform
+from recipec.ir.task import ScoreTask, Task
+from recipec.spec import Engine
+
+WORTH = 4.0
+"""Seconds of computing from which processes of their own are started: that takes most of a second."""
+
+
+@dataclass(slots=True)
+class Local:
+    """Runs tasks side by side on this machine.
+
+    Attributes:
+        processes: makes the pool of processes, when the first task is worth it.
+        cursors: of the tasks that are being performed, to interrupt them.
+    """
+
+    place: Workplace
+    processes: Callable[[], Executor]
+    cursors: set[DuckDBPyConnection] = field(default_factory=set)
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
+        """Performs tasks and gives each back when its results are there (see `execution.tasks.Runner`)."""
+        submit = self.processes().submit if self.place.threads > 1 and cost(tasks) > WORTH else here
+        with ThreadPoolExecutor(max(1, min(self.place.threads, len(tasks)))) as threads:
+            futures = {threads.submit(self._perform, task, submit): task for task in tasks}
+            try:
+                yield from self._finished(futures)
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                for cursor in tuple(self.cursors):
+                    cursor.interrupt()
+                raise
+
+    def _finished(self, futures: dict[Future[None], Task]) -> Iterator[Task]:
+        for future in as_completed(futures):
+            if future.exception() is not None:
+                # Whichever task fails first by the clock, the first in order is the one that is told of.
+                for earlier in futures:
+                    earlier.result()
+            yield futures[future]
+
+    def _perform(self, task: Task, submit: Callable[..., Future[Any]]) -> None:
+        with self.place.connection.cursor() as cursor:
+            self.cursors.add(cursor)
+            try:
+                perform(task, replace(self.place, connection=cursor), submit)
+            finally:
+                self.cursors.discard(cursor)
+
+
+def cost(tasks: Sequence[Task]) -> float:
+    """Rough seconds that Python computes for tasks, on one core."""
+    seconds = 0.0
+    for task in tasks:
+        if isinstance(task, ScoreTask):
+            found = [spec.find("criteria", op.call.function) for op in task.ops]
+            seconds += task.shard.bytes / 1e6 * sum(one.cost for one in found if one.batch is not None)
+    return seconds
+
+
+def here(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Computes at once, in this process."""
+    future: Future[Any] = Future()
+    future.set_result(function(*arguments))
+    return future
+
+
+@contextlib.contextmanager
+def open_local(place: Workplace) -> Iterator[Local]:
+    """The engine, for as long as it is at work."""
+    started: list[Any] = []  # of loky, which has no types
+
+    def processes() -> Executor:
+        if not started:
+            # Not the standard library's pool: that imports the caller's main module again in every process.
+            from loky import ProcessPoolExecutor
+
+            started.append(ProcessPoolExecutor(place.threads, timeout=IDLE))
+        executor: Executor = started[0]
+        return executor
+
+    try:
+        yield Local(place, processes)
+    finally:
+        for executor in started:
+            executor.shutdown(wait=False, kill_workers=True)
+
+
+IDLE = 60
+"""Seconds after which a process without work ends, so that none is left where its parent was killed."""
+
+SPEC = Engine(
+    name="local",
+    summary="threads and processes of this machine",
+    open=open_local,
+)

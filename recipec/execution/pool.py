@@ -1,0 +1,194 @@
+"""What is known of a run's documents: read-only, from the results of steps that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from recipec.database import relations
+from recipec.ir import logical, model
+from recipec.ir.execution import Shard
+from recipec.ir.task import Documents, Link, ReadTask, Scored, ScoreTask
+from recipec.places.state import Store
+from recipec.planning.scheduler import Observed, source_of
+from recipec.progress import Progress, silent
+from recipec.scoring.by_model import Scorer, cascade_of, wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The documents of a plan's shards, as far as its steps have results.
+
+    Attributes:
+        ids: the identity of each operation (`planning.fingerprints`).
+        folder: the recipe's, from which the paths of shards start.
+        scorer: runs models.
+        progress: where long work reports to.
+        sampling: None, or the share of documents an estimate is made from.
+    """
+
+    connection: DuckDBPyConnection
+    recipe: model.Recipe
+    plan: logical.LogicalPlan
+    ids: tuple[str, ...]
+    shards: tuple[Shard, ...]
+    folder: Path
+    store: Store
+    scorer: Scorer
+    progress: Progress = silent
+    sampling: float | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    def shards_of(self, position: int) -> tuple[Shard, ...]:
+        """The shards of the source whose chain a step stands in."""
+        name = source_of(self.plan, position).source.name
+        return tuple(shard for shard in self.shards if shard.source == name)
+
+    def is_by_model(self, position: int) -> bool:
+        op = self.plan.ops[position]
+        return isinstance(op, logical.Score) and wanted(op.call) is not None
+
+    def scores(self, positions: Sequence[int]) -> list[logical.Score]:
+        return [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
+
+    def groups(self) -> list[list[int]]:
+        """Positions of scores that follow one another directly, and so share a scan."""
+        groups: list[list[int]] = []
+        for position, op in enumerate(self.plan.ops):
+            if isinstance(op, logical.Score):
+                if groups and groups[-1][-1] == op.input:
+                    groups[-1].append(position)
+                else:
+                    groups.append([position])
+        return groups
+
+    def missing(self, positions: Sequence[int]) -> list[tuple[Shard, list[int]]]:
+        """The shards for which some of a group's scores have no result, with those scores."""
+        if not positions:
+            return []
+        shards = self.shards_of(positions[0])
+        lacking = {p: {shard.path for shard in self.store.missing(self.ids[p], shards)} for p in positions}
+        found = [(shard, [p for p in positions if shard.path in lacking[p]]) for shard in shards]
+        return [(shard, mine) for shard, mine in found if mine]
+
+    def read_tasks(self, position: int) -> list[ReadTask]:
+        """What is left to read of a source: a task per shard without a result."""
+        op = self.plan.ops[position]
+        assert isinstance(op, logical.Read)
+        return [
+            ReadTask(op=op, shard=shard, results=(self.store.shard_name(self.ids[position], shard),))
+            for shard in self.store.missing(self.ids[position], self.shards_of(position))
+        ]
+
+    def score_tasks(self, positions: Sequence[int]) -> list[ScoreTask]:
+        """What is left of a group of scores by text: a task per shard without all results."""
+        return [
+            ScoreTask(
+                ops=tuple(self.scores(mine)),
+                shard=shard,
+                input=self.documents(mine[0], (shard,)),
+                results=tuple(self.store.shard_name(self.ids[p], shard) for p in mine),
+            )
+            for shard, mine in self.missing(positions)
+        ]
+
+    def documents(self, position: int, shards: Sequence[Shard], own: bool = False) -> Documents:
+        """The documents of some shards as they stand before the step at `position` (`own`: after it)."""
+        links: list[Link] = []
+        op = self.plan.ops[position]
+        at = position
+        while not isinstance(op, logical.Read):
+            assert isinstance(op, logical.Score | logical.Filter)
+            if own or at != position:
+                links.append(op if isinstance(op, logical.Filter) else self._scored(at, op, shards))
+            at = op.input
+            op = self.plan.ops[at]
+        return Documents(
+            read=op,
+            shards=tuple(shards),
+            files=tuple(self.store.shard_name(self.ids[at], shard) for shard in shards),
+            links=tuple(reversed(links)),
+            seed=self.recipe.seed,
+            share=self.sampling,
+        )
+
+    def _scored(self, position: int, op: logical.Score, shards: Sequence[Shard]) -> Scored:
+        files = tuple(self.store.shard_name(self.ids[position], shard) for shard in shards)
+        return Scored(name=op.call.name, type=op.call.type, files=files, cascade=cascade_of(op.call) is not None)
+
+    def before(self, position: int, shard: Shard) -> str:
+        """A table expression of the documents of a shard as they stand before the step at `position`."""
+        return relations.documents(self.documents(position, (shard,)), self.store.root)
+
+    def after(self, position: int, shards: Sequence[Shard]) -> str:
+        """A table expression of the documents of some shards as they stand after the step at `position`."""
+        return relations.documents(self.documents(position, shards, own=True), self.store.root)
+
+    def survivors(self, position: int, shard: Shard) -> str:
+        """A table expression of the `row`s of a shard that the step at `position` looks at."""
+        return relations.survivors(self.documents(position, (shard,)), self.store.root)
+
+    def ends(self) -> list[tuple[Shard, int, bool]]:
+        """For each shard the step up to which (included where true) its documents are filtered without a model."""
+        found = []
+        for end in next(op for op in self.plan.ops if isinstance(op, logical.Gather)).inputs:
+            first, at = None, end
+            while not isinstance(op := self.plan.ops[at], logical.Read):
+                assert isinstance(op, logical.Score | logical.Filter)
+                first = at if self.is_by_model(at) else first
+                at = op.input
+            found += [(shard, end if first is None else first, first is None) for shard in self.shards_of(end)]
+        return found
+
+    def unmodelled(self) -> list[tuple[Shard, str]]:
+        """For each shard a table expression of its documents as filters that need no model leave them, with `rejected_by`
+        of those that they do not."""
+        return [
+            (shard, relations.documents(self.documents(position, (shard,), own=own), self.store.root))
+            for shard, position, own in self.ends()
+        ]
+
+    def count(self, position: int, shard: Shard) -> int:
+        """Documents of a shard that a score is computed of: all of them while a filter before it is not decided."""
+        if not self._is_known(position, shard):
+            return shard.rows
+        query = f"SELECT count(*) FROM {self.survivors(position, shard)}"
+        return int(self.connection.execute(query).fetchall()[0][0])
+
+    def by_model(self) -> tuple[dict[int, int], dict[int, Observed]]:
+        """For each score by a model the texts that it must still see, and what is known of its features so far."""
+        documents: dict[int, int] = {}
+        observed: dict[int, Observed] = {}
+        for group in self.groups():
+            positions = [p for p in group if self.is_by_model(p)]
+            for position, op in zip(positions, self.scores(positions), strict=True):
+                total, exact = 0, True
+                for shard, _ in self.missing([position]):
+                    survivors = self.survivors(positions[0], shard) if self._is_known(positions[0], shard) else None
+                    total += shard.rows if survivors is None else self.scorer.missing([op], shard, survivors)
+                    exact &= survivors is not None
+                size, device = self.scorer.observed(op)
+                documents[position], observed[position] = total, Observed(size, device, exact)
+        return documents, observed
+
+    def _is_known(self, position: int, shard: Shard) -> bool:
+        """Whether every score that stands before a step is there for a shard, so that its documents are known."""
+        op = self.plan.ops[position]
+        while not isinstance(op, logical.Read):
+            assert isinstance(op, logical.Score | logical.Filter)
+            position, op = op.input, self.plan.ops[op.input]
+            if isinstance(op, logical.Score) and self.store.missing(self.ids[position], (shard,)):
+                return False
+        return True
+
+    @property
+    def ledger(self) -> Path:
+        """The stored result of the last `Sample`: the ledger's rows."""
+        return self.store.result(self.ids[self.plan.end])
