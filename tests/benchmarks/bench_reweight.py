@@ -18,7 +18,7 @@ import numpy as np
 
 from recipec.tikmix.problem import Problem
 from recipec.tikmix.solver import solve
-from tests.test_reweight import slsqp
+from tests.tikmix.test_reweight import slsqp
 
 
 def problem(seed: int, n: int, m: int) -> Problem:

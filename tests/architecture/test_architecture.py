@@ -133,6 +133,6 @@ def test_the_import_test_catches_a_breach(tmp_path: Path, monkeypatch: pytest.Mo
     planted = tmp_path / "recipec/syntax/planted.py"
     planted.parent.mkdir(parents=True)
     planted.write_text("def f():\n    from recipec.cli import main\n")
-    monkeypatch.setattr("tests.test_architecture.REPOSITORY", tmp_path)
+    monkeypatch.setattr("tests.architecture.test_architecture.REPOSITORY", tmp_path)
     with pytest.raises(AssertionError):
         test_imports_go_one_way(planted)

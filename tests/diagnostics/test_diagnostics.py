@@ -1,6 +1,6 @@
-"""Every mistake that can be found in a recipe, with the whole text it gives: tests/cases/*.txt and, for further ways to
-make them, tests/errors/*.txt are the recipe, a line of dashes, the diagnostics. `UPDATE=1 pytest
-tests/test_diagnostics.py` writes the lower half anew, to be read with care.
+"""Every mistake that can be found in a recipe, with the whole text it gives: cases/*.txt and, for further ways to
+make them, errors/*.txt are the recipe, a line of dashes, the diagnostics. `UPDATE=1 pytest
+tests/diagnostics/test_diagnostics.py` writes the lower half anew, to be read with care.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recipec.cli import views
 from recipec.diagnostics import CODES, Diagnostic, Failure
 from tests.conftest import REPOSITORY, write_parquet
 
-CASES = sorted(path for name in ("cases", "errors") for path in (REPOSITORY / "tests" / name).glob("*.txt"))
+CASES = sorted(path for name in ("cases", "errors") for path in (Path(__file__).parent / name).glob("*.txt"))
 
 ROW = "'a' AS id, 'some text' AS text, 2 AS n, 'a' AS topic, 0.5 AS edu, 0.1 AS ppl"
 
@@ -75,7 +75,9 @@ def test_the_text_of_a_mistake(case: Path, folder: Path, monkeypatch: pytest.Mon
 
 SET = (
     "param budget = 3K tokens\n"
-    + (REPOSITORY / "tests/cases/R0221_weights_sum_to_zero.txt").read_text(encoding="utf-8").partition("  quality")[0]
+    + (Path(__file__).parent / "cases/R0221_weights_sum_to_zero.txt")
+    .read_text(encoding="utf-8")
+    .partition("  quality")[0]
     + "  budget $budget\n"
 )
 
@@ -183,7 +185,7 @@ def test_a_changed_example_gives_a_recipe_or_diagnostics(
 
 
 def test_every_code_has_a_test() -> None:
-    tests = [*(REPOSITORY / "tests").glob("*.py"), *(REPOSITORY / "tests").glob("*/*.txt")]
+    tests = [path for kind in ("py", "txt") for path in (REPOSITORY / "tests").rglob(f"*.{kind}")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in tests)
     assert [code for code in CODES if code not in text and code < "R09"] == []
 

@@ -208,7 +208,7 @@ def test_a_killed_training_goes_on(run: Run, corpus: proxies.Corpus, tmp_path: P
         "training.SAVED = 0.0\ntraining.run(Train.model_validate_json(sys.argv[1]), lambda n: None)\n"
     )
     command = [sys.executable, "-c", code, job.model_copy(update={"threads": 1}).model_dump_json()]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
     state = Path(job.folder) / "state.safetensors"
     for _ in range(600):
         if state.is_file():

@@ -23,7 +23,7 @@ from recipec.dataset import columns, derivation, texts
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan
 from recipec.places import publish
-from tests.small_dataset import (
+from tests.dataset.small_dataset import (
     ORIGIN,
     SEED,
     World,

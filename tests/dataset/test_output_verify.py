@@ -15,7 +15,7 @@ from recipec.database.sql import literal
 from recipec.dataset import destination
 from recipec.diagnostics import Failure
 from recipec.places import digests
-from tests.small_dataset import (
+from tests.dataset.small_dataset import (
     World,
     make_world,
     sql,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from recipec import pipeline
 from recipec.ir.execution import ExecutionPlan
-from tests import oracle
 from tests.conftest import rows, write_parquet
+from tests.selection import oracle
 
 SOURCE = 'source web {{ shards "{shards}", id id, text text, tokens n, domain topic }}\n'
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recipec.audit import measures
 from tests import tiny_model
 from tests.conftest import Run
-from tests.test_nag import CELL, LAW, LENGTH, RECIPE, TOP_K, documents, model, pool, recipe
+from tests.criteria.test_nag import CELL, LAW, LENGTH, RECIPE, TOP_K, documents, model, pool, recipe
 
 pytest.importorskip("torch")
 
@@ -73,7 +73,7 @@ def test_overlap_of_profiles() -> None:
 
 
 def similarity(model: Path, used: list[str], texts: list[str]) -> list[float]:
-    from tests.test_nag import similarity as plain
+    from tests.criteria.test_nag import similarity as plain
 
     found = plain(model, used, texts)
     return [found[text] for text in texts]

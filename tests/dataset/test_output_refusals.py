@@ -10,7 +10,7 @@ import pytest
 
 from recipec.diagnostics import Failure
 from recipec.places import publish
-from tests.small_dataset import (
+from tests.dataset.small_dataset import (
     CODE,
     WEB,
     World,

@@ -1,4 +1,4 @@
-"""What is found wrong only when the documents are looked at: tests/plans/*.txt, in the form of tests/cases."""
+"""What is found wrong only when the documents are looked at: plans/*.txt, in the form of cases/."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from recipec import pipeline, resources
 from recipec.cli import views
 from recipec.diagnostics import ExitCode, Failure
-from tests.conftest import REPOSITORY, write_parquet
+from tests.conftest import write_parquet
 
-CASES = sorted((REPOSITORY / "tests/plans").glob("*.txt"))
+CASES = sorted((Path(__file__).parent / "plans").glob("*.txt"))
 
 INFEASIBLE = {"R0505", "R0506", "R0507", "R1210"}
 
