@@ -46,7 +46,7 @@ class Trial:
     names: list[str]
     recall: float
 
-    def tried(self, ranked: str, total: int, sample: int) -> tuple[float | None, Cascade]:
+    def tried(self, ranked: str, documents: int, sample: int) -> tuple[float | None, Cascade]:
         """The narrowest band that keeps the recall, or None, and what was measured."""
         criteria = self._criteria()
         # The rank among the whole pool's guesses decides who is near, here as later.
@@ -67,10 +67,10 @@ class Trial:
         whole = isinstance(self.pool.plan.sample.sample, model.Top)
         groups = np.zeros(len(truth), int) if whole else np.unique(found["domain"].astype(str), return_inverse=True)[1]
         selected = truth <= edge
-        report = Cascade(calls=tuple(self.names), asked=self.recall, pool=total, sample=sample)
+        report = Cascade(calls=tuple(self.names), asked=self.recall, pool=documents, sample=sample)
         for band in BANDS:
             near = np.abs(guessed - edge) <= band
-            if near.mean() + sample / total > WORTH:
+            if near.mean() + sample / documents > WORTH:
                 break
             ranks = self._kept(near)
             hits, total = int(((ranks <= edge) & selected).sum()), int(selected.sum())

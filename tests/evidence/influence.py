@@ -80,9 +80,9 @@ def build(folder: Path) -> Path:
 class Experiment:
     """One recipe with its corpus, and mixtures to train on."""
 
-    def __init__(self, run: Any, folder: Path, tokens: int, seeds: int) -> None:
-        self.run, self.folder, self.tokens, self.seeds = run, folder, tokens, seeds
-        self.corpus = proxies.prepare(run, BASE, run.recipe.targets)
+    def __init__(self, pool: Any, folder: Path, tokens: int, seeds: int) -> None:
+        self.pool, self.folder, self.tokens, self.seeds = pool, folder, tokens, seeds
+        self.corpus = proxies.prepare(pool, BASE, pool.recipe.targets)
         self.domains = sorted(set(self.corpus.domains))
         size = np.array([self.corpus.tokens[self.corpus.domains == name].sum() for name in self.domains], float)
         self.natural = size / size.sum()
@@ -98,7 +98,7 @@ class Experiment:
     def base(self) -> Path:
         keep = self.folder / "checkpoint"
         one = self.training(self.corpus, "base", self.mixture, BASE.tokens, 0).model_copy(update={"keep": str(keep)})
-        [record] = proxies.train(self.run, self.corpus, BASE, [one])
+        [record] = proxies.train(self.pool, self.corpus, BASE, [one])
         rate = record.tokens / record.seconds
         print(
             f"base: {record.parameters:,} parameters, {record.tokens:,} tokens, {rate:,.0f} tokens/s, {record.losses}"
@@ -108,13 +108,13 @@ class Experiment:
     def go_on(self, checkpoint: Path, mixtures: dict[str, Array], tokens: int, seeds: int) -> dict[str, Array]:
         """Losses (seeds, targets) after going on from the checkpoint with each mixture."""
         proxy = BASE.model_copy(update={"start": str(checkpoint), "tokens": tokens, "rate": 3e-4})
-        corpus = proxies.prepare(self.run, proxy, self.run.recipe.targets)
+        corpus = proxies.prepare(self.pool, proxy, self.pool.recipe.targets)
         trainings = [
             self.training(corpus, name, weights, tokens, seed)
             for seed in range(1, seeds + 1)
             for name, weights in mixtures.items()
         ]
-        records = proxies.train(self.run, corpus, proxy, trainings)
+        records = proxies.train(self.pool, corpus, proxy, trainings)
         found: dict[str, list[list[float]]] = {name: [] for name in mixtures}
         for record in records:
             found[record.name].append([record.losses[name] for name in corpus.tasks])
@@ -157,18 +157,18 @@ def main() -> None:
         run = place.run(recipe)
         run.read()
         run.score(models=False)
-        report(run, place.scorer, arguments)
+        report(run.pool, arguments)
 
 
-def report(run: Any, scorer: Any, arguments: argparse.Namespace) -> None:
+def report(pool: Any, arguments: argparse.Namespace) -> None:
     started = time.monotonic()
-    one = Experiment(run, arguments.folder, arguments.tokens, arguments.seeds)
+    one = Experiment(pool, arguments.folder, arguments.tokens, arguments.seeds)
     checkpoint = one.base()
     measured = {}
     for curvature in CURVATURES:
         options = tikmix.Options(checkpoint=str(checkpoint), curvature=curvature, tokens=16_384, shards=4)
         begun = time.monotonic()
-        measured[curvature] = tikmix.measure(run, scorer, options)
+        measured[curvature] = tikmix.measure(pool, options)
         print(f"influence by {curvature}: {time.monotonic() - begun:.0f} s")
     tasks = list(measured["ekfac"].tasks)
     mixtures = {"plain": one.mixture, **{f"more {d}": raised(one.mixture, j) for j, d in enumerate(one.domains)}}
@@ -193,7 +193,7 @@ def report(run: Any, scorer: Any, arguments: argparse.Namespace) -> None:
 
 def compare(one: Experiment, checkpoint: Path, measured: tikmix.Measured) -> None:
     """Mixtures trained to equal tokens from the checkpoint, three seeds each."""
-    problem = weighing.problem(measured, one.run.recipe)
+    problem = weighing.problem(measured, one.pool.recipe)
     answers = {method: answering.answer(problem, method).weights for method in ("direct", "model")}
     equal = np.full(len(one.domains), 1 / len(one.domains))
     mixtures = {**answers, "natural": one.natural, "uniform": equal}

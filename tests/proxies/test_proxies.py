@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 
 from recipec import proxies  # noqa: E402
 from recipec.diagnostics import Failure  # noqa: E402
-from recipec.execution.run import Run  # noqa: E402
+from recipec.execution.pool import Pool  # noqa: E402
 from recipec.models.training import Packed  # noqa: E402
 from recipec.pipeline import compile_recipe, opening  # noqa: E402
 from recipec.progress import silent  # noqa: E402
@@ -69,18 +69,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(world: Path) -> Iterator[Run]:
+def run(world: Path) -> Iterator[Pool]:
     path = world / "r.recipe"
     recipe = compile_recipe(path, {}).recipe
     with opening.opened(recipe, opening.settings(path), "cpu", silent) as place:
         found = place.run(recipe)
         found.read()
         found.score(models=False)
-        yield found
+        yield found.pool
 
 
 @pytest.fixture(scope="module")
-def corpus(run: Run) -> proxies.Corpus:
+def corpus(run: Pool) -> proxies.Corpus:
     return proxies.prepare(run, SMALL, run.recipe.targets)
 
 
@@ -119,7 +119,7 @@ def test_the_corpus_is_the_pool(world: Path, corpus: proxies.Corpus) -> None:
         assert (tasks["owners"] == 1).sum() == 20
 
 
-def test_a_proxy_learns_what_it_is_given(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_a_proxy_learns_what_it_is_given(run: Pool, corpus: proxies.Corpus, tmp_path: Path) -> None:
     of = {domain: (corpus.domains == domain).astype(int) for domain in "abc"}
     trainings = [
         training(tmp_path, of["a"], "a"),
@@ -142,7 +142,7 @@ def test_a_proxy_learns_what_it_is_given(run: Run, corpus: proxies.Corpus, tmp_p
     assert (stored / "record.json").stat().st_mtime_ns == before
 
 
-def test_order_is_of_the_seed_alone(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_order_is_of_the_seed_alone(run: Pool, corpus: proxies.Corpus, tmp_path: Path) -> None:
     copies = np.arange(300) % 3
     one, other = training(tmp_path, copies, "x", seed=1), training(tmp_path, copies, "y", seed=2)
     first, second = proxies.train(run, corpus, SMALL.model_copy(update={"tokens": 256}), [one, other])
@@ -151,7 +151,7 @@ def test_order_is_of_the_seed_alone(run: Run, corpus: proxies.Corpus, tmp_path: 
     assert orders[0].tolist() != orders[1].tolist()
 
 
-def test_divergence_is_recorded(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_divergence_is_recorded(run: Pool, corpus: proxies.Corpus, tmp_path: Path) -> None:
     wild = SMALL.model_copy(update={"rate": 1e4})
     [record] = proxies.train(run, corpus, wild, [training(tmp_path, np.ones(300), "wild")])
     assert record.diverged is not None
@@ -169,7 +169,7 @@ def test_copies_of_a_mixture(corpus: proxies.Corpus) -> None:
     assert np.ptp(copies[corpus.domains == "a"]) <= 1
 
 
-def test_a_kept_proxy_is_a_checkpoint(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_a_kept_proxy_is_a_checkpoint(run: Pool, corpus: proxies.Corpus, tmp_path: Path) -> None:
     kept = training(tmp_path, np.ones(300), "kept", keep=str(tmp_path / "model"))
     [record] = proxies.train(run, corpus, SMALL, [kept])
     onwards = SMALL.model_copy(update={"start": str(tmp_path / "model"), "tokens": 1_280, "rate": 1e-3})
@@ -180,29 +180,29 @@ def test_a_kept_proxy_is_a_checkpoint(run: Run, corpus: proxies.Corpus, tmp_path
 
 
 def test_a_device_that_vanishes(
-    run: Run, corpus: proxies.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Pool, corpus: proxies.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = SMALL.model_copy(update={"tokens": 256})
     trainings = [training(tmp_path, np.ones(300), "v", seed=seed) for seed in range(20, 23)]
-    monkeypatch.setattr(proxies.running, "_devices", lambda *_: [("cuda:9", None)])
+    monkeypatch.setattr(proxies.trainings, "_devices", lambda *_: [("cuda:9", None)])
     with pytest.raises(Failure):
         proxies.train(run, corpus, short, trainings)
-    monkeypatch.setattr(proxies.running, "_devices", lambda *_: [("cuda:9", None), ("cpu", 1)])
+    monkeypatch.setattr(proxies.trainings, "_devices", lambda *_: [("cuda:9", None), ("cpu", 1)])
     found = proxies.train(run, corpus, short, trainings)
     assert [record.device for record in found] == ["cpu"] * 3
 
 
-def test_nothing_to_train_on(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_nothing_to_train_on(run: Pool, corpus: proxies.Corpus, tmp_path: Path) -> None:
     with pytest.raises(Failure, match="training `none` has no document to train on"):
         proxies.train(run, corpus, SMALL, [training(tmp_path, np.zeros(300), "none")])
 
 
-def test_a_killed_training_goes_on(run: Run, corpus: proxies.Corpus, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on(run: Pool, corpus: proxies.Corpus, tmp_path: Path) -> None:
     """Killed after it has saved its state; the losses are those of a training that was left alone."""
     longer = SMALL.model_copy(update={"tokens": 40_000})
     one = training(tmp_path, np.ones(300), "long", seed=9)
-    job = proxies.running.job_of(run, corpus, longer, one)
-    proxies.running.write_order(run, corpus, one, Path(job.order))
+    job = proxies.trainings.job_of(run, corpus, longer, one)
+    proxies.trainings.write_order(run, corpus, one, Path(job.order))
     code = (
         "import sys, json\nfrom recipec.models import training\nfrom recipec.models.job import Train\n"
         "training.SAVED = 0.0\ntraining.run(Train.model_validate_json(sys.argv[1]), lambda n: None)\n"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from recipec.diagnostics import Failure
-from recipec.execution import run
+from recipec.execution.run import Run
 from recipec.ir import logical, model
 from recipec.pipeline import compile_recipe, opening
 from recipec.progress import silent
@@ -68,23 +68,22 @@ def place(request: pytest.FixtureRequest, world: Path) -> Iterator[tuple[opening
         yield found, recipe
 
 
-def ranked(place: opening.Place, recipe: model.Recipe) -> tuple[run.Run, draws.Documents]:
+def ranked(place: opening.Place, recipe: model.Recipe) -> tuple[Run, draws.Documents]:
     run = place.run(recipe)
     run.read()
     run.score()
-    at = {op.kind: number for number, op in enumerate(run.plan.ops)}
-    run.gather(at["gather"], 1)
-    stats = run.rank(at["rank"], at["gather"], 1)
-    rank = run.plan.ops[at["rank"]]
-    assert isinstance(rank, logical.Rank)
-    file = run.store.result(run.ids[at["rank"]])
+    run.gather()
+    stats = run.rank()
+    pool = run.pool
+    position, rank = pool.plan.one(logical.Rank)
+    file = pool.store.result(pool.ids[position])
     numbers = f"(SELECT source, doc_id, row AS number FROM read_parquet('{file}'))"
-    return run, draws.documents(run.connection, rank, run.plan.sample, file, stats, numbers)
+    return run, draws.documents(pool.connection, rank, pool.plan.sample, file, stats, numbers)
 
 
-def evaluated(pool: draws.Documents, run: run.Run, table: Any) -> tuple[draws.Drawn | None, list[str]]:
+def evaluated(pool: draws.Documents, run: Run, table: Any) -> tuple[draws.Drawn | None, list[str]]:
     try:
-        return draws.evaluate(pool, run.plan.sample, table[:, :3], table[:, 3:], threads=2), []
+        return draws.evaluate(pool, run.pool.plan.sample, table[:, :3], table[:, 3:], threads=2), []
     except Failure as failure:
         return None, [d.code for d in failure.diagnostics]
 
@@ -117,7 +116,7 @@ def test_a_draw_is_the_selection(place: tuple[opening.Place, model.Recipe]) -> N
         met += 1
         selection = other.select()
         rows = duckdb.execute(
-            f"SELECT row, copies FROM '{other.sampled()}' WHERE bad IS NULL AND rejected_by IS NULL ORDER BY row"
+            f"SELECT row, copies FROM '{other.pool.ledger}' WHERE bad IS NULL AND rejected_by IS NULL ORDER BY row"
         ).fetchnumpy()
         copies = np.zeros(1500, np.int64)
         copies[pool.numbers] = drawn.copies(pool)
@@ -135,10 +134,12 @@ def test_natural_sampling(world: Path) -> None:
     recipe = compile_recipe(path, {}).recipe
     with opening.opened(recipe, opening.settings(path), "cpu", silent) as where:
         run, pool = ranked(where, recipe)
-        drawn = draws.evaluate(pool, run.plan.sample, np.ones((3, 3)), np.array([draws.NATURAL] * 3))
+        drawn = draws.evaluate(pool, run.pool.plan.sample, np.ones((3, 3)), np.array([draws.NATURAL] * 3))
         other = where.run(recipe.model_copy(update={"sample": model.All()}))
         other.select()
-        found = duckdb.execute(f"SELECT row FROM '{other.sampled()}' WHERE copies > 0 ORDER BY row").fetchnumpy()["row"]
+        found = duckdb.execute(f"SELECT row FROM '{other.pool.ledger}' WHERE copies > 0 ORDER BY row").fetchnumpy()[
+            "row"
+        ]
     assert sorted(pool.numbers[drawn.copies(pool) > 0].tolist()) == found.tolist()
 
 
