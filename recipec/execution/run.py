@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from recipec import selection
 from recipec.database import relations
 from recipec.diagnostics import Failure
+from recipec.execution import deciding
 from recipec.execution.cascades import Cascades
 from recipec.inputs import catalog, reading
 from recipec.ir import logical, model
@@ -36,6 +37,7 @@ class Run:
         ids: the identity of each operation (`planning.fingerprints`).
         sampling: None, or the share of documents an estimate is made from.
         scorer: runs models, where the plan has scores by them.
+        now: whether mixers measure what is not measured yet.
     """
 
     connection: DuckDBPyConnection
@@ -48,6 +50,7 @@ class Run:
     progress: Progress = silent
     sampling: float | None = None
     scorer: Scorer | None = None
+    now: bool = False
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -219,19 +222,19 @@ class Run:
         positions = {op.kind: position for position, op in enumerate(self.plan.ops)}
         rows = sum(shard.rows for shard in self.shards)
         gather, rank = positions["gather"], positions["rank"]
+        found: list[Selection] = []
         for sample in (position for position, op in enumerate(self.plan.ops) if op.kind == "sample"):
             if self.store.has_result(self.ids[sample]):
+                found.append(Selection.model_validate(self.store.facts(self.ids[sample])))
                 continue
             self.progress("gather", 0, rows, "documents")
             self.gather(gather, rows)
             self.progress("rank", 0, rows, "documents")
             stats = self.rank(rank, gather, rows)
             self.progress("sample", 0, rows, "documents")
-            self._sample(sample, rows, stats)
+            found.append(self._sample(sample, rows, stats, found))
             self.progress("sample", rows, rows, "documents")
-        sample = self.plan.end
-        found = Selection.model_validate(self.store.facts(self.ids[sample]))
-        return found.model_copy(update={"cascades": self.cascades()})
+        return found[-1].model_copy(update={"cascades": self.cascades()})
 
     def cascades(self) -> tuple[Cascade, ...]:
         """What the cascades came to, or are about to."""
@@ -283,19 +286,25 @@ class Run:
         if found:
             raise Failure(*found)
 
-    def _sample(self, position: int, rows: int, stats: tuple[Stats, ...]) -> None:
+    def _sample(self, position: int, rows: int, stats: tuple[Stats, ...], earlier: Sequence[Selection]) -> Selection:
         op = self.plan.ops[position]
         assert isinstance(op, logical.Sample)
         follows = isinstance(self.plan.ops[op.input], logical.Sample)
         ranked = self.store.result(self.ids[op.input])
         if self.sampling is not None:
             op = scaled(op, self.sampling)
+        with self.timed(op, 0):
+            found = selection.candidates(self.connection, op, ranked, follows=follows)
+        # What a mixer measures is no part of the time that drawing takes.
+        decided = deciding.decide(self, position, op, found, earlier)
         with self.timed(op, rows):
-            result = selection.sample(
-                self.connection, op, ranked, self.store.result(self.ids[position]), follows=follows
-            )
-        result = result.model_copy(update={"stats": stats})
-        self.store.keep_facts(self.ids[position], result.model_dump(mode="json"))
+            result = selection.sample(op, found, decided, self.store.result(self.ids[position]))
+        provisional = bool(decided.waiting) or any(one.provisional for one in earlier)
+        result = result.model_copy(update={"stats": stats, "provisional": provisional})
+        if not provisional:
+            # Without facts there is no result: what is not decided is shown, and never found again.
+            self.store.keep_facts(self.ids[position], result.model_dump(mode="json"))
+        return result
 
     def sampled(self) -> Path:
         """The stored result of `Sample`: the ledger's rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,8 @@ from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.run import Run
 from recipec.inputs import catalog
-from recipec.ir import logical, model
-from recipec.ir.execution import Shard, Step
-from recipec.ir.reweighting import Reweighting
+from recipec.ir import model
+from recipec.ir.execution import Shard
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.places import lease
@@ -24,7 +23,6 @@ from recipec.places.state import STATE, Store
 from recipec.planning import fingerprints
 from recipec.progress import Progress
 from recipec.scoring import by_model
-from recipec.tikmix import deciding
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,8 +45,12 @@ class Place:
     store: Store
     progress: Progress
 
-    def run(self, recipe: model.Recipe) -> Run:
-        """A run of the steps of a recipe."""
+    def run(self, recipe: model.Recipe, *, now: bool = False) -> Run:
+        """A run of the steps of a recipe.
+
+        Args:
+            now: whether mixers measure what is not measured yet.
+        """
         ops = planning.optimise(planning.lower(recipe))
         ids = fingerprints.step_ids(ops, self.shards, self.folder)
         return Run(
@@ -61,17 +63,8 @@ class Place:
             self.store,
             self.progress,
             scorer=self.scorer,
+            now=now,
         )
-
-    def weighted(self, run: Run, *, now: bool) -> tuple[Run, Reweighting | None]:
-        """A run with the weights that influence decides; any other run as it is."""
-        if not is_waiting(run.recipe):
-            return run, None
-        mixture, found = deciding.decide(run, now=now)
-        decided = self.run(run.recipe.model_copy(update={"mixture": mixture}))
-        # What it took to measure is part of the same run.
-        decided.seconds, decided.work = run.seconds, run.work
-        return decided, found
 
 
 @contextlib.contextmanager
@@ -87,19 +80,6 @@ def opened(recipe: model.Recipe, limits: Settings, device: Device, progress: Pro
             by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         ):
             yield Place(connection, scorer, shards, folder, store, progress)
-
-
-def is_waiting(recipe: model.Recipe) -> bool:
-    """Whether influence is to decide the mixture, and is not measured yet."""
-    return deciding.is_waiting(recipe.mixture)
-
-
-def renewed(steps: Sequence[Step], plan: logical.LogicalPlan, ids: Sequence[str]) -> tuple[Step, ...]:
-    """The steps of a plan with other operations and their identities."""
-    return tuple(
-        step.model_copy(update={"op": op, "id": identity, "inputs": tuple(ids[n] for n in fingerprints.inputs(op))})
-        for step, op, identity in zip(steps, plan.ops, ids, strict=True)
-    )
 
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
