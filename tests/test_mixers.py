@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from recipec import mixers, spec
+from recipec import mixers, pipeline, spec
 from recipec.dataset import read_manifest
 from recipec.diagnostics import Failure
 from recipec.ir import logical, model
-from recipec.ir.mixing import Decided, identified, word
+from recipec.ir.mixing import Decided, Earlier, identified, word
 from recipec.selection import mixing
 from recipec.selection.allocation import Pool, allocate
 from recipec.selection.bands import Bands
 from recipec.selection.mixing import Problem
+from recipec.tikmix.measurement import Measured, Options
 from tests.conftest import SOURCE, Run
 
 POOLS = (
@@ -154,7 +157,11 @@ def toy(tmp_path_factory: pytest.TempPathFactory, world: Path, monkeypatch: pyte
 
 def recipe(folder: Path, mixture: str) -> Path:
     path = folder / "r.recipe"
-    path.write_text(SOURCE + f"{mixture}\nbudget 3_000 tokens\nrepeat at most 99 times\nallow vanishing\n" + 'output parquet "out"\n')
+    path.write_text(
+        SOURCE
+        + f"{mixture}\nbudget 3_000 tokens\nrepeat at most 99 times\nallow vanishing\n"
+        + 'output parquet "out"\n'
+    )
     return path
 
 
@@ -181,6 +188,10 @@ def test_a_mixer_from_outside_plans_and_applies(toy: Path, run: Run) -> None:
     assert plan["selection"]["digest"] == manifest["digest"]
     assert plan["steps"][-1]["action"] == "reuse"
     assert "mixture toy" in run("show", path).out
+    # Budgets that a law is asked about have the weights that were measured.
+    law = ("--law", "std.law.infolaw_2026", "--params", "1B", "--budget", "1K..2K")
+    predicted = run("predict", path, *law)
+    assert predicted.code == 0, predicted.err
     # What it depends on is part of the identity.
     (toy / "toy.txt").write_text("2")
     later = json.loads(run("plan", path, "--json").out)
@@ -211,6 +222,56 @@ def test_a_plan_file_whose_mixer_is_gone_is_refused(toy: Path, run: Run) -> None
     assert run("plan", path, "-o", toy / "p.plan").code == 0
     (toy / "p.plan").write_text((toy / "p.plan").read_text().replace('"mixer": "toy"', '"mixer": "gone"'))
     assert "the plan file is damaged: unknown mixture `gone`" in run("apply", toy / "p.plan").err
+
+
+def test_an_estimate_measures_the_whole_pool(toy: Path, run: Run) -> None:
+    """Weights are those of all documents also where a plan looks at a part; what waits is asked again."""
+    path = recipe(toy, "mixture toy(favour: b, by: 0.8)\nwhere word_count() >= 0")
+    early = pipeline.plan(path, {}, limit=200).plan
+    assert "documents, by keyed hash" in early.sample
+    assert early.selection is not None
+    assert early.selection.waiting == "a toy is not measured yet"
+    (toy / "decided.txt").write_text("x")
+    later = pipeline.plan(path, {}, limit=200).plan
+    assert "documents, by keyed hash" in later.sample
+    assert later.selection is not None
+    assert not later.selection.provisional
+    assert dict(later.selection.weights)["b"] == 0.8
+
+
+def test_tikmix_is_the_mean_over_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of phases that state their weights; those of curves count for nothing, and a window may be longer than training."""
+    params = {"checkpoint": "c", "window": 4}
+    later = op(model.Computed(mixer="tikmix", params=params), 100)
+    whole = model.Recipe(
+        path="r", folder="/", canonical="", params=(), seed=0, sources=(), sample=model.All(), mixture=later.mixture
+    )
+    measured = Measured(
+        options=Options(checkpoint="c"),
+        tasks=("t",),
+        domains=("a", "b"),
+        shards=(((1.0, 1.0),), ((1.0, 1.0),)),
+        pool=(200, 600),
+        task_tokens=(1,),
+        domain_tokens=(1, 1),
+    )
+    stated = model.Shares(weights=(("a", 1.0),))
+    before = (
+        Earlier(stated, 10, Decided({"a": 1.0})),
+        Earlier(model.Natural(), 10, Decided({"b": 1.0})),
+        Earlier(stated, 10, Decided({"a": 1.0})),
+    )
+    problem = Problem(later, POOLS, run=SimpleNamespace(recipe=whole), stated=later)
+    monkeypatch.setattr("recipec.mixers.tikmix.stored", lambda run, options: None)
+    waiting = mixing.decide(problem)
+    assert waiting.waiting == "influence at `c` is not measured yet"
+    assert waiting.weights == {"a": 0.25, "b": 0.75}
+    monkeypatch.setattr("recipec.mixers.tikmix.stored", lambda run, options: measured)
+    alone = mixing.decide(problem)
+    assert not alone.waiting
+    assert alone.evidence is not None
+    smoothed = mixing.decide(replace(problem, before=before))
+    assert smoothed.weights == pytest.approx({"a": (2 + alone.weights["a"]) / 3, "b": alone.weights["b"] / 3})
 
 
 OLD: dict[str, object] = {"law": None, "params": {}, "weights": [], "path": "", "digest": "", "origin": None}

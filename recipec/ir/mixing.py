@@ -22,7 +22,8 @@ class Decided:
         weights: shares of the tokens; they sum to 1 (or are all 0, where the pool has nothing), and a domain that is
             not listed has 0.
         evidence: the measurement behind them, where there is one.
-        waiting: why they are not decided yet, "" where they are. The weights are then a stand-in for plans.
+        waiting: why they are not decided yet, "" where they are. Plans then show these weights instead, which should be
+            the pool's own.
         follows_curves: they are what the curves give, so that without a budget and quotas nothing is to be scaled.
 
     Raises:
