@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from recipec.ir.expressions import Type
+from recipec.ir.mixing import Decided
 from recipec.ir.passes import Wanted
+from recipec.source import Span
 
 Kind = Literal["criteria", "formats", "mixers", "laws", "engines"]
 
@@ -68,19 +71,41 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Mixer:
-    """A word that decides domain weights by measuring something: `mixture tikmix(…)`.
+    """A word that decides domain weights: `mixture infolaw`, `mixture tikmix(…)`.
 
     Attributes:
         name: the word, equal to the module's name.
         summary: one sentence.
-        source: the paper that defines it.
+        source: the paper that defines it; "" for none.
         params: the pydantic model of its arguments. A field named `target` names a target.
+        decide: from what is known when documents are drawn (`selection.mixing.Problem`) and the parameters to weights.
+        called: whether recipes name it by its word; `shares` and `file` have a syntax of their own.
+        target: whether it needs a target, which it then finds in the operation.
+        law: whether it needs a law with quality bands in the budget, whose facts it then finds in the mixture.
+        measures: whether it needs what is known of documents (`Problem.documents`), so that only a run can ask it.
+        identity: from the parameters, the recipe's folder and the place of the mixture to what the weights depend on
+            besides the operation, its inputs and the targets' files (the digest of a checkpoint), as JSON. Raises Failure
+            where that is not there yet: later phases then wait for it.
+        version: raise it when weights change, so that stored selections are not reused.
     """
 
     name: str
     summary: str
     source: str
     params: type[BaseModel]
+    decide: Callable[[Any, Any], Decided]
+    called: bool = True
+    target: bool = False
+    law: bool = False
+    measures: bool = False
+    identity: Callable[[Any, Path, Span | None], Any] | None = None
+    version: int = 1
+
+
+class NoParams(BaseModel):
+    """The parameters of a word without arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)

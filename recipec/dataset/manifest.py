@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.ir import model
+from recipec.ir import mixing, model
 from recipec.ir.execution import MANIFEST_VERSION, ExecutionPlan, Manifest
 from recipec.places import digests, local
 
@@ -22,7 +22,9 @@ def plan_digest(plan: ExecutionPlan) -> str:
     the layout of the recipe's text (costs, actions, reasons, warnings, times of files, the folder, lines), without its
     search, and without what a law or a measurement says of it."""
     unsaid = {"folder", "exact", "sample", "warnings", "selection", "forecast", "reweighting"}
-    value = _without_origins(plan.model_dump(mode="json", exclude=unsaid))
+    value = plan.model_dump(mode="json", exclude=unsaid)
+    _identify_mixtures(value, plan)
+    value = _without_origins(value)
     value["recipe"]["folder"] = value["recipe"]["path"] = ""
     del value["recipe"]["search"]
     for shard in value["shards"]:
@@ -30,6 +32,18 @@ def plan_digest(plan: ExecutionPlan) -> str:
     for step in value["steps"]:
         del step["cost"], step["action"], step["reason"]
     return hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()
+
+
+def _identify_mixtures(value: dict[str, Any], plan: ExecutionPlan) -> None:
+    """Puts what plans and mixtures were before they changed their shape, so that datasets stay known by their plans."""
+    value["version"] = 1
+    recipe = value["recipe"]
+    recipe["mixture"] = mixing.identified(plan.recipe.mixture)
+    phases = (*plan.recipe.phases, *plan.recipe.before)
+    for said, phase in zip((*recipe["phases"], *recipe["before"]), phases, strict=True):
+        said["mixture"] = mixing.identified(phase.mixture)
+    for said, step in zip(value["steps"], plan.steps, strict=True):
+        said["op"] = mixing.identified_op(step.op)
 
 
 def _without_origins(value: Any) -> Any:
@@ -66,7 +80,9 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, ValueError, RecursionError) as error:
         raise Failure(Diagnostic("R0607", f"the manifest cannot be read: {error}", place=str(path))) from None
     version = value.get("version") if isinstance(value, dict) else None
-    if version != MANIFEST_VERSION:
+    if version == 1:
+        _renew(value)
+    elif version != MANIFEST_VERSION:
         message = f"the manifest has version {version}, expected {MANIFEST_VERSION}"
         raise Failure(Diagnostic("R0607", message, place=str(path)))
     try:
@@ -76,3 +92,31 @@ def read_manifest(folder: Path) -> Manifest:
         where = ".".join(str(part) for part in first["loc"])
         message = f"the manifest is damaged at `{where}`: {first['msg'].lower()}"
         raise Failure(Diagnostic("R0607", message, place=str(path))) from None
+
+
+def _renew(value: dict[str, Any]) -> None:
+    """Turns a manifest of version 1, in which one class held every kind of mixture, into one of today."""
+    value["version"] = MANIFEST_VERSION
+    recipe, selection = value.get("recipe"), value.get("selection")
+    if not isinstance(recipe, dict) or not isinstance(selection, dict):
+        return
+    old = recipe.get("mixture")
+    if isinstance(old, dict) and old.get("kind") == "tikmix":
+        # What was decided stood in the recipe.
+        selection["weights"] = old.get("weights", [])
+    for holder in (recipe, *recipe.get("phases", ()), *recipe.get("before", ())):
+        old = holder.get("mixture") if isinstance(holder, dict) else None
+        if isinstance(old, dict):
+            holder["mixture"] = _renewed(old)
+
+
+def _renewed(old: dict[str, Any]) -> dict[str, Any]:
+    kind, origin = old.get("kind"), old.get("origin")
+    if kind == "natural":
+        return {"kind": "natural", "origin": origin}
+    if kind == "explicit" and old.get("path"):
+        file = {name: old.get(name) for name in ("weights", "path", "digest")}
+        return {"kind": "file", **file, "origin": origin}
+    if kind == "explicit":
+        return {"kind": "shares", "weights": old.get("weights"), "origin": origin}
+    return {"kind": "computed", "mixer": kind, "params": old.get("params", {}), "law": old.get("law"), "origin": origin}

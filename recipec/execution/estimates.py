@@ -78,6 +78,10 @@ def blown_up(selection: Selection, total: int, fraction: float) -> Selection:
         budget=None if selection.budget is None else count(selection.budget),
         allocated=None if selection.allocated is None else selection.allocated / fraction,
         digest="",
+        weights=selection.weights,
+        evidence=selection.evidence,
+        waiting=selection.waiting,
+        provisional=selection.provisional,
     )
 
 

@@ -12,12 +12,14 @@ from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
 from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
+from recipec.ir.mixing import Decided
 from recipec.laws import forecasting, lawfile, prediction
 from recipec.laws.lawfile import LawFile
 from recipec.laws.runs import Array
 from recipec.selection import mixing
-from recipec.selection.bands import Bands, bands, edges
-from recipec.selection.sampling import nest_of, sample
+from recipec.selection.bands import Bands, bands, edges, groups
+from recipec.selection.rules import nest_of
+from recipec.selection.sampling import candidates, sample
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,9 +53,9 @@ def measured(
 def pool_of(found: Bands, op: logical.Sample) -> forecasting.Pool:
     """The pool that the best mixture is made of, and the quotas it keeps."""
     names = sorted(set(found.domains))
-    groups = mixing.groups(found, op.quotas, float(op.tokens + op.already if op.tokens else found.drawn.sum()))
+    bounds = groups(found, op.quotas, float(op.tokens + op.already if op.tokens else found.drawn.sum()))
     numbers = tuple(names.index(domain) for domain in found.domains)
-    return forecasting.Pool(found.unique, found.drawn, found.most, groups, numbers)
+    return forecasting.Pool(found.unique, found.drawn, found.most, bounds, numbers)
 
 
 def judged(
@@ -174,6 +176,7 @@ def over_budgets(
     path: str,
     params: float,
     budgets: Sequence[float],
+    measured: Decided | None = None,
 ) -> list[Forecast | Failure]:
     """The forecast of a recipe at several budgets, by drawing each from the stored ranking; where the quotas and limits
     leave no way, why.
@@ -181,12 +184,15 @@ def over_budgets(
     Args:
         ranked: the stored result of `Rank`.
         scratch: a path for the drawn ledgers, which are removed.
+        measured: weights that only a run can decide, and that hold for every budget.
     """
     result: list[Forecast | Failure] = []
     for budget in budgets:
         at = op.model_copy(update={"tokens": max(1, round(budget)), "allow_vanishing": True})
         try:
-            sample(connection, at, ranked, scratch)
+            pool = candidates(connection, at, ranked)
+            decided = measured or mixing.decide(mixing.Problem(at, pool.pools, pool))
+            sample(at, pool, decided, scratch)
             found = judged(connection, at, scratch, file, path, [params])[0]
             result.append(found or Failure(Diagnostic("R1211", f"a budget of {budget:,.0f} tokens draws nothing")))
         except Failure as failure:

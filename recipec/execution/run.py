@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from recipec import selection
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
+from recipec.execution import deciding
 from recipec.execution.cascades import Cascades
 from recipec.execution.pool import Pool
 from recipec.execution.tasks import Runner
@@ -47,10 +48,15 @@ class Rates:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a plan: what is known of its documents, and the engine that its tasks are given to."""
+    """One run of a plan: what is known of its documents, and the engine that its tasks are given to.
+
+    Attributes:
+        now: whether mixers measure what is not measured yet.
+    """
 
     pool: Pool
     engine: Runner
+    now: bool = False
     rates: Rates = field(default_factory=Rates)
 
     def read(self) -> None:
@@ -109,16 +115,17 @@ class Run:
     def select(self) -> Selection:
         """Gather, rank and sample; the selection as it is stored."""
         pool = self.pool
+        found: list[Selection] = []
         for sample in (position for position, op in enumerate(pool.plan.ops) if op.kind == "sample"):
             if pool.store.has_result(pool.ids[sample]):
+                found.append(Selection.model_validate(pool.store.facts(pool.ids[sample])))
                 continue
             self.gather()
             stats = self.rank()
             pool.progress("sample", 0, pool.rows, "documents")
-            self._sample(sample, stats)
+            found.append(self._sample(sample, stats, found))
             pool.progress("sample", pool.rows, pool.rows, "documents")
-        found = Selection.model_validate(pool.store.facts(pool.ids[pool.plan.end]))
-        return found.model_copy(update={"cascades": self.cascades()})
+        return found[-1].model_copy(update={"cascades": self.cascades()})
 
     def cascades(self) -> tuple[Cascade, ...]:
         """What the cascades came to, or are about to."""
@@ -193,7 +200,7 @@ class Run:
         if found:
             raise Failure(*found)
 
-    def _sample(self, position: int, stats: tuple[Stats, ...]) -> None:
+    def _sample(self, position: int, stats: tuple[Stats, ...], earlier: Sequence[Selection]) -> Selection:
         pool = self.pool
         op = pool.plan.ops[position]
         assert isinstance(op, logical.Sample)
@@ -201,12 +208,18 @@ class Run:
         ranked = pool.store.result(pool.ids[op.input])
         if pool.sampling is not None:
             op = scaled(op, pool.sampling)
+        with self.rates.timed(0, op):
+            found = selection.candidates(pool.connection, op, ranked, follows=follows)
+        # What a mixer measures is no part of the time that drawing takes.
+        decided = deciding.decide(pool, position, op, found, earlier, now=self.now)
         with self.rates.timed(pool.rows, op):
-            result = selection.sample(
-                pool.connection, op, ranked, pool.store.result(pool.ids[position]), follows=follows
-            )
-        result = result.model_copy(update={"stats": stats})
-        pool.store.keep_facts(pool.ids[position], result.model_dump(mode="json"))
+            result = selection.sample(op, found, decided, pool.store.result(pool.ids[position]))
+        provisional = bool(decided.waiting) or any(one.provisional for one in earlier)
+        result = result.model_copy(update={"stats": stats, "provisional": provisional})
+        if not provisional:
+            # Without facts there is no result: what is not decided is shown, and never found again.
+            pool.store.keep_facts(pool.ids[position], result.model_dump(mode="json"))
+        return result
 
     def keep_rates(self) -> None:
         """Remembers what steps took, for the next plan."""

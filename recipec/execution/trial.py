@@ -10,7 +10,7 @@ import numpy as np
 from recipec.database.sql import ident, literal
 from recipec.ir import logical, model
 from recipec.ir.selection import Cascade
-from recipec.selection import ranking, sampling
+from recipec.selection import ranking, rules
 from recipec.selection.gathering import score_column
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Z = 1.959963984540054
 
 def edge_of(pool: Pool, domain: str = "domain") -> str:
     """SQL of the rank at which the selection ends, in a domain."""
-    return sampling.threshold(pool.plan.sample).replace("CASE domain", f"CASE {domain}")
+    return rules.threshold(pool.plan.sample).replace("CASE domain", f"CASE {domain}")
 
 
 @dataclass(frozen=True, slots=True)

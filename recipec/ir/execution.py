@@ -14,8 +14,8 @@ from recipec.ir.model import Recipe
 from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
 
-PLAN_VERSION = 1
-MANIFEST_VERSION = 1
+PLAN_VERSION = 2
+MANIFEST_VERSION = 2
 
 
 class Shard(Frozen):
@@ -69,7 +69,7 @@ class ExecutionPlan(Frozen):
         folder: absolute folder that relative paths of shards, state and output start from.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     recipec: str
     recipe: Recipe
     folder: str
@@ -78,7 +78,7 @@ class ExecutionPlan(Frozen):
     selection: Selection | None
     exact: bool
     forecast: Forecast | None = None  # what the budget's law says of the selection
-    reweighting: Reweighting | None = None  # where influence decides the mixture, and was measured
+    reweighting: Reweighting | None = None  # the measurement behind the mixture, where there is one
     sample: str = ""  # "4 096 of 1 200 000 documents, keyed" when not exact
     warnings: tuple[str, ...] = ()
 
@@ -90,7 +90,7 @@ class PhasedPlan(Frozen):
         waiting: why the phases that come after the last of these cannot be planned yet; "" where none do.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     phases: tuple[ExecutionPlan, ...]
     waiting: str = ""
 
@@ -113,7 +113,7 @@ class DomainTotal(Frozen):
 class Manifest(Frozen):
     """`manifest.json` of a dataset, written last."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     recipec: str
     recipe: Recipe
     plan: str  # sha256 of the plan's canonical JSON without costs and actions

@@ -114,7 +114,7 @@ class Sample(Frozen):
 
     Its input is a `Rank`, or, in a recipe with phases, the `Sample` of the phase before: then `draw` and `cap` are what that
     leaves of them, `before BIGINT` counts the copies of all earlier phases, and `spent DOUBLE` is Σ min(c·S, R) of
-    them. `already` are the tokens those asked for.
+    them. `already` are the tokens those asked for. `targets` are those that the mixer measures on.
     """
 
     kind: Literal["sample"] = "sample"
@@ -127,6 +127,7 @@ class Sample(Frozen):
     shortfall: Literal["error", "shrink"]
     allow_vanishing: bool
     already: int = 0
+    targets: tuple[model.Target, ...] = ()
 
 
 class Write(Frozen):

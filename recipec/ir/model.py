@@ -194,19 +194,49 @@ class LawFacts(Frozen):
     bands: PositiveInt
 
 
-class Mixture(Frozen):
-    """Domain weights before the quotas. "natural": what the curves give; "proportional": the pool's unique tokens;
-    "explicit": as written or read from `path` (whose sha256 is `digest`); they sum to 1, an unlisted domain has 0.
-    "infolaw": those of the greatest information under `law` (recipec.selection.mixing). "tikmix": those of the mixer of
-    that name with `params`; `weights` are there once influence is measured, and until then it is "proportional"."""
+class Natural(Frozen):
+    """`mixture natural`: what the sampling curves give."""
 
-    kind: Literal["natural", "proportional", "explicit", "infolaw", "tikmix"] = "natural"
-    law: LawFacts | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
-    weights: tuple[tuple[str, NonNegativeFloat], ...] = ()
-    path: str = ""
-    digest: str = ""
+    kind: Literal["natural"] = "natural"
     origin: Origin | None = None
+
+
+class Shares(Frozen):
+    """`mixture { science 30%, code 70% }`. The weights sum to 1; a domain that is not listed has 0."""
+
+    kind: Literal["shares"] = "shares"
+    weights: tuple[tuple[str, NonNegativeFloat], ...]
+    origin: Origin | None = None
+
+
+class FromFile(Frozen):
+    """`mixture from "weights.json"`: weights as in `Shares`, read from `path`, whose sha256 is `digest`."""
+
+    kind: Literal["file"] = "file"
+    weights: tuple[tuple[str, NonNegativeFloat], ...]
+    path: str
+    digest: str
+    origin: Origin | None = None
+
+
+class Computed(Frozen):
+    """`mixture tikmix(…)`: weights that a mixer computes when documents are drawn.
+
+    Attributes:
+        mixer: the word, a module of `recipec.mixers`.
+        params: its arguments, validated.
+        law: facts of the budget's law, where the mixer needs them.
+    """
+
+    kind: Literal["computed"] = "computed"
+    mixer: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    law: LawFacts | None = None
+    origin: Origin | None = None
+
+
+Mixture = Annotated[Natural | Shares | FromFile | Computed, Field(discriminator="kind")]
+"""Domain weights before the quotas. `selection.mixing` finds the mixer of each, which decides the numbers."""
 
 
 class Amount(Frozen):
@@ -320,7 +350,7 @@ class Recipe(Frozen):
     criteria: tuple[Criterion, ...] = ()
     quality: Quality = Quality()
     sample: Sampling
-    mixture: Mixture = Mixture()
+    mixture: Mixture = Natural()
     quotas: tuple[Quota, ...] = ()
     repeats: tuple[Repeat, ...] = ()
     budget: Budget | None = None
@@ -330,7 +360,7 @@ class Recipe(Frozen):
     output: Output | None = None  # apply needs one
     phases: tuple[Phase, ...] = ()  # all of them, in a recipe as it is written
     search: Search | None = None
-    before: tuple[Phase, ...] = ()  # in the recipe of one phase: those before it, their mixtures decided
+    before: tuple[Phase, ...] = ()  # in the recipe of one phase: those before it
 
     @property
     def clauses(self) -> tuple[Clause | Duplicates, ...]:

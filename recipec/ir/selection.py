@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from recipec.ir.expressions import Frozen
+from recipec.ir.reweighting import Reweighting
 
 
 class Stats(Frozen):
@@ -74,7 +75,14 @@ class Cascade(Frozen):
 class Selection(Frozen):
     """The result of `Sample`: what was drawn and why.
 
-    `digest` is sha256 over the selected (source, doc_id, copies), independent of order; see `mixers.draws`.
+    `digest` is sha256 over the selected (source, doc_id, copies), independent of order.
+
+    Attributes:
+        weights: of domains, as the mixer decided them, before quotas.
+        evidence: the measurement behind them; a plan file has it beside the selection.
+        waiting: why the mixture is not decided yet; "" where it is.
+        provisional: whether this rests on a mixture, its own or an earlier phase's, that is not decided yet. Such a
+            selection is shown and never stored.
     """
 
     stats: tuple[Stats, ...]
@@ -85,6 +93,10 @@ class Selection(Frozen):
     allocated: float | None  # T after `shortfall shrink`
     digest: str
     cascades: tuple[Cascade, ...] = ()
+    weights: tuple[tuple[str, float], ...] = ()
+    evidence: Reweighting | None = None
+    waiting: str = ""
+    provisional: bool = False
 
 
 ReasonWord = Literal[

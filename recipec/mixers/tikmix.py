@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from recipec.database.tables import Array
+from recipec.diagnostics import Diagnostic, Failure, Label
+from recipec.ir import model
+from recipec.ir.mixing import Decided, Earlier
+from recipec.models import cache
+from recipec.selection import mixing
+from recipec.source import Span
 from recipec.spec import Mixer
+from recipec.tikmix import answering, inputs, lookahead, modelled, proposing, solver, weighing
+from recipec.tikmix.measurement import MEASURED_VERSION, Measured, Options, measure, stored
+from recipec.tikmix.problem import Problem
+from recipec.tikmix.report import Report
+from recipec.tikmix.solver import Infeasible
+
+if TYPE_CHECKING:
+    from recipec.execution.pool import Pool
 
 
 class Params(BaseModel):
@@ -37,9 +57,138 @@ class Params(BaseModel):
     noise: Literal["warn", "refuse"] = Field(default="warn", description="where the ranking of domains is within noise")
 
 
+def decide(problem: mixing.Problem, params: Params) -> Decided:
+    """The weights that influence gives, from a measurement that is there or is made now; until then the pool's.
+
+    Raises:
+        Failure: the checkpoint cannot be read, a domain has too little text, the bounds leave no weights, or the ranking
+            is within noise and the recipe refuses that.
+    """
+    pool: Pool = problem.documents
+    options = _options(params)
+    measured = stored(pool, options)
+    if measured is None and problem.now:
+        measured = measure(pool, options)
+    waiting = Decided(
+        mixing.proportional(problem.pools), waiting=f"influence at `{params.checkpoint}` is not measured yet"
+    )
+    if measured is None:
+        return waiting
+    recipe = _recipe(problem)
+    _check_noise(measured, recipe, params)
+    known = weighing.problem(measured, recipe, within=params.prior == "quotas", drawn=_drawn(_weighed(problem.before)))
+    known = inputs.weighted(known, params.alpha, params.beta, params.gamma)
+    with _placed(recipe):
+        labelled = None
+        if params.method == "model":
+            labelled = _labelled(pool, known, params, now=problem.now)
+            if labelled is None:
+                return waiting
+        report = answering.answer(known, params.method, labelled)
+    near = _weighed(problem.before[max(0, len(problem.before) - params.window + 1) :])
+    found = proposing.record(_smoothed(report, near), measured, recipe)
+    return Decided(dict(zip(found.domains, found.weights, strict=True)), evidence=found)
+
+
+def identity(params: Params, folder: Path, span: Span | None) -> list[object]:
+    """The model that influence is measured at, and the version of how."""
+    return [MEASURED_VERSION, cache.find(params.checkpoint, folder, span).digest]
+
+
+def _recipe(problem: mixing.Problem) -> model.Recipe:
+    """The recipe with the rules of this phase alone."""
+    op, recipe = problem.stated, problem.documents.recipe
+    assert op is not None
+    budget = recipe.budget
+    if budget is not None and op.tokens is not None:
+        budget = budget.model_copy(update={"tokens": op.tokens})
+    found: model.Recipe = recipe.model_copy(update={"mixture": op.mixture, "quotas": op.quotas, "budget": budget})
+    return found
+
+
+def _labelled(pool: Pool, problem: Problem, params: Params, *, now: bool) -> tuple[Array, Array] | None:
+    """Mixtures around the direct answer with what each gains; None where they are not trained yet."""
+    mixtures = modelled.candidates(problem, solver.solve(problem).weights, params.candidates)
+    if params.label == "influence":
+        return mixtures, modelled.influence_labels(problem, mixtures)
+    ahead = lookahead.Ahead(checkpoint=params.checkpoint, tokens=params.ahead, length=params.length, rate=params.rate)
+    targets = [target for target in pool.recipe.targets if target.name in problem.tasks]
+    return lookahead.labels(pool, ahead, targets, problem.domains, mixtures, now=now)
+
+
+def _weighed(phases: Sequence[Earlier]) -> list[Earlier]:
+    """The earlier phases whose weights a recipe states or influence found; those of curves say nothing of what was wanted."""
+    return [
+        phase
+        for phase in phases
+        if isinstance(phase.mixture, model.Shares | model.FromFile) or phase.decided.evidence is not None
+    ]
+
+
+def _drawn(before: Sequence[Earlier]) -> dict[str, float]:
+    """Tokens of each domain that earlier phases ask for."""
+    found: dict[str, float] = {}
+    for phase in before:
+        for domain, weight in phase.decided.weights.items():
+            found[domain] = found.get(domain, 0.0) + weight * phase.tokens
+    return found
+
+
+def _check_noise(measured: Measured, recipe: model.Recipe, params: Params) -> None:
+    noise = weighing.noise(measured)
+    if noise and params.noise == "refuse":
+        origin = recipe.mixture.origin
+        helps = ("more `tokens`, or `noise: warn`",)
+        raise Failure(*(Diagnostic("R1311", words, origin.span if origin else None, helps=helps) for words in noise))
+
+
+@contextlib.contextmanager
+def _placed(recipe: model.Recipe) -> Iterator[None]:
+    """Shows a problem that has no solution where the recipe asks for it, with the bounds that are in the way."""
+    try:
+        yield
+    except Infeasible as failure:
+        rules: tuple[model.Quota | model.Repeat, ...] = (*recipe.quotas, *recipe.repeats)
+        labels = [
+            Label(rule.origin.span, "a bound of the weights")
+            for rule in rules
+            if rule.domain in failure.held or (rule.domain is None and recipe.budget is not None)
+        ]
+        span = recipe.mixture.origin.span if recipe.mixture.origin else None
+        ways = ("`prior: quotas` asks for no more than the quotas leave", *failure.diagnostics[0].helps)
+        placed = replace(failure.diagnostics[0], span=span, labels=tuple(labels), helps=ways)
+        raise Failure(placed, exit_code=failure.exit_code) from None
+
+
+def _smoothed(report: Report, near: Sequence[Earlier]) -> Report:
+    """The mean with the weights of the phases just before; noise in S otherwise swings the mixture."""
+    earlier = [phase.decided.weights for phase in near]
+    if not earlier:
+        return report
+    rows = [[weights.get(domain, 0.0) for domain in report.problem.domains] for weights in earlier]
+    mean = np.array([*rows, report.weights.tolist()]).mean(axis=0)
+    return replace(report, weights=mean / mean.sum())
+
+
+def _options(params: Params) -> Options:
+    return Options(
+        checkpoint=params.checkpoint,
+        targets=(params.target,) if params.target is not None else (),
+        curvature=params.curvature,
+        layers=params.layers,
+        tokens=params.tokens,
+        length=params.length,
+        shards=params.parts,
+    )
+
+
 SPEC = Mixer(
     name="tikmix",
     summary="Domain weights by the influence of domains on targets at a checkpoint; no target fares worse than before.",
     source="TiKMiX, arXiv 2508.17677, Eq. 9 to 11",
     params=Params,
+    decide=decide,
+    target=True,
+    measures=True,
+    identity=identity,
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from recipec import dataset, planning
+from recipec import dataset
 from recipec.database.connection import Settings
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.inputs import catalog
-from recipec.ir import logical, model
+from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, Manifest, PhasedPlan
 from recipec.models.job import Device
 from recipec.pipeline import opening
@@ -57,25 +57,8 @@ def apply_phases(
     Raises:
         Failure: as `apply`.
     """
-    mixtures: list[model.Mixture] = []
     for one in plan.phases:
-        manifest = apply(_after(one, mixtures), settings=settings, device=device, progress=progress)
-        mixtures.append(manifest.recipe.mixture)
-        yield manifest
-
-
-def _after(plan: ExecutionPlan, mixtures: Sequence[model.Mixture]) -> ExecutionPlan:
-    """The plan of a phase after others, whose mixtures influence may have decided since they were planned."""
-    before = tuple(
-        phase.model_copy(update={"mixture": mixture})
-        for phase, mixture in zip(plan.recipe.before, mixtures, strict=True)
-    )
-    if before == plan.recipe.before:
-        return plan
-    recipe = plan.recipe.model_copy(update={"before": before})
-    ops = planning.optimise(planning.lower(recipe))
-    ids = fingerprints.step_ids(ops, plan.shards, Path(plan.folder))
-    return plan.model_copy(update={"recipe": recipe, "steps": opening.renewed(plan.steps, ops, ids)})
+        yield apply(one, settings=settings, device=device, progress=progress)
 
 
 def _check_fresh(plan: ExecutionPlan) -> None:
@@ -92,18 +75,15 @@ def _check_fresh(plan: ExecutionPlan) -> None:
 def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     ids = tuple(step.id for step in plan.steps)
-    run, reweighting = place.weighted(place.run_of(plan.recipe, ops, ids), now=True)
+    run = place.run_of(plan.recipe, ops, ids, now=True)
     pool = run.pool
     run.read()
     run.score()
-    selection = run.select()
+    selection = run.select().model_copy(update={"evidence": None})
     opening.check_unreadable(pool.recipe, selection)
     if plan.exact and plan.selection is not None and selection.digest != plan.selection.digest:
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
-    if reweighting is not None:
-        steps = opening.renewed(plan.steps, pool.plan, pool.ids)
-        plan = plan.model_copy(update={"recipe": pool.recipe, "steps": steps})
     _, write = pool.plan.one(logical.Write)
     with run.rates.timed(sum(shard.bytes for shard in plan.shards), write):
         manifest = dataset.write(place.connection, write, pool.ledger, selection, plan, destination, place.progress)

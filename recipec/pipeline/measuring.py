@@ -68,7 +68,7 @@ def look_ahead(
     """The mixtures (n, m) of a recipe's domains whose look-ahead training came to an end, and what each gained (n,)."""
     with _before_models(path, overrides, settings, device, progress) as run:
         targets = [target for target in run.pool.recipe.targets if target.name in tasks]
-        found = lookahead.labels(run, ahead, targets, domains, mixtures, now=True)
+        found = lookahead.labels(run.pool, ahead, targets, domains, mixtures, now=True)
         assert found is not None
         return found
 

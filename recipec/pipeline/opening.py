@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,7 @@ from recipec.execution.run import Run
 from recipec.execution.tasks import Runner, Workplace
 from recipec.inputs import catalog
 from recipec.ir import logical, model
-from recipec.ir.execution import Shard, Step
-from recipec.ir.reweighting import Reweighting
+from recipec.ir.execution import Shard
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.places import lease
@@ -27,7 +26,6 @@ from recipec.places.state import STATE, Store
 from recipec.planning import fingerprints
 from recipec.progress import Progress
 from recipec.scoring import by_model
-from recipec.tikmix import deciding
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,12 +49,16 @@ class Place:
     store: Store
     progress: Progress
 
-    def run(self, recipe: model.Recipe) -> Run:
-        """A run of the steps of a recipe."""
-        ops = planning.optimise(planning.lower(recipe))
-        return self.run_of(recipe, ops, fingerprints.step_ids(ops, self.shards, self.folder))
+    def run(self, recipe: model.Recipe, *, now: bool = False) -> Run:
+        """A run of the steps of a recipe.
 
-    def run_of(self, recipe: model.Recipe, ops: logical.LogicalPlan, ids: tuple[str, ...]) -> Run:
+        Args:
+            now: whether mixers measure what is not measured yet.
+        """
+        ops = planning.optimise(planning.lower(recipe))
+        return self.run_of(recipe, ops, fingerprints.step_ids(ops, self.shards, self.folder), now=now)
+
+    def run_of(self, recipe: model.Recipe, ops: logical.LogicalPlan, ids: tuple[str, ...], *, now: bool) -> Run:
         """A run of operations with their identities."""
         pool = Pool(
             connection=self.connection,
@@ -69,17 +71,7 @@ class Place:
             scorer=self.scorer,
             progress=self.progress,
         )
-        return Run(pool, self.engine)
-
-    def weighted(self, run: Run, *, now: bool) -> tuple[Run, Reweighting | None]:
-        """A run with the weights that influence decides; any other run as it is."""
-        recipe = run.pool.recipe
-        if not is_waiting(recipe):
-            return run, None
-        mixture, found = deciding.decide(run, now=now)
-        decided = self.run(recipe.model_copy(update={"mixture": mixture}))
-        # What it took to measure is part of the same run.
-        return replace(decided, rates=run.rates), found
+        return Run(pool, self.engine, now=now)
 
 
 @contextlib.contextmanager
@@ -106,19 +98,6 @@ def at_work(
         spec.find("engines", "local").open(Workplace(connection, store.root, folder, threads)) as engine,
     ):
         yield Place(connection, scorer, engine, shards, folder, store, progress)
-
-
-def is_waiting(recipe: model.Recipe) -> bool:
-    """Whether influence is to decide the mixture, and is not measured yet."""
-    return deciding.is_waiting(recipe.mixture)
-
-
-def renewed(steps: Sequence[Step], plan: logical.LogicalPlan, ids: Sequence[str]) -> tuple[Step, ...]:
-    """The steps of a plan with other operations and their identities."""
-    return tuple(
-        step.model_copy(update={"op": op, "id": identity, "inputs": tuple(ids[n] for n in fingerprints.inputs(op))})
-        for step, op, identity in zip(steps, plan.ops, ids, strict=True)
-    )
 
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:

@@ -14,7 +14,6 @@ from recipec.execution.pool import Pool
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan, PhasedPlan
 from recipec.ir.forecast import Forecast
-from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.pipeline import opening
@@ -22,7 +21,7 @@ from recipec.pipeline.compiling import compile_recipe
 from recipec.pipeline.opening import Place
 from recipec.planning import domains, phases, reasons, scheduler
 from recipec.progress import Progress, silent
-from recipec.tikmix import deciding
+from recipec.selection import mixing
 
 TEXT_LIMIT = 256_000_000
 """Bytes of shards up to which `plan` computes text scores itself instead of estimating from a sample."""
@@ -105,7 +104,7 @@ def _phased(place: Place, recipe: model.Recipe, wishes: Wishes, diagnostics: Seq
     waiting = ""
     for number, phase in enumerate(recipe.phases):
         part = phases.part(recipe, before)
-        waiting = deciding.lacking(part.mixture, place.folder)
+        waiting = _lacking(part.mixture, place.folder)
         if waiting and number:
             message = f"phase {number + 1} and what follows it cannot be planned yet: {waiting}"
             span = phase.mixture.origin.span if phase.mixture.origin else None
@@ -115,16 +114,26 @@ def _phased(place: Place, recipe: model.Recipe, wishes: Wishes, diagnostics: Seq
         one, warnings = _planned(place, part, wishes)
         said += [warning for warning in warnings if warning not in said]
         plans.append(one)
-        before.append(phases.decided(one.recipe, phase))
+        before.append(phase)
     return Planned(tuple(plans), tuple(said), waiting, phased=True)
+
+
+def _lacking(mixture: model.Mixture, folder: Path) -> str:
+    """Why what a mixture is decided by is not there yet; "" where it is, or it needs nothing."""
+    mixer = mixing.mixer_of(mixture)
+    try:
+        if mixer.identity is not None:
+            mixer.identity(mixing.params_of(mixture, mixer), folder, None)
+    except Failure as failure:
+        return failure.diagnostics[0].message
+    return ""
 
 
 def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[ExecutionPlan, tuple[Diagnostic, ...]]:
     """The plan of one dataset, and warnings."""
     destination = dataset.locate(place.folder, recipe.output) if recipe.output else None
-    run, reweighting = place.weighted(place.run(recipe), now=wishes.score)
+    run, store = place.run(recipe, now=wishes.score), place.store
     pool = run.pool
-    recipe, store = pool.recipe, place.store
     if recipe.before:
         # What is remembered of its last plan is of this phase.
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
@@ -146,27 +155,22 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     # Like the scores by text it reads every text, and like them it waits where there are many.
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
-    warnings = (*inside, *_warnings(recipe, reweighting, selection), *requirements.warnings(recipe, forecast))
+    warnings = (*inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
     store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards))
-    if not sample and _is_unsure(recipe):
-        sample = "weights that influence has not decided yet"
+    if not sample and selection.provisional:
+        sample = "weights that are not decided yet"
     planned = draft.model_copy(
         update={
             "steps": steps,
-            "selection": selection,
+            "selection": selection.model_copy(update={"evidence": None}),
             "forecast": forecast,
-            "reweighting": reweighting,
+            "reweighting": selection.evidence,
             "exact": not sample,
             "sample": sample,
             "warnings": tuple(warning.message for warning in warnings),
         }
     )
     return planned, warnings
-
-
-def _is_unsure(recipe: model.Recipe) -> bool:
-    """Whether its mixture, or that of a phase before it, is still to be measured."""
-    return any(map(deciding.is_waiting, (recipe.mixture, *(phase.mixture for phase in recipe.before))))
 
 
 def _draft(pool: Pool, place: Place) -> ExecutionPlan:
@@ -191,7 +195,7 @@ def _forecast(pool: Pool, share: float | None, selection: Selection, *, judge: b
     return forecast
 
 
-def _warnings(recipe: model.Recipe, reweighting: Reweighting | None, selection: Selection) -> Iterator[Diagnostic]:
+def _warnings(recipe: model.Recipe, selection: Selection) -> Iterator[Diagnostic]:
     most = max(
         (cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0
     )
@@ -200,10 +204,9 @@ def _warnings(recipe: model.Recipe, reweighting: Reweighting | None, selection: 
         yield warning
     origin = recipe.mixture.origin
     span = origin.span if origin else None
-    for words in reweighting.warnings if reweighting is not None else ():
+    for words in selection.evidence.warnings if selection.evidence is not None else ():
         yield Diagnostic("R1307", words, span, severity=Severity.WARNING)
-    if opening.is_waiting(recipe):
-        checkpoint = recipe.mixture.params["checkpoint"]
-        message = f"influence at `{checkpoint}` is not measured yet: the plan has the weights of the pool"
+    if selection.waiting:
+        message = f"{selection.waiting}: the plan has the weights of the pool"
         helps = ("`recipec plan RECIPE --score` measures it, and so does `apply`",)
         yield Diagnostic("R1312", message, span, helps=helps, severity=Severity.WARNING)

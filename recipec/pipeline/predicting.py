@@ -12,9 +12,11 @@ from recipec.execution import forecasts as judging
 from recipec.ir.execution import ExecutionPlan
 from recipec.ir.forecast import Forecast
 from recipec.ir.logical import LogicalPlan
+from recipec.ir.mixing import Decided
 from recipec.laws.lawfile import LawFile
 from recipec.places import lease
 from recipec.places.state import Store
+from recipec.selection import mixing
 
 
 def forecasts(
@@ -46,7 +48,10 @@ def forecasts(
     with disk_errors(store.root), lease.lock(store.root), connect(settings or Settings(temp=store.temporary)) as at:
         if tokens:
             scratch = ledger.with_name("predicted.parquet")
-            return judging.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens)
+            measured = None
+            if mixing.mixer_of(op.mixture).measures and plan.selection is not None:
+                measured = Decided(dict(plan.selection.weights))
+            return judging.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens, measured)
         results = judging.judged(at, op, ledger, file, path, params)
         nothing = Failure(Diagnostic("R1211", "the plan draws nothing, so no law can judge it"))
         return [result or nothing for result in results]

@@ -36,9 +36,10 @@ def _named(recipe: model.Recipe) -> Iterator[tuple[str, model.Origin | None]]:
     for rule in rules:
         if rule.domain is not None:
             yield rule.domain, rule.origin
-    for domain, weight in recipe.mixture.weights:
-        if weight > 0:
-            yield domain, recipe.mixture.origin
+    if isinstance(recipe.mixture, model.Shares | model.FromFile):
+        for domain, weight in recipe.mixture.weights:
+            if weight > 0:
+                yield domain, recipe.mixture.origin
 
 
 def unlimited(recipe: model.Recipe, most_copies: float) -> Diagnostic | None:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from recipec import spec
-from recipec.ir import logical
+from recipec.inputs.shards import find
+from recipec.ir import logical, model
 from recipec.ir.execution import Shard
+from recipec.ir.mixing import identified_op
 from recipec.models import cache, features
 from recipec.places import digests
 from recipec.scoring.by_model import wanted
+from recipec.selection.mixing import mixer_of, params_of
 from recipec.source import resolve_path
 
 VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 1, "sample": 1, "write": 1}
@@ -67,7 +70,7 @@ def inputs(op: logical.Op) -> tuple[int, ...]:
 
 def described(op: logical.Op) -> dict[str, Any]:
     """What an operation does, as JSON without places in recipes, positions, and what the result does not depend on."""
-    value: dict[str, Any] = without_origins(op.model_dump(mode="json"))
+    value: dict[str, Any] = without_origins(identified_op(op))
     value.pop("input", None)
     value.pop("inputs", None)
     source = value.get("source")
@@ -93,7 +96,9 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
             return sorted((shard.source, shard.path, shard.sha256) for shard in shards)
         case logical.Score():
             extension = spec.find("criteria", op.call.function)
-            return [extension.version, _target_files(op, folder), *_features(op, folder)]
+            return [extension.version, _target_files([op.target] if op.target else [], folder), *_features(op, folder)]
+        case logical.Sample():
+            return _mixed(op, folder)
         case logical.Read() if op.source.tokens.tokenizer:
             path = resolve_path(op.source.tokens.tokenizer, folder)
             files = sorted(path.glob("tokenizer.json")) if path.is_dir() else [path]
@@ -108,9 +113,16 @@ def _features(op: logical.Score, folder: Path) -> list[str]:
     return [] if one is None else [features.key(one, cache.find(one.model, folder, op.call.origin.span).digest)]
 
 
-def _target_files(op: logical.Score, folder: Path) -> list[str]:
-    from recipec.inputs import shards
+def _mixed(op: logical.Sample, folder: Path) -> Any:
+    """The identity of what a mixer knows besides the operation and its inputs."""
+    mixer = mixer_of(op.mixture)
+    if mixer.identity is None and mixer.version == 1:
+        # As it was before mixers had versions, so that stored selections stay known.
+        return None
+    span = op.mixture.origin.span if op.mixture.origin else None
+    known = mixer.identity(params_of(op.mixture, mixer), folder, span) if mixer.identity is not None else None
+    return [mixer.version, _target_files(op.targets, folder), known]
 
-    if op.target is None:
-        return []
-    return [digests.sha256_file(path) for path in shards.find(op.target.examples, folder)]
+
+def _target_files(targets: Sequence[model.Target], folder: Path) -> list[str]:
+    return [digests.sha256_file(path) for target in targets for path in find(target.examples, folder)]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from recipec.ir import logical, model
 from recipec.ir.expressions import CARRIED, Apply, Column, Constant, Expression, scores_of
+from recipec.selection.mixing import mixer_of
 
 
 def lower(recipe: model.Recipe) -> logical.LogicalPlan:
@@ -141,14 +142,24 @@ def _sample(recipe: model.Recipe, position: int, phase: model.Phase | None = Non
     already = recipe.before[-1].until if recipe.before else 0
     if phase is not None:
         tokens, already = phase.tokens, phase.until - phase.tokens
+    mixture = phase.mixture if phase is not None else recipe.mixture
     return logical.Sample(
         input=position,
         sample=recipe.sample,
-        mixture=phase.mixture if phase is not None else recipe.mixture,
+        mixture=mixture,
         quotas=phase.quotas if phase is not None else recipe.quotas,
         repeats=tuple(repeat for repeat in recipe.repeats if not repeat.per_document),
         tokens=tokens,
         shortfall=recipe.shortfall,
         allow_vanishing=recipe.allow_vanishing,
         already=already,
+        targets=_measured_on(recipe, mixture),
     )
+
+
+def _measured_on(recipe: model.Recipe, mixture: model.Mixture) -> tuple[model.Target, ...]:
+    """The targets that a mixer needs: the one that it is given, else all."""
+    if not mixer_of(mixture).target:
+        return ()
+    named = mixture.params.get("target") if isinstance(mixture, model.Computed) else None
+    return tuple(target for target in recipe.targets if named in (None, target.name))

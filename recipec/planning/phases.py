@@ -8,7 +8,7 @@ from recipec.ir import model
 
 
 def part(recipe: model.Recipe, before: Sequence[model.Phase]) -> model.Recipe:
-    """The recipe of the phase that comes after `before`, whose mixtures are decided.
+    """The recipe of the phase that comes after `before`.
 
     What an earlier phase is does not depend on later ones, so that its dataset stays as it is when those change: a law
     judges training as a whole, at its end.
@@ -34,11 +34,6 @@ def part(recipe: model.Recipe, before: Sequence[model.Phase]) -> model.Recipe:
             "before": tuple(before),
         }
     )
-
-
-def decided(recipe: model.Recipe, phase: model.Phase) -> model.Phase:
-    """A phase with the mixture that its own recipe came to have."""
-    return phase.model_copy(update={"mixture": recipe.mixture})
 
 
 def name(number: int) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.execution import PLAN_VERSION, ExecutionPlan, PhasedPlan
 from recipec.ir.expressions import Apply
-from recipec.ir.logical import Gather, LogicalPlan
+from recipec.ir.logical import Gather, LogicalPlan, Sample
+from recipec.ir.model import Computed
 from recipec.places import local
 
 
@@ -77,6 +79,9 @@ def _check(plan: LogicalPlan) -> None:
     for position, op in enumerate(plan.ops):
         if any(not 0 <= other < position for other in inputs(op)):
             raise ValueError(f"step {position} has an input that does not come before it")
+    for op in plan.ops:
+        if isinstance(op, Sample) and isinstance(op.mixture, Computed) and op.mixture.mixer not in spec.names("mixers"):
+            raise ValueError(f"unknown mixture `{op.mixture.mixer}`")
     if sum(isinstance(op, Gather) for op in plan.ops) != 1:
         raise ValueError("a plan has one gather")
     stack: list[object] = list(plan.ops)

@@ -82,8 +82,9 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
         for field in sorted(before.keys() | after.keys()):
             if field in IGNORED:
                 continue
-            # What kind of mixture it is, is the mixture itself.
-            found = difference(before.get(field), after.get(field), name if field == "kind" else field, place)
+            # What kind of mixture it is and by what mixer, is the mixture itself.
+            word = name if field in ("kind", "mixer") else field
+            found = difference(before.get(field), after.get(field), word, place)
             if found:
                 return found
         return ""

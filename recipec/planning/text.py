@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from recipec.ir import logical
 from recipec.ir.expressions import Expression, columns_of
+from recipec.ir.mixing import word
 
 
 def text(plan: logical.LogicalPlan) -> str:
@@ -59,7 +60,7 @@ def _rank(op: logical.Rank) -> str:
 
 
 def _sample(op: logical.Sample) -> str:
-    words = [op.sample.kind, f"mixture {op.mixture.kind}"]
+    words = [op.sample.kind, f"mixture {word(op.mixture)}"]
     words += [f"quota {quota.domain}" + (f" where {quota.text}" if quota.text else "") for quota in op.quotas]
     words += [f"repeat {repeat.domain or 'all'} at most {repeat.most}" for repeat in op.repeats]
     if op.tokens is not None:

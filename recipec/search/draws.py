@@ -22,7 +22,7 @@ from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.selection import Stats
-from recipec.selection import ranking, sampling
+from recipec.selection import mixing, ranking, rules
 from recipec.selection.allocation import Allocation, Pool, allocate
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def documents(
     known = f"LEFT JOIN {numbers} AS k USING (source, doc_id)" if numbers else ""
     number = "coalesce(k.number, -1)" if numbers else "-1"
     query = (
-        f"SELECT domain, {sampling.nest_of(sample)} :: BIGINT AS nest_here, {sampling.limit(sample)} AS most, draw, tokens, "
+        f"SELECT domain, {rules.nest_of(sample)} :: BIGINT AS nest_here, {rules.limit(sample)} AS most, draw, tokens, "
         f"{number} AS number{values} FROM ({ranking.normalised(rank, table, stats)}) {known} "
         f"ORDER BY domain, nest_here, most, draw, source, doc_id"
     )
@@ -192,7 +192,7 @@ def evaluate(pool: Documents, op: logical.Sample, weights: Array, curves: Array,
     heads, expected = tuple(one[0] for one in found), tuple(one[1] for one in found)
     cells = list(_cells(pool, heads, expected, curves))
     pools = [cell.facts() for cell in cells]
-    allocation = allocate(op, pools)
+    allocation = allocate(op, pools, mixing.decide(mixing.Problem(op, pools)))
     targets = allocation.targets or {}
     # Many small steps, that threads would only hold up.
     solved = [cell.scale(targets[cell.key]) for cell in cells]

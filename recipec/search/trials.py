@@ -26,6 +26,7 @@ from recipec.proxies.records import Training
 from recipec.search import draws
 from recipec.search.draws import Documents, Drawn
 from recipec.search.space import Space
+from recipec.selection import mixing
 
 if TYPE_CHECKING:
     from recipec.execution.run import Run
@@ -62,8 +63,9 @@ def problems(recipe: model.Recipe) -> list[Diagnostic]:
         problem(size, recipe.budget.origin, "`search { proxy { tokens … } }`")
     if not isinstance(recipe.sample, model.Quadmix):
         problem("a search is of `sample quadmix`", recipe.sample.origin, "sample by QuaDMix")
-    if recipe.mixture.kind in ("infolaw", "tikmix"):
-        message = f"`mixture {recipe.mixture.kind}` decides the domains' shares itself, so that a search cannot"
+    mixer = mixing.mixer_of(recipe.mixture)
+    if mixer.law or mixer.measures:
+        message = f"`mixture {mixer.name}` decides the domains' shares itself, so that a search cannot"
         problem(message, recipe.mixture.origin, "`mixture natural` lets the search decide them")
     return found
 

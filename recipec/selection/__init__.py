@@ -3,6 +3,6 @@
 from recipec.selection.digest import digest
 from recipec.selection.gathering import Part, gather
 from recipec.selection.ranking import rank
-from recipec.selection.sampling import redrawn, sample
+from recipec.selection.sampling import candidates, redrawn, sample
 
-__all__ = ["Part", "digest", "gather", "rank", "redrawn", "sample"]
+__all__ = ["Part", "candidates", "digest", "gather", "rank", "redrawn", "sample"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, Label
 from recipec.ir import logical, model
+from recipec.ir.mixing import Decided
 from recipec.selection.projection import Node, shared_out
 
 Key = tuple[str, int]
@@ -45,15 +46,15 @@ class Allocation:
     binds: Mapping[Key, str]
 
 
-def allocate(op: logical.Sample, pools: Sequence[Pool]) -> Allocation:
-    """Token targets of all cells.
+def allocate(op: logical.Sample, pools: Sequence[Pool], decided: Decided) -> Allocation:
+    """Token targets of all cells, as near to the decided weights as the bounds allow.
 
     Raises:
         Failure: a weight for a domain that is not there, quotas that cross, or bounds that cannot all hold.
     """
-    asked = _asked(op, pools)
+    asked = _asked(op, pools, decided.weights)
     natural = math.fsum(pool.natural for pool in pools)
-    if op.tokens is None and op.mixture.kind == "natural" and not op.quotas:
+    if op.tokens is None and decided.follows_curves and not op.quotas:
         return Allocation(None, None, asked, asked, {})
     total = float(op.tokens) if op.tokens is not None else natural
     if total and op.shortfall == "shrink":
@@ -66,23 +67,12 @@ def allocate(op: logical.Sample, pools: Sequence[Pool]) -> Allocation:
     return Allocation(total, targets, asked, weights, _binds(op, pools, targets, total))
 
 
-def _asked(op: logical.Sample, pools: Sequence[Pool]) -> dict[Key, float]:
-    """The mixture's weight of each cell before any bound; cells of a domain share by what the curves give."""
-    by_domain: dict[str, float] = {}
-    for pool in pools:
-        # What influence would make of the pool's proportions is not known before it is measured.
-        whole = op.mixture.kind in ("proportional", "tikmix")
-        amount = float(pool.tokens) if whole else pool.natural
-        by_domain[pool.domain] = by_domain.get(pool.domain, 0.0) + amount
-    total = math.fsum(by_domain.values())
-    if op.mixture.weights:
-        weights = dict(op.mixture.weights)
-        _check_known(op, weights, by_domain)
-    else:
-        weights = {domain: amount / total if total else 0.0 for domain, amount in by_domain.items()}
+def _asked(op: logical.Sample, pools: Sequence[Pool], weights: Mapping[str, float]) -> dict[Key, float]:
+    """The weight of each cell before any bound; cells of a domain share by what the curves give."""
     natural: dict[str, float] = {}
     for pool in pools:
         natural[pool.domain] = natural.get(pool.domain, 0.0) + pool.natural
+    _check_known(op, weights, natural)
     return {
         pool.key: weights.get(pool.domain, 0.0) * pool.natural / natural[pool.domain] if natural[pool.domain] else 0.0
         for pool in pools

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recipec.database.sql import literal
+from recipec.ir import model
+from recipec.laws import optimum
 from recipec.laws.runs import BANDS, Array
+from recipec.selection.allocation import bounds
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -96,6 +99,23 @@ def overlap(start: float, stop: float, lower: Sequence[float], upper: Sequence[f
     """(q,) the part of a range of ranks that lies in each band; they sum to 1."""
     inside = np.maximum(np.minimum(stop, upper) - np.maximum(start, lower), 0.0)
     return np.asarray(inside / inside.sum())
+
+
+def groups(found: Bands, quotas: Sequence[model.Quota], total: float) -> tuple[optimum.Group, ...]:
+    """The quotas as bounds on rows, of domains and of parts of them."""
+    result = []
+    nested = [quota for quota in quotas if quota.conditions]
+    for quota in quotas:
+        bit = nested.index(quota) if quota.conditions else None
+        rows = frozenset(
+            row
+            for row, (domain, bits) in enumerate(zip(found.domains, found.nests, strict=True))
+            if domain == quota.domain and (bit is None or bits >> bit & 1)
+        )
+        if rows:
+            least, most = bounds(quota, total)
+            result.append(optimum.Group(rows, least, most))
+    return tuple(result)
 
 
 def _query(table: str, limit: str, copies: str, lower: Sequence[float], nest: str) -> str:

@@ -1,78 +1,120 @@
-"""`mixture infolaw`: the domain weights of the greatest information (arXiv 2605.02364), by water-filling.
-
-The weights are of the best allocation over domains and quality bands under the quotas and the repetition limits; the
-allocation then treats them like weights that a recipe states.
-"""
+"""The stage that decides domain weights: every kind of mixture has a mixer, and all are asked here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, assert_never
 
-import numpy as np
-
+from recipec import spec
 from recipec.ir import logical, model
-from recipec.laws import optimum
-from recipec.laws.runs import Array
-from recipec.selection.allocation import bounds
+from recipec.ir.mixing import Decided, Earlier
+from recipec.selection.allocation import Pool
 from recipec.selection.bands import Bands, bands
+from recipec.selection.rules import limit, nest_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def decided(connection: DuckDBPyConnection, op: logical.Sample, table: str, limit: str, nest: str) -> logical.Sample:
-    """The operation with the weights that its law decides as its mixture; any other operation as it is.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a `Sample` draws from: a table expression of the ranked candidates as earlier phases leave them, and the cells
+    of the pool."""
 
-    Args:
-        limit, nest: SQL of R_i and of the bits of nested quotas.
+    connection: DuckDBPyConnection
+    table: str
+    pools: tuple[Pool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a mixer decides about, and all that it may ask for.
+
+    Attributes:
+        op: the rules of what is drawn: quotas, repetition limits, tokens. In an estimate they are those of the sample.
+        pools: the cells of the pool, or of the sample.
+        candidates: for `bands`; None where only the pools are known.
+        documents: what is known of all documents, for mixers that measure (`execution.pool.Pool`); None outside of a run.
+        stated: the operation as the recipe states it, also in an estimate.
+        before: the earlier phases.
+        now: whether to measure what is not measured yet.
     """
-    law = op.mixture.law
-    if op.mixture.kind != "infolaw" or law is None or op.tokens is None:
-        return op
-    whole = isinstance(op.sample, model.Top)
-    found = bands(connection, table, limit=limit, copies="0", count=law.bands, whole=whole, nest=nest)
-    tokens = best(found, op.quotas, law, float(op.tokens)).sum(axis=1)
-    total = math.fsum(tokens)
-    weights: dict[str, float] = dict.fromkeys(found.domains, 0.0)
-    for domain, part in zip(found.domains, tokens, strict=True):
-        weights[domain] += float(part / total) if total else 0.0
-    mixture = op.mixture.model_copy(update={"kind": "explicit", "weights": tuple(weights.items())})
-    return op.model_copy(update={"mixture": mixture})
 
+    op: logical.Sample
+    pools: Sequence[Pool]
+    candidates: Candidates | None = None
+    documents: Any = None
+    stated: logical.Sample | None = None
+    before: tuple[Earlier, ...] = ()
+    now: bool = False
 
-def best(found: Bands, quotas: Sequence[model.Quota], law: model.LawFacts, total: float) -> Array:
-    """Tokens (m, q) of the best mixture. Where the bounds leave none, they are left out: the allocation, which comes
-    after, tells of bounds that cannot hold."""
-    total = min(total, float(found.most.sum()))
-    if not total > 0:
-        return np.zeros_like(found.unique)
-    quality = np.exp(-law.theta * np.arange(found.unique.shape[1]))[None] * np.ones_like(found.unique)
-    # Limits below one copy make fewer tokens reachable than there are.
-    unique = np.minimum(found.unique, found.most)
-    cap = np.where(unique > 0, np.minimum(found.most, total), 0.0)
-    rows = len(found.domains)
-    free = optimum.Problem(quality, unique, cap, np.zeros(rows), np.full(rows, np.inf), total, law.absorption)
-    try:
-        return optimum.best(replace(free, groups=groups(found, quotas, total)))
-    except ValueError:
-        return optimum.best(free)
-
-
-def groups(found: Bands, quotas: Sequence[model.Quota], total: float) -> tuple[optimum.Group, ...]:
-    """The quotas as bounds on rows, of domains and of parts of them."""
-    result = []
-    nested = [quota for quota in quotas if quota.conditions]
-    for quota in quotas:
-        bit = nested.index(quota) if quota.conditions else None
-        rows = frozenset(
-            row
-            for row, (domain, bits) in enumerate(zip(found.domains, found.nests, strict=True))
-            if domain == quota.domain and (bit is None or bits >> bit & 1)
+    def bands(self, count: int) -> Bands:
+        """The pool by domain, nested quota and quality band."""
+        assert self.candidates is not None, "only a run of a recipe knows bands"
+        whole = isinstance(self.op.sample, model.Top)
+        found = self.candidates
+        return bands(
+            found.connection,
+            found.table,
+            limit=limit(self.op),
+            copies="0",
+            count=count,
+            whole=whole,
+            nest=nest_of(self.op),
         )
-        if rows:
-            least, most = bounds(quota, total)
-            result.append(optimum.Group(rows, least, most))
-    return tuple(result)
+
+
+def decide(problem: Problem) -> Decided:
+    """The domain weights of a `Sample`, by the mixer of its mixture.
+
+    Raises:
+        Failure: the mixer cannot decide.
+    """
+    mixer = mixer_of(problem.op.mixture)
+    return mixer.decide(problem, params_of(problem.op.mixture, mixer))
+
+
+def mixer_of(mixture: model.Mixture) -> spec.Mixer:
+    """The mixer that decides a mixture."""
+    match mixture:
+        case model.Natural():
+            name = "natural"
+        case model.Shares():
+            name = "shares"
+        case model.FromFile():
+            name = "file"
+        case model.Computed():
+            name = mixture.mixer
+        case _:
+            assert_never(mixture)
+    found: spec.Mixer = spec.find("mixers", name)
+    return found
+
+
+def params_of(mixture: model.Mixture, mixer: spec.Mixer) -> Any:
+    """The arguments of a mixture as its mixer's own value."""
+    return mixer.params.model_validate(mixture.params if isinstance(mixture, model.Computed) else {})
+
+
+def shared(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Amounts by domain as shares; all 0 where there is nothing."""
+    total = math.fsum(amounts.values())
+    return {domain: amount / total if total else 0.0 for domain, amount in amounts.items()}
+
+
+def natural(pools: Sequence[Pool]) -> dict[str, float]:
+    """The shares that the sampling curves give at scale 1."""
+    amounts: dict[str, float] = {}
+    for pool in pools:
+        amounts[pool.domain] = amounts.get(pool.domain, 0.0) + pool.natural
+    return shared(amounts)
+
+
+def proportional(pools: Sequence[Pool]) -> dict[str, float]:
+    """The shares of the pool's unique tokens."""
+    amounts: dict[str, float] = {}
+    for pool in pools:
+        amounts[pool.domain] = amounts.get(pool.domain, 0.0) + float(pool.tokens)
+    return shared(amounts)

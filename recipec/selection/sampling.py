@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
+from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cell, Reason, Selection, Stats
 from recipec.places import local
-from recipec.selection import drawing, mixing, ranking
-from recipec.selection.allocation import Allocation, Pool, allocate, mask
+from recipec.selection import drawing, ranking
+from recipec.selection.allocation import Allocation, Pool, allocate
 from recipec.selection.digest import digest
+from recipec.selection.mixing import Candidates
+from recipec.selection.rules import INFINITE, expected, limit, nest_of, threshold
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-INFINITE = "'inf' :: DOUBLE"
 
-
-def sample(
-    connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, destination: Path, *, follows: bool = False
-) -> Selection:
-    """Writes the candidates with `expected, scale, cap, copies, reason` added; returns what came of it (its `stats` are
-    those of `Rank`, and not known here).
+def candidates(
+    connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, *, follows: bool = False
+) -> Candidates:
+    """The candidates of a `Sample` and its pool, cell by cell.
 
     Args:
         follows: `ranked` is the result of the phase before, and what it drew is drawn already.
-
-    Raises:
-        Failure: the bounds cannot all hold, or a domain with a weight gets no document.
     """
     table = f"read_parquet({literal(str(ranked))})"
     if follows:
         table = _left(connection, table)
-    op = mixing.decided(connection, op, table, limit(op), nest_of(op))
-    pools = _pools(connection, op, table)
-    allocation = allocate(op, pools)
+    return Candidates(connection, table, _pools(connection, op, table))
+
+
+def sample(op: logical.Sample, found: Candidates, decided: Decided, destination: Path) -> Selection:
+    """Writes the candidates with `expected, scale, cap, copies, reason` added; returns what came of it (its `stats` are
+    those of `Rank`, and not known here).
+
+    Raises:
+        Failure: the bounds cannot all hold, or a domain with a weight gets no document.
+    """
+    connection, table, pools = found.connection, found.table, found.pools
+    allocation = allocate(op, pools, decided)
     numbers = {pool.key: number for number, pool in enumerate(pools)}
     scales = dict.fromkeys(numbers.values(), 1.0)
     if allocation.targets is not None:
@@ -55,7 +62,8 @@ def sample(
     except Failure:
         destination.unlink(missing_ok=True)
         raise
-    return result
+    said = {"weights": tuple(decided.weights.items()), "evidence": decided.evidence, "waiting": decided.waiting}
+    return result.model_copy(update=said)
 
 
 def _left(connection: DuckDBPyConnection, ledger: str) -> str:
@@ -86,60 +94,6 @@ def redrawn(op: logical.Sample, rank: logical.Rank, ledger: str, stats: tuple[St
     return f"SELECT *, {again} AS again FROM ({ranking.reranked(rank, ledger, stats)})"
 
 
-def expected(op: logical.Sample, rank: str = "rank") -> str:
-    """SQL of S_i, QuaDMix eq. 3 with the curve of the row's domain; for `top` 1 within the share, for `all` 1."""
-    match op.sample:
-        case model.Quadmix():
-            general, own = op.sample.curves[0], op.sample.curves[1:]
-            cases = "".join(f" WHEN {literal(curve.domain or '')} THEN {_curve(curve, rank)}" for curve in own)
-            return f"CASE domain{cases} ELSE {_curve(general, rank)} END" if cases else _curve(general, rank)
-        case model.Top():
-            return f"CASE WHEN {rank} <= {literal(op.sample.share)} THEN 1.0 :: DOUBLE ELSE 0.0 :: DOUBLE END"
-        case _:
-            return "1.0 :: DOUBLE"
-
-
-def _curve(curve: model.Curve, rank: str) -> str:
-    lambda_, omega, eta, epsilon = (literal(float(v)) for v in (curve.lambda_, curve.omega, curve.eta, curve.epsilon))
-    within = f"pow(2 / (1 + exp(- {lambda_} * ({omega} - {rank}))), {eta}) + {epsilon}"
-    return f"(CASE WHEN {rank} <= {omega} THEN {within} ELSE {epsilon} END)"
-
-
-def threshold(op: logical.Sample) -> str:
-    """SQL of ω of the row's domain: above it only ε is left. For `top` the share, for `all` 1."""
-    match op.sample:
-        case model.Quadmix():
-            general, own = op.sample.curves[0], op.sample.curves[1:]
-            cases = "".join(f" WHEN {literal(curve.domain or '')} THEN {literal(curve.omega)}" for curve in own)
-            rest = literal(general.omega)
-            return f"(CASE domain{cases} ELSE {rest} END)" if cases else rest
-        case model.Top():
-            return literal(op.sample.share)
-        case _:
-            return "1.0 :: DOUBLE"
-
-
-def limit(op: logical.Sample) -> str:
-    """SQL of R_i: the domain's limit (else the general one) and the document's own, infinity where there is none."""
-    general = next((repeat.most for repeat in op.repeats if repeat.domain is None), None)
-    own = {repeat.domain: repeat.most for repeat in op.repeats if repeat.domain is not None}
-    rest = INFINITE if general is None else literal(float(general))
-    cases = "".join(
-        f" WHEN {literal(domain)} THEN {literal(float(most))}"
-        for domain, most in sorted(own.items())
-        if most is not None
-    )
-    by_domain = f"CASE domain{cases} ELSE {rest} END" if cases else rest
-    return f"least(coalesce(cap, {INFINITE}), {by_domain})"
-
-
-def nest_of(op: logical.Sample, pools: list[Pool] | None = None) -> str:
-    """SQL of a row's nest: the bits of the quotas of its own domain."""
-    domains = sorted({quota.domain for quota in op.quotas if quota.conditions})
-    cases = "".join(f" WHEN {literal(domain)} THEN nest & {mask(op, domain)}" for domain in domains)
-    return f"(CASE domain{cases} ELSE 0 END)" if cases else "0"
-
-
 def _valued(op: logical.Sample, table: str) -> str:
     """The pool with its cell, S, R and u."""
     return (
@@ -152,7 +106,7 @@ FINE = 1 << 20
 """Fixed point of sums of expected tokens, which must not depend on the order of rows."""
 
 
-def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> list[Pool]:
+def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> tuple[Pool, ...]:
     rows = connection.execute(
         f"""
         SELECT domain, CAST(nest AS BIGINT), count(*), CAST(sum(tokens) AS HUGEINT),
@@ -163,17 +117,17 @@ def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> li
         FROM ({_valued(op, table)}) GROUP BY domain, nest ORDER BY domain, nest
         """
     ).fetchall()
-    return [Pool(row[0], row[1], row[2], int(row[3]), float(row[4]), float(row[5])) for row in rows]
+    return tuple(Pool(row[0], row[1], row[2], int(row[3]), float(row[4]), float(row[5])) for row in rows)
 
 
-def _drawable(op: logical.Sample, table: str, pools: list[Pool]) -> str:
+def _drawable(op: logical.Sample, table: str, pools: Sequence[Pool]) -> str:
     return (
         f"SELECT CAST(cells.cell AS INTEGER) AS cell, tokens, s, r, u FROM ({_valued(op, table)}) AS v "
         f"JOIN {_cells(pools)} ON v.domain = cell_domain AND v.nest = cell_nest WHERE s > 0"
     )
 
 
-def _cells(pools: list[Pool], *columns: dict[int, float]) -> str:
+def _cells(pools: Sequence[Pool], *columns: dict[int, float]) -> str:
     """The cells as a table: cell_domain, cell_nest, number, and further numbers by cell."""
     rows = [
         ", ".join([literal(pool.domain), str(pool.nest), str(number), *(literal(float(c[number])) for c in columns)])
@@ -184,7 +138,9 @@ def _cells(pools: list[Pool], *columns: dict[int, float]) -> str:
     return f"(VALUES {', '.join(f'({row})' for row in rows or [empty])}) AS cells({names})"
 
 
-def _ledger(op: logical.Sample, table: str, pools: list[Pool], allocation: Allocation, scales: dict[int, float]) -> str:
+def _ledger(
+    op: logical.Sample, table: str, pools: Sequence[Pool], allocation: Allocation, scales: dict[int, float]
+) -> str:
     """Every candidate with its derivation. A cell whose target is 0 draws nothing, whatever its curve."""
     closed = {
         number: 0.0 if allocation.targets is not None and allocation.targets[pool.key] <= 0 else 1.0
@@ -225,7 +181,7 @@ def _selection(
     connection: DuckDBPyConnection,
     op: logical.Sample,
     ledger: str,
-    pools: list[Pool],
+    pools: Sequence[Pool],
     allocation: Allocation,
     scales: dict[int, float],
 ) -> Selection:

@@ -1,120 +1,17 @@
-"""How much of each domain: `mixture`, `quota`, `repeat`."""
+"""How much of each domain at least and at most: `quota`, `repeat`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Literal
 
-from recipec import spec
-from recipec.diagnostics import Failure
 from recipec.ir import model
 from recipec.ir.expressions import Expression
-from recipec.semantics import calls, quantities
+from recipec.semantics import quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
 from recipec.semantics.typing import Scope, condition, named, over_columns, typed
-from recipec.source import resolve_path
 from recipec.syntax import ast, text
-
-WORDS = ("natural", "proportional", "infolaw")
-"""Mixtures without arguments."""
-
-
-def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) -> model.Mixture:
-    if node is None:
-        return model.Mixture()
-    origin = model.Origin.of(node.span)
-    match node.value:
-        case ast.Name(text="natural" | "proportional" as kind):
-            return model.Mixture(kind="natural" if kind == "natural" else "proportional", origin=origin)
-        case ast.Name(text="infolaw"):
-            # The law is the budget's; `budgets.mixture` brings it.
-            return model.Mixture(kind="infolaw", origin=origin)
-        case ast.Name() as name if name.text in spec.names("mixers"):
-            # Every argument has a default.
-            return _by_mixer(context, ast.Call(name, (), span=name.span), targets) or model.Mixture()
-        case ast.Name():
-            quantities.word(context, node.value, (*WORDS, *spec.names("mixers")), "mixture")
-        case ast.Call(function=function) if function.text in WORDS:
-            helps = (f"write `{function.text}`",)
-            context.error("R0208", f"mixture `{function.text}` takes no arguments", node.value.span, helps=helps)
-        case ast.Call(function=function) if function.text in spec.names("mixers"):
-            return _by_mixer(context, node.value, targets) or model.Mixture()
-        case ast.Call(function=function):
-            context.unknown("R0222", "mixture", function.text, function.span, (*WORDS, *spec.names("mixers")))
-        case ast.FromFile():
-            return _mixture_file(context, node.value, origin) or model.Mixture()
-        case tuple() as shares:
-            return _explicit(context, shares, node, origin) or model.Mixture()
-    return model.Mixture()
-
-
-def _by_mixer(context: Context, call: ast.Call, targets: Sequence[str]) -> model.Mixture | None:
-    """A mixture that is decided by a measurement, when it is planned."""
-    params = calls.checked(context, call, spec.find("mixers", call.function.text).params, targets)
-    if params is None:
-        return None
-    if not targets:
-        helps = ("state what the dataset is for: `target … { examples … }`",)
-        context.error("R0237", f"mixture `{call.function.text}` needs a target", call.span, helps=helps)
-        return None
-    return model.Mixture(kind="tikmix", params=params, origin=model.Origin.of(call.span))
-
-
-def _explicit(
-    context: Context, shares: tuple[ast.Share, ...], node: ast.Mixture, origin: model.Origin
-) -> model.Mixture | None:
-    weights: dict[str, float] = {}
-    places: dict[str, ast.Share] = {}
-    mistaken = False
-    for line in shares:
-        name = domain_name(line.domain)
-        if name in places:
-            context.duplicate(f"the share of `{name}`", line.span, places[name].span)
-            mistaken = True
-        value = quantities.share(context, line.share)
-        mistaken |= value is None
-        weights[name], places[name] = value or 0.0, line
-    if mistaken:
-        return None
-    total = sum(weights.values())
-    if abs(total - 1) > 1e-9:
-        difference = f"{abs(1 - total) * 100:.6g}% {'missing' if total < 1 else 'too much'}"
-        context.error(
-            "R0223", f"the shares of the mixture sum to {total * 100:.6g}%, not 100%", node.span, label=difference
-        )
-        return None
-    ordered = tuple((name, weight / total) for name, weight in sorted(weights.items()))
-    return model.Mixture(kind="explicit", weights=ordered, origin=origin)
-
-
-def _mixture_file(context: Context, node: ast.FromFile, origin: model.Origin) -> model.Mixture | None:
-    """Weights from a JSON file: {"domain": weight, …}, or the same under "weights"."""
-    path = resolve_path(node.path.value, context.folder)
-    try:
-        value = json.loads(context.environment.read_text(path, node.path.span))
-    except Failure as failure:
-        context.diagnostics.extend(failure.diagnostics)
-        return None
-    except (ValueError, RecursionError) as error:
-        reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
-        context.error("R0232", f"`{node.path.value}` is no JSON: {reason}", node.path.span)
-        return None
-    weights = value.get("weights", value) if isinstance(value, dict) else None
-    if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())) or not sum(weights.values()):
-        helps = ('expected {"domain": weight, …} with weights of at least 0, not all 0',)
-        context.error("R0232", f"`{node.path.value}` holds no mixture", node.path.span, helps=helps)
-        return None
-    total = sum(weights.values())
-    ordered = tuple((str(name), weight / total) for name, weight in sorted(weights.items()))
-    return model.Mixture(
-        kind="explicit", weights=ordered, path=node.path.value, digest=context.environment.digest(path), origin=origin
-    )
-
-
-def _is_weight(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def quotas(context: Context, nodes: Sequence[ast.Quota], scopes: Sequence[Scope]) -> tuple[model.Quota, ...]:

@@ -1,4 +1,4 @@
-"""`budget T tokens { model, law, require }`, and the mixture that a law decides."""
+"""`budget T tokens { model, law, require }`."""
 
 from __future__ import annotations
 
@@ -124,26 +124,3 @@ def _most(context: Context, quantity: Quantity, expr: ast.Expr, *, relative: boo
     else:
         found = quantities.between(context, expr, "", 0, above=quantity == "loss")
     return None if found is None else float(found)
-
-
-def mixture(
-    context: Context, mixture: model.Mixture, node: ast.Budget | None, budget: model.Budget | None
-) -> model.Mixture:
-    """`mixture infolaw` with the law of the budget; any other mixture as it is."""
-    if mixture.kind != "infolaw" or mixture.origin is None:
-        return mixture
-    if budget is not None and budget.law is not None and budget.law.facts is not None:
-        return mixture.model_copy(update={"law": budget.law.facts})
-    if budget is not None and budget.law is not None:
-        message = f"`mixture infolaw` needs a law with quality bands, and {budget.law.name} has none"
-        context.error(
-            "R1209",
-            message,
-            mixture.origin.span,
-            also=((budget.law.origin.span, "the law"),),
-            helps=("use infolaw or infolaw+",),
-        )
-    elif node is None or node.block is None or not any(one.name.text == "law" for one in node.block.settings):
-        helps = ('write `budget 30B tokens { model 1.7B params, law infolaw("laws/ours.json") }`',)
-        context.error("R1209", "`mixture infolaw` needs a `law` in the budget", mixture.origin.span, helps=helps)
-    return mixture

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipec.ir import model
-from recipec.semantics import allocation, budgets, quantities
+from recipec.semantics import allocation, mixtures, quantities
 from recipec.semantics.context import Context
 from recipec.semantics.typing import Scope
 from recipec.syntax import ast, statement_text
@@ -89,23 +89,23 @@ def _stated(
     budget: ast.Budget,
 ) -> tuple[model.Mixture, tuple[model.Quota, ...]]:
     """A phase's mixture and quotas; a quota of a domain replaces the recipe's."""
-    mixtures = [one for one in phase.statements if isinstance(one, ast.Mixture)]
+    stated = [one for one in phase.statements if isinstance(one, ast.Mixture)]
     quotas = [one for one in phase.statements if isinstance(one, ast.Quota)]
     for other in phase.statements:
         if not isinstance(other, ast.Mixture | ast.Quota):
             word = other.span.text.split()[0]
             helps = ("what else a recipe states holds for all of training",)
             context.error("R1501", f"a phase has a `mixture` and `quota`s, and no `{word}`", other.span, helps=helps)
-    for again in mixtures[1:]:
-        context.duplicate("`mixture`", again.span, mixtures[0].span)
+    for again in stated[1:]:
+        context.duplicate("`mixture`", again.span, stated[0].span)
     for nested in quotas:
         if nested.condition is not None:
             helps = ("state it for all of training, outside of `phases`",)
             context.error("R1501", "a quota of a part of a domain has no place in a phase", nested.span, helps=helps)
     mixture = whole.mixture
-    if mixtures:
-        mixture = allocation.mixture(context, mixtures[0], targets)
-        mixture = budgets.mixture(context, mixture, budget, whole.budget)
+    if stated:
+        mixture = mixtures.mixture(context, stated[0], targets)
+        mixture = mixtures.with_law(context, mixture, budget, whole.budget)
     own = allocation.quotas(context, [one for one in quotas if one.condition is None], scopes)
     replaced = {quota.domain for quota in own}
     kept = [quota for quota in whole.quotas if quota.conditions or quota.domain not in replaced]

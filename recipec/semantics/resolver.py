@@ -16,6 +16,7 @@ from recipec.semantics import (
     clauses,
     delivery,
     imports,
+    mixtures,
     parameters,
     phases,
     sampling,
@@ -101,11 +102,11 @@ def _recipe(
     bad, vanishing = delivery.allowed(context, _all(body, ast.Allow))
     seed = delivery.seed(context, _one(context, body, ast.Seed))
     names = [node.name.text for node in target_nodes]
-    mixture = allocation.mixture(context, _one(context, body, ast.Mixture), names)
+    mixture = mixtures.mixture(context, _one(context, body, ast.Mixture), names)
     quotas = allocation.quotas(context, _all(body, ast.Quota), scopes) if complete else ()
     repeats = allocation.repeats(context, _all(body, ast.Repeat), scopes) if complete else ()
     budget = budgets.budget(context, _one(context, body, ast.Budget))
-    mixture = budgets.mixture(context, mixture, _one(context, body, ast.Budget), budget)
+    mixture = mixtures.with_law(context, mixture, _one(context, body, ast.Budget), budget)
     shortfall = delivery.shortfall(context, _one(context, body, ast.Shortfall))
     output = delivery.output(context, _one(context, body, ast.Output), typed_sources)
     if complete:

@@ -20,7 +20,7 @@ from recipec.ir.expressions import Frozen
 from recipec.places import digests, local
 
 if TYPE_CHECKING:
-    from recipec.execution.run import Run
+    from recipec.execution.pool import Pool
 
 SEED = 1
 """Of every look-ahead: the documents that mixtures have in common come in the same order."""
@@ -38,7 +38,7 @@ class Ahead(Frozen):
 
 
 def labels(
-    run: Run, ahead: Ahead, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array, *, now: bool
+    pool: Pool, ahead: Ahead, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array, *, now: bool
 ) -> tuple[Array, Array] | None:
     """The mixtures (n, m) whose training came to an end, and the loss in nats a token that all targets together lost by it
     (n,), larger is better; None where some are not trained yet and it is not to be done now.
@@ -49,13 +49,11 @@ def labels(
     proxy = proxies.Proxy(
         start=ahead.checkpoint, tokens=ahead.tokens, context=ahead.length, batch=ahead.batch, rate=ahead.rate
     )
-    place = _place(run, proxy, targets, domains, mixtures)
+    place = _place(pool, proxy, targets, domains, mixtures)
     if not place.is_file():
         if not now:
             return None
-        run.read()
-        run.score(models=False)
-        local.write_text(place, Labels(gains=_trained(run, proxy, targets, domains, mixtures)).model_dump_json())
+        local.write_text(place, Labels(gains=_trained(pool, proxy, targets, domains, mixtures)).model_dump_json())
     gains = np.array([np.nan if one is None else one for one in Labels.model_validate_json(place.read_bytes()).gains])
     ended = np.isfinite(gains)
     if ended.sum() < len(gains) / 2:
@@ -71,22 +69,22 @@ class Labels(Frozen):
 
 
 def _place(
-    run: Run, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
+    pool: Pool, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
 ) -> Path:
     key = {
-        "corpus": proxies.folder_of(run.pool, proxy, targets).name,
+        "corpus": proxies.folder_of(pool, proxy, targets).name,
         "proxy": proxy.model_dump(mode="json", exclude={"start"}),
         "domains": list(domains),
         "mixtures": np.round(mixtures, 12).tolist(),
         "seed": SEED,
     }
-    return run.pool.store.root / "measured" / f"{digests.sha256_text(digests.canonical_json(key))[:32]}-labels.json"
+    return pool.store.root / "measured" / f"{digests.sha256_text(digests.canonical_json(key))[:32]}-labels.json"
 
 
 def _trained(
-    run: Run, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
+    pool: Pool, proxy: proxies.Proxy, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array
 ) -> tuple[float | None, ...]:
-    corpus = proxies.prepare(run.pool, proxy, targets)
+    corpus = proxies.prepare(pool, proxy, targets)
     trainings = []
     folder = corpus.folder / "mixtures"
     folder.mkdir(exist_ok=True)
@@ -96,7 +94,7 @@ def _trained(
         with local.replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, copies)
         trainings.append(proxies.Training(name=f"mixture {number + 1}", seed=SEED, copies=str(path)))
-    found = proxies.train(run.pool, corpus, proxy, trainings)
+    found = proxies.train(pool, corpus, proxy, trainings)
     return tuple(_gain(one) for one in found)
 
 

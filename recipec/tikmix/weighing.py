@@ -34,8 +34,8 @@ def problem(
     """
     pool = np.array(measured.pool, float)
     prior = pool / pool.sum()
-    if recipe.mixture.kind == "explicit":
-        prior = _explicit(measured, recipe)
+    if isinstance(recipe.mixture, model.Shares | model.FromFile):
+        prior = _explicit(measured, recipe.mixture)
     low, high = _bounds(measured, recipe, drawn or {})
     if within and low.sum() <= 1 <= high.sum():
         nodes = [Node(low[j], high[j], j, prior[j]) for j in range(len(prior))]
@@ -44,8 +44,8 @@ def problem(
     return Problem(measured.tasks, measured.domains, influence, prior, low, high)
 
 
-def _explicit(measured: Measured, recipe: model.Recipe) -> Array:
-    weights = dict(recipe.mixture.weights)
+def _explicit(measured: Measured, mixture: model.Shares | model.FromFile) -> Array:
+    weights = dict(mixture.weights)
     unknown = [name for name in weights if name not in measured.domains]
     if unknown:
         raise Failure(
@@ -53,7 +53,7 @@ def _explicit(measured: Measured, recipe: model.Recipe) -> Array:
                 Diagnostic(
                     "R1301",
                     f"the mixture has the domain `{name}`, and the pool has not",
-                    recipe.mixture.origin.span if recipe.mixture.origin else None,
+                    mixture.origin.span if mixture.origin else None,
                     helps=did_you_mean(name, measured.domains),
                 )
                 for name in unknown

@@ -96,7 +96,7 @@ def main() -> None:
     op = logical.Sample(
         input=0,
         sample=model.Quadmix(curves=(model.Curve(domain=None),)),
-        mixture=model.Mixture(),
+        mixture=model.Natural(),
         quotas=(),
         repeats=(),
         tokens=budget,

@@ -47,7 +47,7 @@ def ours(path: Path, out: Path) -> float:
     from recipec.database.connection import connect
     from recipec.database.sql import literal
     from recipec.ir import logical, model
-    from recipec.selection import ranking, sampling
+    from recipec.selection import ranking, rules
 
     origin = model.Origin(file="", line=1, column=1, length=0, text="")
     general = model.Weights(domain=None, weights=tuple((name, weight) for name, _, weight in CRITERIA), origin=origin)
@@ -58,7 +58,7 @@ def ours(path: Path, out: Path) -> float:
     sample = logical.Sample(
         input=0,
         sample=model.Quadmix(curves=(curve,)),
-        mixture=model.Mixture(),
+        mixture=model.Natural(),
         quotas=(),
         repeats=(),
         tokens=None,
@@ -71,7 +71,7 @@ def ours(path: Path, out: Path) -> float:
         stats = ranking.statistics(connection, table, [name for name, _ in criteria])
         ranking.rank_pool(connection, rank, table, stats)
         connection.execute(
-            f"CREATE TEMP TABLE expectations AS SELECT row_number, {sampling.expected(sample)} AS s FROM ranked_pool"
+            f"CREATE TEMP TABLE expectations AS SELECT row_number, {rules.expected(sample)} AS s FROM ranked_pool"
         )
         seconds = time.monotonic() - started
         usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

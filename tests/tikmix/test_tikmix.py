@@ -66,6 +66,10 @@ def test_plan_measures_when_it_scores(world: Path, run: Run) -> None:
     plan = json.loads(before.out)
     assert not plan["exact"]
     assert plan["reweighting"] is None
+    assert plan["selection"]["provisional"]
+    assert plan["steps"][-2]["op"]["kind"] == "sample"
+    # It is shown, and not found again as if it were decided.
+    assert json.loads(run("plan", path, "--json").out)["steps"][-2]["action"] == "run"
     assert "warning[R1312]: influence at `tiny` is not measured yet: the plan has the weights of the pool" in before.err
     asked = {cell["domain"]: cell["asked"] for cell in plan["selection"]["cells"]}
     assert asked == pytest.approx({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
@@ -77,7 +81,7 @@ def test_plan_measures_when_it_scores(world: Path, run: Run) -> None:
     plan = json.loads(run("plan", path, "--json").out)
     assert plan["exact"]
     found = plan["reweighting"]
-    weights = dict(plan["recipe"]["mixture"]["weights"])
+    weights = dict(plan["selection"]["weights"])
     assert weights == dict(zip(found["domains"], found["weights"], strict=True))
     assert weights["c"] <= 0.2 + 1e-9
     again = json.loads(
@@ -92,7 +96,7 @@ def test_apply_gives_the_same_however_it_is_come_to(world: Path, run: Run) -> No
     result = run("apply", world / "early.plan", "--json")
     assert result.code == 0, result.err
     manifest = json.loads(result.out)
-    assert dict(manifest["recipe"]["mixture"]["weights"])
+    assert dict(manifest["selection"]["weights"])
     planned = json.loads(run("plan", path, "--json").out)
     assert planned["selection"]["digest"] == manifest["digest"]
     assert planned["steps"][-1]["action"] == "reuse"

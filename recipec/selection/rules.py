@@ -1,0 +1,63 @@
+"""The rules of a `Sample` as SQL of a row: expected copies, the repetition limit, the nested quotas it is in."""
+
+from __future__ import annotations
+
+from recipec.database.sql import literal
+from recipec.ir import logical, model
+from recipec.selection.allocation import mask
+
+INFINITE = "'inf' :: DOUBLE"
+
+
+def expected(op: logical.Sample, rank: str = "rank") -> str:
+    """SQL of S_i, QuaDMix eq. 3 with the curve of the row's domain; for `top` 1 within the share, for `all` 1."""
+    match op.sample:
+        case model.Quadmix():
+            general, own = op.sample.curves[0], op.sample.curves[1:]
+            cases = "".join(f" WHEN {literal(curve.domain or '')} THEN {_curve(curve, rank)}" for curve in own)
+            return f"CASE domain{cases} ELSE {_curve(general, rank)} END" if cases else _curve(general, rank)
+        case model.Top():
+            return f"CASE WHEN {rank} <= {literal(op.sample.share)} THEN 1.0 :: DOUBLE ELSE 0.0 :: DOUBLE END"
+        case _:
+            return "1.0 :: DOUBLE"
+
+
+def _curve(curve: model.Curve, rank: str) -> str:
+    lambda_, omega, eta, epsilon = (literal(float(v)) for v in (curve.lambda_, curve.omega, curve.eta, curve.epsilon))
+    within = f"pow(2 / (1 + exp(- {lambda_} * ({omega} - {rank}))), {eta}) + {epsilon}"
+    return f"(CASE WHEN {rank} <= {omega} THEN {within} ELSE {epsilon} END)"
+
+
+def threshold(op: logical.Sample) -> str:
+    """SQL of ω of the row's domain: above it only ε is left. For `top` the share, for `all` 1."""
+    match op.sample:
+        case model.Quadmix():
+            general, own = op.sample.curves[0], op.sample.curves[1:]
+            cases = "".join(f" WHEN {literal(curve.domain or '')} THEN {literal(curve.omega)}" for curve in own)
+            rest = literal(general.omega)
+            return f"(CASE domain{cases} ELSE {rest} END)" if cases else rest
+        case model.Top():
+            return literal(op.sample.share)
+        case _:
+            return "1.0 :: DOUBLE"
+
+
+def limit(op: logical.Sample) -> str:
+    """SQL of R_i: the domain's limit (else the general one) and the document's own, infinity where there is none."""
+    general = next((repeat.most for repeat in op.repeats if repeat.domain is None), None)
+    own = {repeat.domain: repeat.most for repeat in op.repeats if repeat.domain is not None}
+    rest = INFINITE if general is None else literal(float(general))
+    cases = "".join(
+        f" WHEN {literal(domain)} THEN {literal(float(most))}"
+        for domain, most in sorted(own.items())
+        if most is not None
+    )
+    by_domain = f"CASE domain{cases} ELSE {rest} END" if cases else rest
+    return f"least(coalesce(cap, {INFINITE}), {by_domain})"
+
+
+def nest_of(op: logical.Sample) -> str:
+    """SQL of a row's nest: the bits of the quotas of its own domain."""
+    domains = sorted({quota.domain for quota in op.quotas if quota.conditions})
+    cases = "".join(f" WHEN {literal(domain)} THEN nest & {mask(op, domain)}" for domain in domains)
+    return f"(CASE domain{cases} ELSE 0 END)" if cases else "0"

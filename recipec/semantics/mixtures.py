@@ -1,0 +1,145 @@
+"""`mixture`: what a recipe says about the weights of domains. Mixers decide the numbers later (`selection.mixing`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from recipec import spec
+from recipec.diagnostics import Failure
+from recipec.ir import model
+from recipec.semantics import calls, quantities
+from recipec.semantics.context import Context
+from recipec.semantics.quantities import domain_name
+from recipec.source import resolve_path
+from recipec.syntax import ast
+
+
+def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) -> model.Mixture:
+    """A mixture without what it needs of the budget, which `with_law` brings."""
+    if node is None:
+        return model.Natural()
+    origin = model.Origin.of(node.span)
+    found: model.Mixture | None
+    match node.value:
+        case ast.Name() as name:
+            found = _by_mixer(context, node, ast.Call(name, (), span=name.span), targets)
+        case ast.Call() as call:
+            found = _by_mixer(context, node, call, targets)
+        case ast.FromFile() as file:
+            found = _from_file(context, file, origin)
+        case tuple() as shares:
+            found = _shares(context, shares, node, origin)
+        case _:
+            found = None
+    return found or model.Natural()
+
+
+def words() -> tuple[str, ...]:
+    """The mixers that recipes name."""
+    return tuple(name for name in spec.names("mixers") if spec.find("mixers", name).called)
+
+
+def _by_mixer(
+    context: Context, node: ast.Mixture, call: ast.Call, targets: Sequence[str]
+) -> model.Natural | model.Computed | None:
+    """A mixture of which a recipe names the mixer, with arguments or without."""
+    word = call.function.text
+    if word not in words():
+        context.unknown("R0222", "mixture", word, call.function.span, words())
+        return None
+    mixer: spec.Mixer = spec.find("mixers", word)
+    takes_arguments = bool(mixer.params.model_fields)
+    if isinstance(node.value, ast.Call) and not takes_arguments:
+        helps = (f"write `{word}`",)
+        context.error("R0208", f"mixture `{word}` takes no arguments", call.span, helps=helps)
+        return None
+    params = calls.checked(context, call, mixer.params, targets)
+    if params is None:
+        return None
+    if mixer.target and not targets:
+        helps = ("state what the dataset is for: `target … { examples … }`",)
+        context.error("R0237", f"mixture `{word}` needs a target", call.span, helps=helps)
+        return None
+    origin = model.Origin.of(call.span if takes_arguments else node.span)
+    if word == "natural":
+        return model.Natural(origin=origin)
+    return model.Computed(mixer=word, params=params, origin=origin)
+
+
+def _shares(
+    context: Context, shares: tuple[ast.Share, ...], node: ast.Mixture, origin: model.Origin
+) -> model.Shares | None:
+    weights: dict[str, float] = {}
+    places: dict[str, ast.Share] = {}
+    mistaken = False
+    for line in shares:
+        name = domain_name(line.domain)
+        if name in places:
+            context.duplicate(f"the share of `{name}`", line.span, places[name].span)
+            mistaken = True
+        value = quantities.share(context, line.share)
+        mistaken |= value is None
+        weights[name], places[name] = value or 0.0, line
+    if mistaken:
+        return None
+    total = sum(weights.values())
+    if abs(total - 1) > 1e-9:
+        difference = f"{abs(1 - total) * 100:.6g}% {'missing' if total < 1 else 'too much'}"
+        context.error(
+            "R0223", f"the shares of the mixture sum to {total * 100:.6g}%, not 100%", node.span, label=difference
+        )
+        return None
+    ordered = tuple((name, weight / total) for name, weight in sorted(weights.items()))
+    return model.Shares(weights=ordered, origin=origin)
+
+
+def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> model.FromFile | None:
+    """Weights from a JSON file: {"domain": weight, …}, or the same under "weights"."""
+    path = resolve_path(node.path.value, context.folder)
+    try:
+        value = json.loads(context.environment.read_text(path, node.path.span))
+    except Failure as failure:
+        context.diagnostics.extend(failure.diagnostics)
+        return None
+    except (ValueError, RecursionError) as error:
+        reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
+        context.error("R0232", f"`{node.path.value}` is no JSON: {reason}", node.path.span)
+        return None
+    weights = value.get("weights", value) if isinstance(value, dict) else None
+    if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())) or not sum(weights.values()):
+        helps = ('expected {"domain": weight, …} with weights of at least 0, not all 0',)
+        context.error("R0232", f"`{node.path.value}` holds no mixture", node.path.span, helps=helps)
+        return None
+    total = sum(weights.values())
+    ordered = tuple((str(name), weight / total) for name, weight in sorted(weights.items()))
+    digest = context.environment.digest(path)
+    return model.FromFile(weights=ordered, path=node.path.value, digest=digest, origin=origin)
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def with_law(
+    context: Context, mixture: model.Mixture, node: ast.Budget | None, budget: model.Budget | None
+) -> model.Mixture:
+    """A mixture whose mixer needs a law with that of the budget; any other mixture as it is."""
+    if not isinstance(mixture, model.Computed) or mixture.origin is None or not spec.find("mixers", mixture.mixer).law:
+        return mixture
+    if budget is not None and budget.law is not None and budget.law.facts is not None:
+        return mixture.model_copy(update={"law": budget.law.facts})
+    if budget is not None and budget.law is not None:
+        message = f"`mixture {mixture.mixer}` needs a law with quality bands, and {budget.law.name} has none"
+        context.error(
+            "R1209",
+            message,
+            mixture.origin.span,
+            also=((budget.law.origin.span, "the law"),),
+            helps=("use infolaw or infolaw+",),
+        )
+    elif node is None or node.block is None or not any(one.name.text == "law" for one in node.block.settings):
+        message = f"`mixture {mixture.mixer}` needs a `law` in the budget"
+        helps = ('write `budget 30B tokens { model 1.7B params, law infolaw("laws/ours.json") }`',)
+        context.error("R1209", message, mixture.origin.span, helps=helps)
+    return mixture
