@@ -9,7 +9,6 @@ from functools import cache
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from recipec import resources
 from recipec.diagnostics import Diagnostic, did_you_mean
 from recipec.source import Source, Span
 from recipec.syntax import ast
@@ -63,15 +62,11 @@ MOST_EXPECTED = 5
 
 @cache
 def grammar() -> Lark:
-    """The parser of one statement; built once."""
-    return Lark(
-        resources.grammar(),
-        parser="lalr",
-        lexer="contextual",
-        start="statement",
-        propagate_positions=True,
-        maybe_placeholders=True,
-    )
+    """The parser of one statement; loaded once."""
+    # Where needed, so that `python -m recipec.syntax.tables` is not that module twice.
+    from recipec.syntax import tables
+
+    return tables.parser()
 
 
 def parse(source: Source) -> tuple[ast.Recipe, tuple[Diagnostic, ...]]:
