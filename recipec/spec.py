@@ -11,13 +11,15 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel
 
 from recipec.ir.expressions import Type
 from recipec.ir.passes import Wanted
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Kind = Literal["criteria", "formats", "mixers", "budgets"]
 

@@ -8,14 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
-import numpy as np
 
 from recipec.database import shards
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import model
 from recipec.ir.expressions import Type
-from recipec.laws import lawfile
-from recipec.laws.information import absorption
 from recipec.semantics import LawOf
 from recipec.source import Span
 
@@ -41,6 +38,12 @@ class Files:
             raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
+        # Few recipes name a law, and laws take longer to import than a recipe to check.
+        import numpy as np
+
+        from recipec.laws import lawfile
+        from recipec.laws.information import absorption
+
         try:
             file = lawfile.read(path, folder)
         except Failure as failure:
