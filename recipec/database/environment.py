@@ -21,7 +21,10 @@ LARGEST_TEXT = 16_000_000
 
 
 class Files:
-    """`semantics.Environment` over the file system."""
+    """`semantics.Environment` over the file system, for one recipe: a shard's schema is read once."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[Path, tuple[tuple[str, Type], ...]] = {}
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
@@ -32,7 +35,9 @@ class Files:
             helps = (f"globs start from the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         try:
-            return shards.schema(paths[0])
+            if paths[0] not in self._schemas:
+                self._schemas[paths[0]] = shards.schema(paths[0])
+            return self._schemas[paths[0]]
         except Failure as failure:
             first = failure.diagnostics[0]
             raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
