@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from itertools import islice
 
 from recipec.source import Span
 
@@ -87,9 +88,16 @@ def place(diagnostic: Diagnostic) -> tuple[str, int, int]:
     return (span.source.path, span.line, span.column) if span else ("", 0, 0)
 
 
+MOST_COMPARED = 2_000
+"""Known names among which a near one is looked for. Nobody reads more, and each takes its time at every mistake."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> tuple[str, ...]:
-    """A help line with the nearest known name, or the known names when there are few, or nothing."""
-    names = sorted(set(known))
+    """A help line with the nearest known name, or the known names when there are few, or nothing (also where there are
+    too many to look through; no more of them than that are taken from `known`)."""
+    names = sorted(set(islice(known, MOST_COMPARED + 1)))
+    if len(names) > MOST_COMPARED:
+        return ()
     near = get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return (f"did you mean `{near[0]}`?",)

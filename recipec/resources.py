@@ -17,6 +17,11 @@ def grammar() -> str:
     return (data_root() / "grammar" / "recipe.lark").read_text(encoding="utf-8")
 
 
+def parser_tables() -> str:
+    """What `python -m recipec.syntax.tables` made of the grammar."""
+    return (data_root() / "grammar" / "recipe.json").read_text(encoding="utf-8")
+
+
 def stdlib_names() -> tuple[str, ...]:
     """The names that `use` knows: `std.quality.web` is stdlib_recipes/quality.web.recipe."""
     folder = data_root() / "stdlib_recipes"

@@ -29,9 +29,20 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of a 1-based line, without its newline."""
-        start = self.line_starts[number - 1]
-        end = self.line_starts[number] - 1 if number < len(self.line_starts) else len(self.text)
-        return self.text[start:end]
+        # Kept, as a line may hold all of a recipe, and each of its statements remembers the line that it stands in.
+        if number not in self._lines:
+            self._lines[number] = self.part_of_line(number, 0, len(self.text))
+        return self._lines[number]
+
+    @cached_property
+    def _lines(self) -> dict[int, str]:
+        return {}
+
+    def part_of_line(self, number: int, start: int, end: int) -> str:
+        """The characters `[start, end)` of a 1-based line, counted from 0: a line may be as long as the recipe."""
+        first = self.line_starts[number - 1]
+        last = self.line_starts[number] - 1 if number < len(self.line_starts) else len(self.text)
+        return self.text[first + start : min(first + end, last)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from recipec.ir.expressions import Type
 from recipec.ir.mixing import Decided
 from recipec.ir.passes import Wanted
 from recipec.source import Span
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Kind = Literal["criteria", "formats", "mixers", "laws", "engines"]
 

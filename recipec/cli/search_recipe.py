@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     settings = pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads)
     with (
         bars.progress(quiet=arguments.json) as progress,
-        pipeline.searching(
+        pipeline.open_trials(
             arguments.recipe,
             options.overrides(arguments.parameters),
             runs=arguments.runs,

@@ -25,15 +25,21 @@ LONGEST_LINE = 160
 """Characters of a recipe line that are shown; the carets may stand further right than any screen."""
 
 
+MOST_SHOWN = 1_000
+"""Diagnostics that are drawn; nobody reads more, and of the others their number is said. JSON has all of them."""
+
+
 def show_diagnostics(diagnostics: Sequence[Diagnostic], *, json: bool) -> None:
-    """All diagnostics on stderr; with `json`, one value on stdout."""
+    """The diagnostics on stderr; with `json`, all of them as one value on stdout."""
     if json:
         print(json_module.dumps({"diagnostics": [as_json(one) for one in diagnostics]}, indent=2, ensure_ascii=False))
         return
     if not diagnostics:
         return
     colors = sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    print("\n".join(render(one, colors=colors) for one in diagnostics), file=sys.stderr)
+    print("\n".join(render(one, colors=colors) for one in diagnostics[:MOST_SHOWN]), file=sys.stderr)
+    if len(diagnostics) > MOST_SHOWN:
+        print(f"and {len(diagnostics) - MOST_SHOWN:,} more", file=sys.stderr)
 
 
 def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
@@ -71,16 +77,16 @@ def _window(span: Span) -> int:
 
 def _shown(span: Span) -> str:
     start = _window(span)
-    text = span.source.line(span.line)[start : start + LONGEST_LINE]
+    text = span.source.part_of_line(span.line, start, start + LONGEST_LINE)
     # A control character would move what follows; a tab is one column for the carets.
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _underline(span: Span, mark: str) -> str:
     window, column = _window(span), span.column - 1
-    text = span.source.line(span.line)[: window + LONGEST_LINE]
-    length = span.end - span.start
-    return " " * _width(text[window:column]) + mark * max(1, _width(text[column : column + length]))
+    text = span.source.part_of_line(span.line, window, window + LONGEST_LINE)
+    before, length = column - window, span.end - span.start
+    return " " * _width(text[:before]) + mark * max(1, _width(text[before : before + length]))
 
 
 def _width(text: str) -> int:

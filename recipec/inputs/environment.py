@@ -8,14 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
-import numpy as np
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.expressions import Type
-from recipec.laws import lawfile
-from recipec.laws.information import absorption
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
 from recipec.source import Span
@@ -25,7 +22,10 @@ LARGEST_TEXT = 16_000_000
 
 
 class Files:
-    """`semantics.Environment` over the file system."""
+    """`semantics.Environment` over the file system, for one recipe: a shard's schema is read once."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[Path, tuple[tuple[str, Type], ...]] = {}
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
@@ -36,12 +36,20 @@ class Files:
             helps = (f"globs start from the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         try:
-            return shards.schema(paths[0])
+            if paths[0] not in self._schemas:
+                self._schemas[paths[0]] = shards.schema(paths[0])
+            return self._schemas[paths[0]]
         except Failure as failure:
             first = failure.diagnostics[0]
             raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
+        # Few recipes name a law, and laws take longer to import than a recipe to check.
+        import numpy as np
+
+        from recipec.laws import lawfile
+        from recipec.laws.information import absorption
+
         try:
             file = lawfile.read(path, folder)
         except Failure as failure:

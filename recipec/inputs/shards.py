@@ -10,13 +10,17 @@ import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.ir.execution import Shard
 from recipec.ir.expressions import Type
+
+if TYPE_CHECKING:
+    # The models of a plan take a while to build, and who asks for a schema has no plan.
+    from recipec.ir.execution import Shard
 
 JSON_LINES = re.compile(r".*\.(jsonl|ndjson|json)(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
 

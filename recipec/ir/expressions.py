@@ -17,7 +17,8 @@ Type = Literal["boolean", "integer", "float", "string", "date", "timestamp", "ot
 class Frozen(BaseModel):
     """The base of everything that is serialised: immutable, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A validator is made when it is first needed: no command needs all of them, and each takes about a millisecond.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Column(Frozen):

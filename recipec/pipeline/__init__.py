@@ -1,12 +1,21 @@
-"""The compiler: load, parse, resolve, lower, optimise, index, read, score, select, schedule; and apply."""
+"""The compiler: load, parse, resolve, lower, optimise, index, read, score, select, schedule; and apply.
 
-from recipec.pipeline.applying import apply, apply_phases
-from recipec.pipeline.compiling import Compiled, compile_recipe
-from recipec.pipeline.measuring import look_ahead, measure_influence, probe
-from recipec.pipeline.opening import settings
-from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
-from recipec.pipeline.predicting import forecasts, stored_sample
-from recipec.pipeline.searching import searching
+A name is loaded when it is used, as `check` needs one of these modules and the others import most of recipec.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recipec.pipeline.applying import apply, apply_phases
+    from recipec.pipeline.compiling import Compiled, compile_recipe
+    from recipec.pipeline.measuring import look_ahead, measure_influence, probe
+    from recipec.pipeline.opening import settings
+    from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
+    from recipec.pipeline.predicting import forecasts, stored_sample
+    from recipec.pipeline.searching import open_trials
 
 __all__ = [
     "TEXT_LIMIT",
@@ -18,9 +27,32 @@ __all__ = [
     "forecasts",
     "look_ahead",
     "measure_influence",
+    "open_trials",
     "plan",
     "probe",
-    "searching",
     "settings",
     "stored_sample",
 ]
+
+_PLACES = {
+    "TEXT_LIMIT": "planning",
+    "Compiled": "compiling",
+    "Planned": "planning",
+    "apply": "applying",
+    "apply_phases": "applying",
+    "compile_recipe": "compiling",
+    "forecasts": "predicting",
+    "look_ahead": "measuring",
+    "measure_influence": "measuring",
+    "open_trials": "searching",
+    "plan": "planning",
+    "probe": "measuring",
+    "settings": "opening",
+    "stored_sample": "predicting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

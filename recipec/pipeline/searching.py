@@ -18,7 +18,7 @@ from recipec.search.trials import Trials
 
 
 @contextlib.contextmanager
-def searching(
+def open_trials(
     path: Path,
     overrides: Mapping[str, str],
     *,

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recipec.diagnostics import did_you_mean
 from recipec.semantics.context import Context
 from recipec.source import Span
 from recipec.syntax import ast
@@ -31,18 +30,19 @@ Settings = Mapping[str, tuple[ast.Setting, ...]]
 def settings(context: Context, block: ast.Block | None, forms: Mapping[str, Form], what: str) -> Settings:
     """The settings of a block by name, those with mistakes left out."""
     found: dict[str, list[ast.Setting]] = {name: [] for name in forms}
+    first: dict[tuple[str, str | None], ast.Setting] = {}
     for setting in block.settings if block else ():
         form = forms.get(setting.name.text)
         if form is None:
             name = setting.name.text
-            helps = did_you_mean(name, forms)
+            helps = context.near(name, forms)
             context.error(
                 "R0201", f"{what} has no setting `{name}`", setting.name.span, label="not known here", helps=helps
             )
         elif _well_formed(context, setting, form):
-            same = [other for other in found[setting.name.text] if _domain(other) == _domain(setting)]
-            if same and not form.many:
-                context.duplicate(f"`{setting.name.text}`", setting.span, same[0].span)
+            same = first.setdefault((setting.name.text, _domain(setting)), setting)
+            if same is not setting and not form.many:
+                context.duplicate(f"`{setting.name.text}`", setting.span, same.span)
             else:
                 found[setting.name.text].append(setting)
     return {name: tuple(values) for name, values in found.items()}

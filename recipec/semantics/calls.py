@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from recipec import spec
-from recipec.diagnostics import did_you_mean
 from recipec.ir import model
 from recipec.semantics.context import Context
 from recipec.source import Span
@@ -17,7 +16,7 @@ from recipec.syntax import ast, text
 RESERVED = {"column": "it names a column in `criterion`", "duplicate": "it stands alone in `where not duplicate(…)`"}
 
 
-def score_call(context: Context, call: ast.Call, targets: dict[str, ast.Target]) -> model.ScoreCall | None:
+def score_call(context: Context, call: ast.Call, targets: Iterable[str]) -> model.ScoreCall | None:
     """The call of a word of `recipec.criteria` as it is stored, or None (and diagnostics)."""
     word = call.function.text
     extension = spec.find("criteria", word)
@@ -63,7 +62,7 @@ def arguments(context: Context, call: ast.Call, params: type[BaseModel]) -> dict
             if not name:
                 most = f"at most {len(names)}" if names else "no"
                 what = f"`{call.function.text}` takes {most} argument{'' if len(names) == 1 else 's'}"
-            context.error("R0208", what, argument.span, helps=did_you_mean(name or "", names))
+            context.error("R0208", what, argument.span, helps=context.near(name or "", names))
             mistaken = True
         elif name in result:
             context.duplicate(f"argument `{name}`", argument.span, result[name].span)

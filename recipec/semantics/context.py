@@ -44,6 +44,10 @@ class Environment(Protocol):
         """The sha256 of the bytes of a file that `read_text` has read."""
 
 
+MOST_HELPED = 1_000
+"""Diagnostics after which no near names are looked for: of more, only how many they are is shown."""
+
+
 @dataclass(slots=True)
 class Context:
     """The state of one `resolve`: the folder of the recipe, its environment, and what was found wrong so far."""
@@ -52,6 +56,7 @@ class Context:
     environment: Environment
     diagnostics: list[Diagnostic] = field(default_factory=list)
     mistaken: set[str] = field(default_factory=set)  # kinds of things that are left out for their mistakes
+    told: set[Diagnostic] = field(default_factory=set)  # what `error` added
 
     def error(
         self,
@@ -67,12 +72,17 @@ class Context:
         """Adds a diagnostic, once: an expression is typed for each source, and most mistakes are the same in all."""
         labels = tuple(Label(place, words) for place, words in also)
         found = Diagnostic(code, message, span, label, labels, tuple(helps), severity=severity)
-        if found not in self.diagnostics:
+        if found not in self.told:
+            self.told.add(found)
             self.diagnostics.append(found)
 
     def unknown(self, code: str, kind: str, word: str, span: Span, known: Iterable[str]) -> None:
         """ "unknown criterion `edo`", with the nearest known one."""
-        self.error(code, f"unknown {kind} `{word}`", span, label="not known here", helps=did_you_mean(word, known))
+        self.error(code, f"unknown {kind} `{word}`", span, label="not known here", helps=self.near(word, known))
+
+    def near(self, word: str, known: Iterable[str]) -> tuple[str, ...]:
+        """The help line for a name that is not known."""
+        return did_you_mean(word, known) if len(self.diagnostics) < MOST_HELPED else ()
 
     def duplicate(self, what: str, again: Span, first: Span) -> None:
         self.error("R0202", f"{what} is stated twice", again, label="again here", also=((first, "first here"),))

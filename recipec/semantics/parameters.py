@@ -71,7 +71,7 @@ def _substituted(context: Context, node: Any, values: Mapping[str, ast.Expr]) ->
         return tuple(_substituted(context, item, values) for item in node)
     if isinstance(node, ast.ParamRef):
         if node.name not in values:
-            context.unknown("R0211", "parameter", f"${node.name}", node.span, [f"${name}" for name in values])
+            context.unknown("R0211", "parameter", f"${node.name}", node.span, (f"${name}" for name in values))
             return node
         value = values[node.name]
         return replace(value, span=node.span) if is_dataclass(value) else value

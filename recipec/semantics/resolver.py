@@ -113,14 +113,15 @@ def _recipe(
         _check_cascades(context, scopes, [c for c in where if c is not None], criteria)
     _one(context, body, ast.Phases)
     parts = phases.phases(context, body, phases.Whole(mixture, quotas, budget), scopes, names) if complete else ()
+    # A search finds parameters; until a recipe takes them it says nothing of the dataset.
+    silent = (*_of_phases(body), ast.Search)
     search = search_block.search(context, _one(context, body, ast.Search), criteria) if complete else None
     if has_errors(context.diagnostics) or not complete:
         return None
     return model.Recipe(
         path=path,
         folder=str(context.folder),
-        # A search finds parameters; until a recipe takes them it says nothing of the dataset.
-        canonical=canonical(one for one in body if not isinstance(one, (*_of_phases(body), ast.Search))),
+        canonical=canonical(one for one in body if not isinstance(one, silent)),
         params=tuple(sorted((name, text(value)) for name, value in values.items())),
         seed=seed,
         sources=tuple(sorted(typed_sources, key=lambda source: source.name)),
@@ -196,7 +197,7 @@ def _criteria(context: Context, body: Sequence[ast.Statement], scopes: list[Scop
         else:
             result.append(criterion)
             for scope, value in zip(scopes, criterion.values, strict=True):
-                scope.criteria = {**scope.criteria, criterion.name: value}
+                scope.criteria[criterion.name] = value
     return tuple(sorted(result, key=lambda criterion: criterion.name))
 
 

@@ -158,14 +158,16 @@ def _top(
         how = ("add `by CRITERION`", "or `quality { weights { … } }`, and the merged quality ranks")
         context.error("R0203", "`sample top` does not say by which criterion", node.span, helps=how)
         return None
-    for number, by in enumerate(node.by):
-        if by.text not in names:
+    known = set(names)
+    first: dict[str, ast.Name] = {}
+    for by in node.by:
+        if by.text not in known:
             context.unknown("R0220", "criterion", by.text, by.span, names)
-        earlier = next((other for other in node.by[:number] if other.text == by.text), None)
-        if earlier is not None:
+        earlier = first.setdefault(by.text, by)
+        if earlier is not by:
             context.duplicate(f"criterion `{by.text}`", by.span, earlier.span)
     chosen = tuple(by.text for by in node.by) or ((names[0],) if len(names) == 1 else ())
-    if share is None or not set(chosen) <= set(names):
+    if share is None or not known.issuperset(chosen):
         return None
     return model.Top(share=share, criteria=chosen, origin=model.Origin.of(node.span))
 

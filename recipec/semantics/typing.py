@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 from recipec import spec
-from recipec.diagnostics import did_you_mean
 from recipec.ir import expressions as ir
 from recipec.ir import model
 from recipec.ir.expressions import Expression, Type
@@ -26,7 +26,7 @@ class Scope:
     source: str
     columns: Mapping[str, Type]
     roles: Mapping[str, Expression] = field(default_factory=dict)
-    criteria: Mapping[str, Expression] = field(default_factory=dict)
+    criteria: dict[str, Expression] = field(default_factory=dict)  # those that stand above
     targets: Mapping[str, ast.Target] = field(default_factory=dict)
     scores: dict[str, model.ScoreCall] = field(default_factory=dict)  # the calls met so far, by canonical text
 
@@ -98,8 +98,8 @@ def _name(context: Context, scope: Scope, name: ast.Name) -> Expression | None:
         return scope.roles[word]
     if word in scope.criteria:
         return scope.criteria[word]
-    known = (*scope.columns, *scope.roles, *scope.criteria)
-    helps = ("write `… is null`",) if word == "null" else did_you_mean(word, known)
+    known = chain(scope.columns, scope.roles, scope.criteria)
+    helps = ("write `… is null`",) if word == "null" else context.near(word, known)
     context.error(
         "R0204",
         f"unknown name `{word}`: source `{scope.source}` has no such column, and no criterion is called so",
@@ -138,7 +138,7 @@ def _call(context: Context, scope: Scope, call: ast.Call) -> Expression | None:
     if word not in spec.names("criteria"):
         context.unknown("R0207", "function", word, call.function.span, (*FUNCTIONS, *spec.names("criteria")))
         return None
-    found = calls.score_call(context, call, dict(scope.targets))
+    found = calls.score_call(context, call, scope.targets)
     if found is None:
         return None
     scope.scores.setdefault(found.name, found)
@@ -162,15 +162,12 @@ def _unary(context: Context, scope: Scope, expr: ast.Unary) -> Expression | None
 
 
 def _binary(context: Context, scope: Scope, expr: ast.Binary) -> Expression | None:
-    operator = expr.operator
-    if operator == "+":
+    operands = [typed(context, scope, expr.left), typed(context, scope, expr.right)]
+    left, operator = operands[0], expr.operator
+    if operator == "+" and left is not None and left.type == "string":
         # `+` joins strings too; which of the two it is shows on the left.
-        errors = len(context.diagnostics)
-        left = typed(context, scope, expr.left)
-        del context.diagnostics[errors:]
-        if left is not None and left.type == "string":
-            operator = "concat"
-    return _apply(context, scope, operator, OPERATORS[operator], [expr.left, expr.right], expr.span)
+        operator = "concat"
+    return _applied(context, scope, operator, OPERATORS[operator], [expr.left, expr.right], operands)
 
 
 def _in(context: Context, scope: Scope, expr: ast.In) -> Expression | None:
@@ -193,7 +190,18 @@ def _apply(
         plural = "" if expected == "1" else "s"
         context.error("R0208", f"`{word}` takes {expected} operand{plural}, found {len(nodes)}", span)
         return None
-    maybe = [typed(context, scope, node) for node in nodes]
+    return _applied(context, scope, word, function, nodes, [typed(context, scope, node) for node in nodes])
+
+
+def _applied(
+    context: Context,
+    scope: Scope,
+    word: str,
+    function: Function,
+    nodes: Sequence[ast.Expr],
+    maybe: Sequence[Expression | None],
+) -> Expression | None:
+    """A function of as many operands as it takes, each typed already."""
     operands = [operand for operand in maybe if operand is not None]
     if len(operands) < len(nodes):
         return None

@@ -7,6 +7,7 @@ on a line of its own stays above what follows it, one behind something stays beh
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -74,19 +75,19 @@ def _comment(source: Source, comment: Comment) -> str:
 def _attach(items: Sequence[Item], source: Source, comments: Sequence[Comment], notes: dict[int, Notes]) -> list[str]:
     """Gives each comment to an item; returns those that stand below all items."""
     waiting: list[str] = []
-    rest = list(comments)
+    rest = deque(comments)
     for item in items:
         while rest and rest[0].start < item.span.start:
-            waiting.append(_comment(source, rest.pop(0)))
+            waiting.append(_comment(source, rest.popleft()))
         note = notes.setdefault(id(item), Notes())
         note.above += waiting
         waiting = []
         within = []
         while rest and rest[0].start < item.span.end:
-            within.append(rest.pop(0))
+            within.append(rest.popleft())
         _attach_within(item, source, within, notes)
-        if rest and not rest[0].own_line and "\n" not in source.text[item.span.end : rest[0].start]:
-            comment = _comment(source, rest.pop(0))
+        if rest and not rest[0].own_line and source.text.find("\n", item.span.end, rest[0].start) < 0:
+            comment = _comment(source, rest.popleft())
             (note.after if printing.items(item) else note.behind).append(comment)
     return waiting + [_comment(source, comment) for comment in rest]
 
@@ -99,10 +100,10 @@ def _attach_within(item: Item, source: Source, comments: Sequence[Comment], note
         note.above += [_comment(source, comment) for comment in comments]
         return
     start = inside[0].span.start
-    early = [comment for comment in comments if comment.start < start and not comment.own_line]
     if brace >= 0:
+        early = [comment for comment in comments if comment.start < start and not comment.own_line]
         note.behind += [_comment(source, comment) for comment in early]
-        comments = [comment for comment in comments if comment not in early]
+        comments = [comment for comment in comments if comment.start >= start or comment.own_line]
     note.bottom += _attach(inside, source, comments, notes)
 
 

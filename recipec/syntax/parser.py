@@ -9,7 +9,6 @@ from functools import cache
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from recipec import resources
 from recipec.diagnostics import Diagnostic, did_you_mean
 from recipec.source import Source, Span
 from recipec.syntax import ast
@@ -63,15 +62,11 @@ MOST_EXPECTED = 5
 
 @cache
 def grammar() -> Lark:
-    """The parser of one statement; built once."""
-    return Lark(
-        resources.grammar(),
-        parser="lalr",
-        lexer="contextual",
-        start="statement",
-        propagate_positions=True,
-        maybe_placeholders=True,
-    )
+    """The parser of one statement; loaded once."""
+    # Where needed, so that `python -m recipec.syntax.tables` is not that module twice.
+    from recipec.syntax import tables
+
+    return tables.parser()
 
 
 def parse(source: Source) -> tuple[ast.Recipe, tuple[Diagnostic, ...]]:
@@ -87,7 +82,7 @@ def parse(source: Source) -> tuple[ast.Recipe, tuple[Diagnostic, ...]]:
             statements.append(statement)
         else:
             word = _word_at(source.text, start)
-            broken.append(next(iter(get_close_matches(word, STATEMENTS, n=1)), ""))
+            broken.append(word if word in STATEMENTS else next(iter(get_close_matches(word, STATEMENTS, n=1)), ""))
     diagnostics.sort(key=lambda diagnostic: diagnostic.span.start if diagnostic.span else 0)
     span = Span(source, 0, len(source.text))
     return ast.Recipe(tuple(statements), tuple(broken), span=span), tuple(diagnostics)
@@ -153,7 +148,7 @@ def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str])
     if place.start == start:
         helps = did_you_mean(word, STATEMENTS) or ("a statement begins with one of: " + ", ".join(STATEMENTS),)
         return Diagnostic("R0007", f"`{_clipped(word)}` begins no statement", span, helps=helps)
-    helps = _remedy(source, span, allowed)
+    helps = _remedy(source, start, span, allowed)
     return Diagnostic("R0010", f"unexpected `{_clipped(word)}`", span, _expected(allowed), helps=helps)
 
 
@@ -173,11 +168,11 @@ def _unexpected_token(source: Source, start: int, place: Span, error: Unexpected
     if token.type == "_NL":
         place = Span(source, place.start, place.start)
         return Diagnostic("R0009", "the line ends too early", place, _expected(error.expected))
-    helps = _remedy(source, place, expected)
+    helps = _remedy(source, start, place, expected)
     return Diagnostic("R0010", f"unexpected `{_clipped(token)}`", place, _expected(expected), helps=helps)
 
 
-def _remedy(source: Source, place: Span, expected: set[str]) -> tuple[str, ...]:
+def _remedy(source: Source, start: int, place: Span, expected: set[str]) -> tuple[str, ...]:
     """What was probably meant by a word or sign that has no place here."""
     before = source.text[max(0, place.start - 1) : place.start]
     word = place.text
@@ -187,7 +182,7 @@ def _remedy(source: Source, place: Span, expected: set[str]) -> tuple[str, ...]:
         return ("write `!=`",)
     if before == "/" and word in ("*", "/"):
         return (QUOTES,)
-    if expected == {"LPAR"} and (name := re.search(r"=\s*(\w+)\s*$", source.text[: place.start])):
+    if expected == {"LPAR"} and (name := re.search(r"=\s*(\w+)\s*$", source.text[start : place.start])):
         return (f"write `column({name[1]})` for a column",)
     keywords = [name.strip("_").lower() for name in expected if name not in SHOWN]
     near = get_close_matches(word, keywords, n=1, cutoff=0.7)

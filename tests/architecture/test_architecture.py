@@ -131,6 +131,19 @@ def test_help_imports_little() -> None:
     assert ended.stderr.strip() == "[]"
 
 
+def test_fmt_and_check_import_what_they_need(mix: Path) -> None:
+    heavy = {"duckdb", "pydantic", "numpy", "scipy", "rich", "recipec.laws", "recipec.planning", "recipec.runtime"}
+    for command, needed in (("fmt", set()), ("check", {"duckdb", "pydantic"})):
+        script = (
+            "import sys; from recipec.cli.main import main; main(sys.argv[1:])\n"
+            f"print(sorted({heavy} & set(sys.modules)), file=sys.stderr)"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", script, command, str(mix)], capture_output=True, text=True, check=True
+        )
+        assert ended.stderr.splitlines()[-1] == str(sorted(needed))
+
+
 def test_the_import_test_catches_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     planted = tmp_path / "recipec/syntax/planted.py"
     planted.parent.mkdir(parents=True)

@@ -1,13 +1,16 @@
-"""Benchmark (c): `recipec --help`, and a `plan` without changes over 1 000 shards, as processes from start to end.
+"""Benchmark (c): `recipec --help`, `fmt` and `check` of a small recipe and of very long ones, and a `plan` without changes
+over 1 000 shards, as processes from start to end.
 
-    python tests/benchmarks/bench_start.py [--shards 1000]
+    python tests/benchmarks/bench_start.py [--shards 1000] [--statements 200000]
 
-Beside them the same interpreter starting and importing nothing, and importing duckdb.
+Beside them the same interpreter starting and importing nothing, and importing duckdb. Byte code is written, as it is when
+recipec is installed, whatever PYTHONDONTWRITEBYTECODE says.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -39,6 +42,17 @@ output parquet "out"
 """
 
 
+LONG = {
+    "where": lambda i: f"where n == {i}",
+    "criterion": lambda i: f"criterion c{i} = column(edu) higher is better",
+    "param": lambda i: f"param p{i} = {i}",
+    "broken": lambda i: f"where n = {i}",
+}
+"""Statements that a long recipe is made of, beside a source."""
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def generate(folder: Path, shards: int) -> None:
     (folder / "data").mkdir()
     with duckdb.connect() as connection:
@@ -53,34 +67,58 @@ def generate(folder: Path, shards: int) -> None:
     (folder / "a.recipe").write_text(RECIPE)
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str], runs: int = 7) -> float:
     times = []
-    for _ in range(5):
+    for _ in range(runs):
         started = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=False, capture_output=True, env=ENVIRONMENT)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
+
+
+def long_recipes(command: list[str], folder: Path, statements: int) -> None:
+    """`fmt` and `check` of recipes of one kind of statement, at n / 2 and n of them: twice the time is linear."""
+    head = RECIPE.split("where")[0]
+    path = folder / "long.recipe"
+    for kind, statement in LONG.items():
+        times = []
+        for count in (statements // 2, statements):
+            body = "\n".join(statement(i) for i in range(count))
+            weights = "\n".join(f"c{i} 1" for i in range(count)) if kind == "criterion" else ""
+            path.write_text(head + body + (f"\nquality {{ weights {{\n{weights}\n}} }}" if weights else "") + "\n")
+            times += [seconds([*command, *words, str(path)], 1) for words in (("fmt", "--check"), ("check",))]
+        print(
+            f"{statements:,} x {kind:10} fmt {times[2]:.1f} s ({times[2] / times[0]:.2f} x half), "
+            f"check {times[3]:.1f} s ({times[3] / times[1]:.2f} x half) (target 60)"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--shards", type=int, default=1000)
+    parser.add_argument("--statements", type=int, default=200_000)
     arguments = parser.parse_args()
     python = sys.executable
     bare, with_duckdb = seconds([python, "-c", ""]), seconds([python, "-c", "import duckdb"])
-    script = Path(python).with_name("recipec")
-    help_ = seconds([str(script), "--help"])
+    recipec = [python, "-m", "recipec"]
+    help_ = seconds([*recipec, "--help"])
     with tempfile.TemporaryDirectory() as name:
         generate(Path(name), arguments.shards)
-        command = [str(script), "plan", f"{name}/a.recipe"]
+        command = [*recipec, "plan", f"{name}/a.recipe"]
         subprocess.run(command, check=True, capture_output=True)
         plan = seconds(command)
+        small = {words: seconds([*recipec, *words.split(), f"{name}/a.recipe"]) for words in ("fmt --check", "check")}
     print(f"python -c ''           {bare:.3f} s")
     print(f"python -c import duckdb {with_duckdb:.3f} s")
-    print(f"recipec --help         {help_:.3f} s (target 0.2), {help_ / bare:.1f} x an empty interpreter")
+    print(f"recipec --help         {help_:.3f} s (target 0.1), {help_ / bare:.1f} x an empty interpreter")
+    for words, time_ in small.items():
+        print(f"recipec {words:14} {time_:.3f} s (target 0.35)")
     print(
         f"recipec plan, {arguments.shards} shards, no change {plan:.3f} s (target 1), {plan / with_duckdb:.1f} x import duckdb"
     )
+    with tempfile.TemporaryDirectory() as name:
+        generate(Path(name), 1)
+        long_recipes(recipec, Path(name), arguments.statements)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,100 @@
+"""The parser's tables, made once and shipped as grammar/recipe.json: making them takes longer than reading most recipes.
+
+    python -m recipec.syntax.tables      remakes the file, after a change of grammar/recipe.lark or another lark
+
+The file says which grammar and which lark it was made of. Where either is another, or the file is missing or damaged, the
+tables are made in memory, which is slower and never wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import lark
+from lark.grammar import Rule
+from lark.lexer import TerminalDef
+from lark.parsers.lalr_analysis import IntParseTable, Shift
+
+from recipec import resources
+
+
+def parser() -> lark.Lark:
+    """The parser of one statement, from the shipped tables if they are those of the grammar."""
+    grammar = resources.grammar()
+    try:
+        shipped = json.loads(resources.parser_tables())
+    except (OSError, ValueError):
+        return built(grammar)
+    if not isinstance(shipped, dict) or shipped.get("made_of") != made_of(grammar):
+        return built(grammar)
+    return _loaded(shipped["data"], shipped["memo"])
+
+
+def built(grammar: str) -> lark.Lark:
+    """The parser of one statement, with tables made from the text of the grammar."""
+    return lark.Lark(
+        grammar,
+        parser="lalr",
+        lexer="contextual",
+        start="statement",
+        propagate_positions=True,
+        maybe_placeholders=True,
+    )
+
+
+def made_of(grammar: str) -> dict[str, str]:
+    """What tables depend on: the grammar, and the form in which this lark keeps them."""
+    return {
+        "grammar": hashlib.sha256(grammar.encode()).hexdigest(),
+        "lark": ".".join(lark.__version__.split(".")[:2]),
+    }
+
+
+def written(grammar: str) -> str:
+    """The text of grammar/recipe.json: the same at every run."""
+    made = built(grammar)
+    _number(made.parser.parser._parse_table)
+    data, memo = made.memo_serialize([TerminalDef, Rule])
+    parts = {"made_of": made_of(grammar), "data": data, "memo": memo}
+    return json.dumps(parts, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+def _number(table: IntParseTable) -> None:
+    """Numbers the states in the order of a walk from the first one; lark's numbers change with the seed of hashes."""
+    first = list(table.start_states.values())
+    numbers = {state: number for number, state in enumerate(first)}
+    waiting = deque(first)
+    while waiting:
+        for _, (action, target) in sorted(table.states[waiting.popleft()].items()):
+            if action is Shift and target not in numbers:
+                numbers[target] = len(numbers)
+                waiting.append(target)
+    table.states = {
+        numbers[state]: {
+            token: (action, numbers[target] if action is Shift else target)
+            for token, (action, target) in sorted(table.states[state].items())
+        }
+        for state in numbers
+    }
+    table.start_states = {rule: numbers[state] for rule, state in table.start_states.items()}
+    table.end_states = {rule: numbers[state] for rule, state in table.end_states.items()}
+
+
+def _loaded(data: dict[str, Any], memo: dict[str, Any]) -> lark.Lark:
+    # JSON has no whole numbers as keys. The loader is the one that lark's own standalone parsers call.
+    states = data["parser"]["parser"]["states"]
+    data["parser"]["parser"]["states"] = {int(state): actions for state, actions in states.items()}
+    numbered = {int(number): value for number, value in memo.items()}
+    loaded: lark.Lark = lark.Lark._load_from_dict(data, numbered)  # type: ignore[no-untyped-call]  # lark's own lacks types
+    return loaded
+
+
+if __name__ == "__main__":
+    path = Path(str(resources.data_root())) / "grammar" / "recipe.json"
+    path.write_text(written(resources.grammar()), encoding="utf-8")
+    print(f"wrote {path}", file=sys.stderr)
