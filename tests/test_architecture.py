@@ -18,6 +18,7 @@ ORDER = [
     "resources",
     "ir",
     "syntax",
+    "plugins",
     "spec",
     "semantics",
     "places",
@@ -40,7 +41,7 @@ ORDER = [
 ]
 """Each package may import those before it."""
 
-EXTENSIONS = {"criteria", "formats", "mixers", "forms"}
+EXTENSIONS = {"criteria", "formats", "mixers", "forms", "engines"}
 
 LEVEL = {name: level for level, name in enumerate(ORDER)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from recipec import dataset, planning
+from recipec import dataset, planning, plugins
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
@@ -87,7 +87,8 @@ def _after(plan: ExecutionPlan, mixtures: Sequence[model.Mixture]) -> ExecutionP
 def _check_fresh(plan: ExecutionPlan) -> None:
     """Raises Failure where anything changed since a plan was made."""
     folder = Path(plan.folder)
-    stale = catalog.stale(plan.shards, folder)
+    plugins.check(plan.recipe.plugins, ExitCode.STALE)
+    stale = (*plugins.changes(plan.recipe.plugins), *catalog.stale(plan.shards, folder))
     if stale:
         raise Failure(*(_stale(change) for change in stale), exit_code=ExitCode.STALE)
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))

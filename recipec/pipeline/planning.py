@@ -129,7 +129,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
     draft = _draft(run, place)
     published = destination is not None and dataset.is_published(destination, dataset.plan_digest(draft))
-    steps = scheduler.schedule(run.plan, run.ids, run.shards, store, published)
+    steps = scheduler.schedule(run.plan, run.ids, run.shards, recipe.plugins, store, published)
     run.read()
     share = None if wishes.score else estimates.share(run, wishes.limit)
     documents = {} if wishes.score else run.by_model()[0]
@@ -146,7 +146,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     cheap = share is None or sum(shard.bytes for shard in run.shards) <= wishes.limit
     inside = contained.contained(run) if cheap else ()
     warnings = (*inside, *_warnings(run, reweighting, selection), *requirements.warnings(recipe, forecast))
-    store.keep_note(store.last_plan, reasons.remembered(run.plan, run.ids, run.shards))
+    store.keep_note(store.last_plan, reasons.remembered(run.plan, run.ids, run.shards, recipe.plugins))
     if not sample and _is_unsure(recipe):
         sample = "weights that influence has not decided yet"
     planned = draft.model_copy(
@@ -175,7 +175,7 @@ def _draft(run: Run, place: Place) -> ExecutionPlan:
         recipe=run.recipe,
         folder=str(place.folder),
         shards=run.shards,
-        steps=scheduler.schedule(run.plan, run.ids, run.shards, place.store, published=False),
+        steps=scheduler.schedule(run.plan, run.ids, run.shards, run.recipe.plugins, place.store, published=False),
         selection=None,
         exact=False,
     )

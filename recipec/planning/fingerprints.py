@@ -80,8 +80,10 @@ def described(op: logical.Op) -> dict[str, Any]:
 
 
 def without_origins(value: Any) -> Any:
+    """JSON without places in recipes. A word of recipec's own has no package, and its identity says nothing of one."""
     if isinstance(value, Mapping):
-        return {key: without_origins(item) for key, item in value.items() if key != "origin"}
+        said = ((key, item) for key, item in value.items() if key != "origin" and (key, item) != ("plugin", None))
+        return {key: without_origins(item) for key, item in said}
     if isinstance(value, list):
         return [without_origins(item) for item in value]
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from recipec import spec
+from recipec import plugins, spec
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
@@ -47,9 +48,7 @@ def score(
     in_batches = [op for op in ops if _extension(op).sql is None]
     try:
         if in_sql:
-            values = ", ".join(
-                f"({_extension(op).sql('text', params(op, folder))}) AS v{n}" for n, op in enumerate(in_sql)
-            )
+            values = ", ".join(f"({_sql(connection, op, folder)}) AS v{n}" for n, op in enumerate(in_sql))
             connection.execute(f"CREATE OR REPLACE TEMP TABLE scored AS SELECT row, {values} FROM {texts}")
         if in_batches:
             _score_batches(connection, in_batches, texts, folder)
@@ -83,6 +82,19 @@ _PREPARED: dict[Any, Any] = {}
 """The last prepared parameters: the next shard needs the same."""
 
 
+def _sql(connection: DuckDBPyConnection, op: logical.Score, folder: Path) -> str:
+    """The SQL of a value; that of a plug-in is tried first, as a shard would get the blame for its mistakes."""
+    with _blamed(op):
+        written: str = _extension(op).sql("text", params(op, folder))
+        if op.call.plugin is not None:
+            connection.execute(f"SELECT ({written}) FROM (SELECT '' AS text)")
+    return written
+
+
+def _blamed(op: logical.Score) -> contextlib.AbstractContextManager[None]:
+    return plugins.blamed(op.call.plugin, f"criterion `{op.call.function}`", op.call.origin.span)
+
+
 def _extension(op: logical.Score) -> Any:
     return spec.find("criteria", op.call.function)
 
@@ -101,12 +113,16 @@ def _score_batches(connection: DuckDBPyConnection, ops: Sequence[logical.Score],
     for start in range(0, total, BATCH):
         rows = connection.execute(f"SELECT row, text FROM batch_texts LIMIT {BATCH} OFFSET {start}").fetchall()
         batch = [row[1] for row in rows]
-        values = [_plain(_extension(op).batch(batch, parameters)) for op, parameters in zip(ops, prepared, strict=True)]
+        values = [_batch(op, batch, parameters) for op, parameters in zip(ops, prepared, strict=True)]
         connection.execute(f"INSERT INTO scored_batches SELECT {places}", [[row[0] for row in rows], *values])
     connection.execute("DROP TABLE batch_texts")
 
 
-def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
+def _batch(op: logical.Score, texts: Sequence[str], parameters: Any) -> list[Any]:
+    with _blamed(op):
+        values = np.asarray(_extension(op).batch(texts, parameters))
+        if values.shape != (len(texts),):
+            raise ValueError(f"values of shape {values.shape} for {len(texts):,} texts")
     result: list[Any] = values.tolist()
     return result
 

@@ -10,7 +10,7 @@ from recipec import spec
 from recipec.diagnostics import Failure
 from recipec.ir import model
 from recipec.ir.expressions import Expression
-from recipec.semantics import calls, quantities
+from recipec.semantics import calls, extensions, quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
 from recipec.semantics.typing import Scope, condition, named, over_columns, typed
@@ -26,12 +26,16 @@ def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) 
         return model.Mixture()
     origin = model.Origin.of(node.span)
     match node.value:
+        case ast.Name(text=word) if word in WORDS and not extensions.check_own(
+            context, "mixers", node.value, "mixture"
+        ):
+            return model.Mixture()
         case ast.Name(text="natural" | "proportional" as kind):
             return model.Mixture(kind="natural" if kind == "natural" else "proportional", origin=origin)
         case ast.Name(text="infolaw"):
             # The law is the budget's; `budgets.mixture` brings it.
             return model.Mixture(kind="infolaw", origin=origin)
-        case ast.Name() as name if name.text in spec.names("mixers"):
+        case ast.Name() as name if spec.known("mixers", name.text):
             # Every argument has a default.
             return _by_mixer(context, ast.Call(name, (), span=name.span), targets) or model.Mixture()
         case ast.Name():
@@ -39,7 +43,7 @@ def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) 
         case ast.Call(function=function) if function.text in WORDS:
             helps = (f"write `{function.text}`",)
             context.error("R0208", f"mixture `{function.text}` takes no arguments", node.value.span, helps=helps)
-        case ast.Call(function=function) if function.text in spec.names("mixers"):
+        case ast.Call(function=function) if spec.known("mixers", function.text):
             return _by_mixer(context, node.value, targets) or model.Mixture()
         case ast.Call(function=function):
             context.unknown("R0222", "mixture", function.text, function.span, (*WORDS, *spec.names("mixers")))
@@ -52,14 +56,16 @@ def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) 
 
 def _by_mixer(context: Context, call: ast.Call, targets: Sequence[str]) -> model.Mixture | None:
     """A mixture that is decided by a measurement, when it is planned."""
-    params = calls.checked(context, call, spec.find("mixers", call.function.text).params, targets)
+    mixer = extensions.extension(context, "mixers", call.function)
+    params = calls.checked(context, call, mixer.params, targets) if mixer is not None else None
     if params is None:
         return None
     if not targets:
         helps = ("state what the dataset is for: `target … { examples … }`",)
         context.error("R0237", f"mixture `{call.function.text}` needs a target", call.span, helps=helps)
         return None
-    return model.Mixture(kind="tikmix", params=params, origin=model.Origin.of(call.span))
+    plugin = spec.origin("mixers", call.function.text)
+    return model.Mixture(kind="tikmix", params=params, plugin=plugin, origin=model.Origin.of(call.span))
 
 
 def _explicit(
