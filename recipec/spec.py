@@ -72,6 +72,8 @@ class Criterion:
             raise TypeError(f"criterion `{self.name}` needs exactly one of `sql`, `batch` and `features`")
         if not (isinstance(self.params, type) and issubclass(self.params, BaseModel)):
             raise TypeError(f"the `params` of criterion `{self.name}` are no pydantic model")
+        if self.type not in ("boolean", "integer", "float", "string"):
+            raise TypeError(f"criterion `{self.name}` has values of the type `{self.type}`, which none can have")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from recipec import pipeline, plugins, spec
+from recipec.cli import views
+from recipec.diagnostics import Failure
 from tests.conftest import REPOSITORY, SOURCE, Result
 
 RECIPE = f"""needs "acme-filters >= 1.2"
@@ -28,6 +33,19 @@ budget 2K tokens {{
 
 output csv "out"
 """
+
+
+CRITERION = """
+from pydantic import BaseModel
+from recipec.spec import Criterion
+class Params(BaseModel):
+    pass
+SPEC = Criterion(name="vowel_share", summary="", source="", params=Params, sql=lambda text, params: "1.0")
+"""
+
+
+TOYS = {"acme_filters", "other", "broken_one", "failing"}
+"""Modules of the packages that tests lay out or install."""
 
 
 def install(folder: Path, version: str) -> Path:
@@ -91,3 +109,22 @@ def write_law(path: Path) -> None:
         "error": 0.1,
     }
     path.write_text(json.dumps(value))
+
+
+def forget() -> None:
+    """Forgets what was found and imported of other packages."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in TOYS]:
+        del sys.modules[name]
+    plugins._offers.cache_clear()
+    spec._plugged.cache_clear()
+
+
+def told(world: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The diagnostics of a recipe."""
+    monkeypatch.chdir(world)
+    Path("a.recipe").write_text(text + SOURCE)
+    try:
+        found = pipeline.compile_recipe(Path("a.recipe"), {}).diagnostics
+    except Failure as failure:
+        found = failure.diagnostics
+    return "\n".join(views.render(one) for one in found)

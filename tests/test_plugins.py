@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from recipec import pipeline, plugins, spec
+from recipec import spec
 from recipec.cli import views
 from recipec.diagnostics import Failure
 from tests.conftest import SOURCE, Run
-from tests.plugin_world import RECIPE, install, lay_out, python, recipec, write_law
+from tests.plugin_world import CRITERION, RECIPE, forget, install, lay_out, python, recipec, told, write_law
 
 Lay = Callable[..., None]
 OnPath = Callable[[Path], None]
-
-TOYS = {"acme_filters", "other", "broken_one", "failing"}
-
-CRITERION = """
-from pydantic import BaseModel
-from recipec.spec import Criterion
-class Params(BaseModel):
-    pass
-SPEC = Criterion(name="vowel_share", summary="", source="", params=Params, sql=lambda text, params: "1.0")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +45,6 @@ def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnPath]:
     forget()
 
 
-def forget() -> None:
-    """Forgets what was found and imported of other packages."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in TOYS]:
-        del sys.modules[name]
-    plugins._offers.cache_clear()
-    spec._plugged.cache_clear()
-
-
 @pytest.fixture
 def lay(tmp_path: Path, on_path: OnPath) -> Lay:
     """Lays out a package and puts it on the path."""
@@ -72,17 +53,6 @@ def lay(tmp_path: Path, on_path: OnPath) -> Lay:
         on_path(lay_out(tmp_path / "packages" / name, name, version, words, code))
 
     return add
-
-
-def told(world: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The diagnostics of a recipe."""
-    monkeypatch.chdir(world)
-    Path("a.recipe").write_text(text + SOURCE)
-    try:
-        found = pipeline.compile_recipe(Path("a.recipe"), {}).diagnostics
-    except Failure as failure:
-        found = failure.diagnostics
-    return "\n".join(views.render(one) for one in found)
 
 
 def test_a_recipe_runs_with_the_words_of_an_installed_package(acme: Mapping[str, Path], written: Path) -> None:
@@ -340,6 +310,10 @@ def test_a_word_that_two_packages_give(world: Path, lay: Lay, monkeypatch: pytes
             CRITERION.replace("params=Params", "params=Params()"),
             "TypeError: the `params` of criterion `vowel_share` are no pydantic model",
         ),
+        (
+            CRITERION.replace("params=Params", 'params=Params, type="double"'),
+            "TypeError: criterion `vowel_share` has values of the type `double`, which none can have",
+        ),
     ],
 )
 def test_a_broken_plug_in(world: Path, lay: Lay, monkeypatch: pytest.MonkeyPatch, code: str, reason: str) -> None:
@@ -386,3 +360,15 @@ def test_an_extension_that_is_not_there() -> None:
     assert views.render(failed.value.diagnostics[0]) == (
         "error[R0248]: no format `parqet` is installed\n  = help: did you mean `parquet`?\n"
     )
+
+
+def test_parameters_that_are_called_as_our_own_fields_are(
+    world: Path, lay: Lay, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    code = CRITERION.replace("    pass", "    origin: str = ''\n    plugin: str = ''")
+    lay("other", {"criteria": {"vowel_share": "other"}}, code)
+    for arguments, changed in (("plugin: a", "first run"), ("plugin: b", "new step"), ("origin: b", "new step")):
+        text = f'needs "other"\nwhere vowel_share({arguments}) > 0.2\n'
+        assert told(world, text, monkeypatch) == ""
+        found = {name: why for name, why in actions(run).items() if name.startswith("vowel_share")}
+        assert found == {f"vowel_share({arguments})": ("run", changed)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recipec import spec
-from recipec.ir import logical
+from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.models import cache, features
 from recipec.places import digests
@@ -82,11 +82,16 @@ def described(op: logical.Op) -> dict[str, Any]:
 def without_origins(value: Any) -> Any:
     """JSON without places in recipes. A word of recipec's own has no package, and its identity says nothing of one."""
     if isinstance(value, Mapping):
-        said = ((key, item) for key, item in value.items() if key != "origin" and (key, item) != ("plugin", None))
-        return {key: without_origins(item) for key, item in said}
+        return {key: without_origins(item) for key, item in value.items() if not _says_nothing(key, item)}
     if isinstance(value, list):
         return [without_origins(item) for item in value]
     return value
+
+
+def _says_nothing(key: str, item: Any) -> bool:
+    # A criterion of other people may well have a parameter that is called `origin`.
+    is_place = item is None or (isinstance(item, Mapping) and item.keys() == model.Origin.model_fields.keys())
+    return (key == "origin" and is_place) or (key == "plugin" and item is None)
 
 
 def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:

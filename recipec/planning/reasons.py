@@ -99,7 +99,7 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
     if isinstance(after, dict) and isinstance(before, dict):
         place = _place(after) or place
         plugins = before.get("plugin"), after.get("plugin")
-        if plugins[0] != plugins[1]:
+        if plugins[0] != plugins[1] and all(one is None or _is_plugin(one) for one in plugins):
             # With another version of its package anything else of a word may be different too.
             return plugin_change(*plugins)
         for field in sorted(before.keys() | after.keys()):
@@ -121,6 +121,11 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
             return f"{_word(name)} {'added' if grown else 'removed'}{(_place(extra) if grown else '') or place}"
         return ""
     return "" if before == after else f"{_word(name)} changed{place}"
+
+
+def _is_plugin(value: Any) -> bool:
+    """A parameter that is called `plugin` is none."""
+    return isinstance(value, dict) and value.keys() == model.Plugin.model_fields.keys()
 
 
 def plugin_change(before: Any, after: Any) -> str:
