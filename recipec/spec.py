@@ -1,14 +1,14 @@
 """What an extension is, and how it is found: `find("criteria", "mean_word_length")` imports that one module.
 
-The file name is the word used in a recipe. Nothing imports extensions directly, so a recipe that uses no model never
-imports torch.
+The file name is the word used in a recipe; other packages add words by entry points (see `plugins`). Nothing imports
+extensions directly, so a recipe that uses no model never imports torch.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from recipec import plugins
+from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir.expressions import Type
 from recipec.ir.mixing import Decided
+from recipec.ir.model import Plugin
 from recipec.ir.passes import Wanted
 from recipec.source import Span
 
@@ -69,6 +72,14 @@ class Criterion:
     features: Callable[[np.ndarray[Any, Any], Any], np.ndarray[Any, Any]] | None = None
     parts: Callable[[np.ndarray[Any, Any], Any], np.ndarray[Any, Any]] | None = None
     version: int = 1
+
+    def __post_init__(self) -> None:
+        if [self.sql, self.batch, self.features].count(None) != 2:
+            raise TypeError(f"criterion `{self.name}` needs exactly one of `sql`, `batch` and `features`")
+        if not (isinstance(self.params, type) and issubclass(self.params, BaseModel)):
+            raise TypeError(f"the `params` of criterion `{self.name}` are no pydantic model")
+        if self.type not in ("boolean", "integer", "float", "string"):
+            raise TypeError(f"criterion `{self.name}` has values of the type `{self.type}`, which none can have")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,29 +161,76 @@ class Engine:
     open: Callable[[Any], AbstractContextManager[Any]]
 
 
-PACKAGES = {
-    "criteria": "recipec.criteria",
-    "formats": "recipec.formats",
-    "mixers": "recipec.mixers",
-    "laws": "recipec.laws.forms",
-    "engines": "recipec.engines",
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where the built-in extensions of a kind lie, what one is called in messages, and the type of its `SPEC`."""
+
+    package: str
+    noun: str
+    type: str  # "module:Class": what stands above this module must not be imported here
+
+
+KINDS: Mapping[Kind, Room] = {
+    "criteria": Room("recipec.criteria", "criterion", "recipec.spec:Criterion"),
+    "formats": Room("recipec.formats", "format", "recipec.spec:Format"),
+    "mixers": Room("recipec.mixers", "mixer", "recipec.spec:Mixer"),
+    "laws": Room("recipec.laws.forms", "law", "recipec.laws.form:Law"),
+    "engines": Room("recipec.engines", "engine", "recipec.spec:Engine"),
 }
-"""Where the extensions of each kind lie."""
 
 
 @cache
-def names(kind: Kind) -> tuple[str, ...]:
-    """The words of a kind, sorted, without importing any of them."""
-    package = importlib.import_module(PACKAGES[kind])
+def own(kind: Kind) -> tuple[str, ...]:
+    """The built-in words of a kind, sorted, without importing any of them."""
+    package = importlib.import_module(KINDS[kind].package)
     return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"))
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """All words of a kind, those of plug-ins among them, sorted, without importing any of them."""
+    return tuple(sorted({*own(kind), *plugins.words(kind)}))
+
+
+def known(kind: Kind, name: str) -> bool:
+    """Whether there is such a word; the metadata of packages is read only where it is not built in."""
+    return name in own(kind) or bool(plugins.offers(kind, name))
+
+
+def origin(kind: Kind, name: str) -> Plugin | None:
+    """The package that gives a word; None for a built-in one, and for one that is not known.
+
+    Raises:
+        Failure: several packages give it.
+    """
+    offers = plugins.offers(kind, name)
+    givers = [*([plugins.HOME] if name in own(kind) else []), *(str(offer.plugin) for offer in offers)]
+    if len(givers) > 1:
+        raise Failure(clash(name, [f"a {KINDS[kind].noun} of {giver}" for giver in givers]))
+    return offers[0].plugin if offers else None
+
+
+def clash(name: str, meanings: Sequence[str]) -> Diagnostic:
+    """The diagnostic for a word that is several things at once."""
+    helps = ("uninstall the plug-in whose word is not meant",)
+    return Diagnostic("R0244", f"`{name}` is {' and '.join(meanings)}", helps=helps)
 
 
 def find(kind: Kind, name: str) -> Any:
     """The `SPEC` of an extension.
 
     Raises:
-        KeyError: there is no such extension.
+        Failure: there is no such word, several packages give it, or the plug-in that does is broken.
     """
-    if name not in names(kind):
-        raise KeyError(name)
-    return importlib.import_module(f"{PACKAGES[kind]}.{name}").SPEC
+    if origin(kind, name) is not None:
+        return _plugged(kind, name)
+    if name not in own(kind):
+        noun = KINDS[kind].noun
+        raise Failure(Diagnostic("R0248", f"no {noun} `{name}` is installed", helps=did_you_mean(name, names(kind))))
+    return importlib.import_module(f"{KINDS[kind].package}.{name}").SPEC
+
+
+@cache
+def _plugged(kind: Kind, name: str) -> Any:
+    module, _, attribute = KINDS[kind].type.partition(":")
+    expected = getattr(importlib.import_module(module), attribute)
+    return plugins.load(plugins.offers(kind, name)[0], KINDS[kind].noun, expected)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recipec import plugins
 from recipec.audit import flips
 from recipec.database.sql import literal
 from recipec.dataset import read_manifest, tables
@@ -88,11 +89,12 @@ def _unknown(connection: DuckDBPyConnection, ledger: str, doc_id: str, source: s
 
 
 def _matches(connection: DuckDBPyConnection, manifest: Manifest, row: dict[str, Any]) -> tuple[Match, ...]:
-    """The neurons behind the scores of a document, where shards and features are still there."""
+    """The neurons behind the scores of a document, where shards, features and the packages of plug-ins are still there."""
     recipe = manifest.recipe
     number = next((n for n, source in enumerate(recipe.sources) if source.name == row["source"]), None)
     shard = next((s for s in manifest.shards if (s.source, s.path) == (row["source"], row["shard"])), None)
-    calls = {call.name: call for call in recipe.scores if wanted(call) is not None}
+    gone = {call.plugin for call in recipe.scores if call.plugin is not None and plugins.changes([call.plugin])}
+    calls = {call.name: call for call in recipe.scores if call.plugin not in gone and wanted(call) is not None}
     if number is None or shard is None or not calls or row["rejected_by"] is not None or row["bad"] is not None:
         return ()
     folder = Path(recipe.folder)

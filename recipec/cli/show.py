@@ -144,7 +144,8 @@ def show_dataset(manifest: Manifest) -> None:
     console = stdout()
     recipe = manifest.recipe
     console.print(f"dataset of {recipe.path}, seed {recipe.seed}, digest {manifest.digest}", markup=False)
-    console.print(f"{count(manifest.rows)} rows, {count(manifest.tokens)} tokens; by recipec {manifest.recipec}")
+    makers = ", ".join([f"recipec {manifest.recipec}", *map(str, recipe.plugins)])
+    console.print(f"{count(manifest.rows)} rows, {count(manifest.tokens)} tokens; by {makers}")
     draw_table(console, domains(manifest.selection, nested=True))
     totals = tuple(
         (d.domain, f"{d.documents:,}", f"{d.rows:,}", count(d.tokens), share(d.tokens / max(manifest.tokens, 1)))

@@ -50,6 +50,7 @@ def _header(manifest: Manifest, schema: tuple[Column, ...]) -> tuple[str, ...]:
     format_ = spec.find("formats", output.format)
     suffix = format_.suffix(output.compression)
     name = output.path.rstrip("/").rsplit("/", 1)[-1]
+    makers = ", ".join([f"recipec {manifest.recipec}", *(_inline(str(plugin)) for plugin in manifest.recipe.plugins)])
     # A JSON string is a YAML string, whatever the name holds.
     return (
         "---",
@@ -64,7 +65,7 @@ def _header(manifest: Manifest, schema: tuple[Column, ...]) -> tuple[str, ...]:
         "",
         f"# {_inline(name)}",
         "",
-        f"Made by recipec {manifest.recipec} from the recipe below, with seed {manifest.recipe.seed}. "
+        f"Made by {makers} from the recipe below, with seed {manifest.recipe.seed}. "
         f"Why a document is in or out: `recipec explain . DOC`. Whether all is as it was made: `recipec verify .`",
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from recipec import spec
+from recipec import plugins, spec
 from recipec.database.session import memory_limit
 from recipec.database.sql import ident
 from recipec.dataset import columns, derivation, ledger, manifest
@@ -39,7 +39,7 @@ def verify(connection: DuckDBPyConnection, dataset: Path, progress: Progress = s
     Files are compared with the manifest first; while one is missing or has other bytes, what it means is not asked.
 
     Raises:
-        Failure: the manifest is missing, damaged, or of another version.
+        Failure: the manifest is missing, damaged, or of another version, or the package of its format is not installed.
     """
     described = manifest.read_manifest(dataset)
     problems = tuple(_check_files(dataset, described, progress))
@@ -127,6 +127,8 @@ def _check_content(
 def _data_table(dataset: Path, described: Manifest, files: Sequence[DataFile] | None = None) -> str:
     """The provenance columns of some data files as (source, doc_id, domain, tokens, copies)."""
     op = write_of(described)
+    if op.output.plugin is not None:
+        plugins.check([op.output.plugin])
     paths = ", ".join(ledger.quoted(dataset / file.path) for file in files or described.data)
     pairs = [(ident(name), type_) for name, type_ in columns.provenance(op).types()]
     scan = spec.find("formats", op.output.format).scan(f"[{paths}]", pairs)

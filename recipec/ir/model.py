@@ -46,6 +46,25 @@ class Origin(Frozen):
         return f"{self.file}:{self.line}"
 
 
+class Plugin(Frozen):
+    """The installed package that gives a word of a recipe; None where one may stand means that recipec has it itself."""
+
+    package: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version}"
+
+
+class Need(Frozen):
+    """`needs "acme-filters >= 1.2"`: the package, the versions that serve, and the one that is installed."""
+
+    package: str
+    specifier: str
+    version: str
+    origin: Origin
+
+
 class TokenCount(Frozen):
     """Where a document's token count comes from."""
 
@@ -88,6 +107,7 @@ class ScoreCall(Frozen):
     function: str
     params: dict[str, Any]
     type: Type
+    plugin: Plugin | None = None
     origin: Origin
 
 
@@ -192,6 +212,7 @@ class LawFacts(Frozen):
     theta: float
     absorption: float
     bands: PositiveInt
+    plugin: Plugin | None = None
 
 
 class Natural(Frozen):
@@ -226,12 +247,14 @@ class Computed(Frozen):
         mixer: the word, a module of `recipec.mixers`.
         params: its arguments, validated.
         law: facts of the budget's law, where the mixer needs them.
+        plugin: the package that gives the mixer, None for recipec itself.
     """
 
     kind: Literal["computed"] = "computed"
     mixer: str
     params: dict[str, Any] = Field(default_factory=dict)
     law: LawFacts | None = None
+    plugin: Plugin | None = None
     origin: Origin | None = None
 
 
@@ -281,6 +304,7 @@ class Law(Frozen):
     path: str
     digest: str
     facts: LawFacts | None = None
+    plugin: Plugin | None = None
     origin: Origin
 
 
@@ -324,7 +348,8 @@ class Phase(Frozen):
 
 
 class Output(Frozen):
-    format: str  # a module of recipec.formats: "parquet", "jsonl"
+    format: str  # the word: "parquet", "jsonl"
+    plugin: Plugin | None = None  # that gives the format
     path: str  # as written, relative to the recipe's folder
     shard: PositiveInt = 512_000_000  # bytes of uncompressed text columns in a shard, about
     compression: str = "zstd"
@@ -360,9 +385,20 @@ class Recipe(Frozen):
     output: Output | None = None  # apply needs one
     phases: tuple[Phase, ...] = ()  # all of them, in a recipe as it is written
     search: Search | None = None
+    needs: tuple[Need, ...] = ()
     before: tuple[Phase, ...] = ()  # in the recipe of one phase: those before it
 
     @property
     def clauses(self) -> tuple[Clause | Duplicates, ...]:
         """Every `where`."""
         return (*self.where, *self.duplicates)
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The packages whose words the recipe uses, by name, each once."""
+        mixtures = (self.mixture, *(phase.mixture for phase in (*self.phases, *self.before)))
+        law = self.budget.law if self.budget else None
+        computed = [mixture for mixture in mixtures if isinstance(mixture, Computed)]
+        users = (*self.scores, *computed, law, self.output)
+        found = {user.plugin for user in users if user is not None and user.plugin is not None}
+        return tuple(sorted(found, key=lambda plugin: plugin.package))

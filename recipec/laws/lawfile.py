@@ -113,12 +113,11 @@ def find_law(name: str) -> Law:
     """The law of that word.
 
     Raises:
-        Failure: there is none.
+        Failure: there is none, or the plug-in that gives it is broken.
     """
-    try:
-        law = spec.find("laws", module_name(name))
-    except KeyError:
-        raise Failure(Diagnostic("R0901", f"unknown law `{name}`", helps=did_you_mean(name, law_names()))) from None
+    if not spec.known("laws", module_name(name)):
+        raise Failure(Diagnostic("R0901", f"unknown law `{name}`", helps=did_you_mean(name, law_names())))
+    law = spec.find("laws", module_name(name))
     assert isinstance(law, Law)
     return law
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from recipec import dataset
+from recipec import dataset, plugins
 from recipec.database.connection import Settings
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
@@ -64,7 +64,8 @@ def apply_phases(
 def _check_fresh(plan: ExecutionPlan) -> None:
     """Raises Failure where anything changed since a plan was made."""
     folder = Path(plan.folder)
-    stale = catalog.stale(plan.shards, folder)
+    plugins.check(plan.recipe.plugins, ExitCode.STALE)
+    stale = (*plugins.changes(plan.recipe.plugins), *catalog.stale(plan.shards, folder))
     if stale:
         raise Failure(*(_stale(change) for change in stale), exit_code=ExitCode.STALE)
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))

@@ -139,7 +139,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
     draft = _draft(pool, place)
     published = destination is not None and dataset.is_published(destination, dataset.plan_digest(draft))
-    steps = scheduler.schedule(pool.plan, pool.ids, pool.shards, store, published)
+    steps = scheduler.schedule(pool.plan, pool.ids, pool.shards, recipe.plugins, store, published)
     run.read()
     share = None if wishes.score else estimates.share(run, wishes.limit)
     documents = {} if wishes.score else pool.by_model()[0]
@@ -156,7 +156,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
     warnings = (*inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
-    store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards))
+    store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
     if not sample and selection.provisional:
         sample = "weights that are not decided yet"
     planned = draft.model_copy(
@@ -180,7 +180,7 @@ def _draft(pool: Pool, place: Place) -> ExecutionPlan:
         recipe=pool.recipe,
         folder=str(place.folder),
         shards=pool.shards,
-        steps=scheduler.schedule(pool.plan, pool.ids, pool.shards, place.store, published=False),
+        steps=scheduler.schedule(pool.plan, pool.ids, pool.shards, pool.recipe.plugins, place.store, published=False),
         selection=None,
         exact=False,
     )

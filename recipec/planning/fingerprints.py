@@ -83,11 +83,18 @@ def described(op: logical.Op) -> dict[str, Any]:
 
 
 def without_origins(value: Any) -> Any:
+    """JSON without places in recipes. A word of recipec's own has no package, and its identity says nothing of one."""
     if isinstance(value, Mapping):
-        return {key: without_origins(item) for key, item in value.items() if key != "origin"}
+        return {key: without_origins(item) for key, item in value.items() if not _says_nothing(key, item)}
     if isinstance(value, list):
         return [without_origins(item) for item in value]
     return value
+
+
+def _says_nothing(key: str, item: Any) -> bool:
+    # A criterion of other people may well have a parameter that is called `origin`.
+    is_place = item is None or (isinstance(item, Mapping) and item.keys() == model.Origin.model_fields.keys())
+    return (key == "origin" and is_place) or (key == "plugin" and item is None)
 
 
 def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:

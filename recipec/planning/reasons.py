@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipec.ir import logical
+from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.places.state import Store
 from recipec.planning.fingerprints import inputs
 
 
-def remembered(plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard]) -> dict[str, Any]:
+def remembered(
+    plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard], plugins: Sequence[model.Plugin]
+) -> dict[str, Any]:
     """What the next plan needs to say why it must run something."""
     return {
         "steps": {
@@ -19,6 +21,7 @@ def remembered(plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[S
             for position, op in enumerate(plan.ops)
         },
         "shards": {f"{shard.source}\x1f{shard.path}": shard.sha256 for shard in shards},
+        "plugins": {plugin.package: plugin.version for plugin in plugins},
     }
 
 
@@ -37,7 +40,14 @@ def key(plan: logical.LogicalPlan, position: int) -> str:
             return op.kind
 
 
-def reason(plan: logical.LogicalPlan, position: int, ids: Sequence[str], shards: Sequence[Shard], store: Store) -> str:
+def reason(
+    plan: logical.LogicalPlan,
+    position: int,
+    ids: Sequence[str],
+    shards: Sequence[Shard],
+    plugins: Sequence[model.Plugin],
+    store: Store,
+) -> str:
     """Why the step at `position` has no stored result."""
     last = store.note(store.last_plan)
     steps = last.get("steps", {}) if isinstance(last, dict) else {}
@@ -53,7 +63,16 @@ def reason(plan: logical.LogicalPlan, position: int, ids: Sequence[str], shards:
             if earlier is None or earlier.get("id") != ids[other]:
                 return f"its input changed: {key(plan, other)}"
     changed = shard_changes(last.get("shards", {}), shards)
-    return changed or "no stored result"
+    return changed or _other_plugins(last.get("plugins", {}), plugins) or "no stored result"
+
+
+def _other_plugins(before: Mapping[str, str], plugins: Sequence[model.Plugin]) -> str:
+    """The packages that a dataset names in its manifest and whose versions changed."""
+    return ", ".join(
+        f"{plugin.package} {before[plugin.package]} → {plugin.version}"
+        for plugin in plugins
+        if before.get(plugin.package, plugin.version) != plugin.version
+    )
 
 
 def shard_changes(before: Mapping[str, str], shards: Sequence[Shard]) -> str:
@@ -79,6 +98,10 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
     """The first thing that two descriptions of a step say differently: "omega changed at line 22"."""
     if isinstance(after, dict) and isinstance(before, dict):
         place = _place(after) or place
+        plugins = before.get("plugin"), after.get("plugin")
+        if plugins[0] != plugins[1] and all(one is None or _is_plugin(one) for one in plugins):
+            # With another version of its package anything else of a word may be different too.
+            return plugin_change(*plugins)
         for field in sorted(before.keys() | after.keys()):
             if field in IGNORED:
                 continue
@@ -99,6 +122,19 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
             return f"{_word(name)} {'added' if grown else 'removed'}{(_place(extra) if grown else '') or place}"
         return ""
     return "" if before == after else f"{_word(name)} changed{place}"
+
+
+def _is_plugin(value: Any) -> bool:
+    """A parameter that is called `plugin` is none."""
+    return isinstance(value, dict) and value.keys() == model.Plugin.model_fields.keys()
+
+
+def plugin_change(before: Any, after: Any) -> str:
+    """ "acme-filters 1.2 → 1.3", or which package a word is from now."""
+    old, new = (model.Plugin.model_validate(one) if one else None for one in (before, after))
+    if old is not None and new is not None:
+        return f"{old} → {new.version if old.package == new.package else new}"
+    return f"{old or 'recipec'} → {new or 'recipec'}"
 
 
 def _word(name: str) -> str:

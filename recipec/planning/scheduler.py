@@ -9,6 +9,7 @@ from typing import Literal
 from recipec import spec
 from recipec.ir import logical
 from recipec.ir.execution import Cost, Estimate, Shard, Step
+from recipec.ir.model import Plugin
 from recipec.places.state import Store
 from recipec.planning import reasons
 from recipec.planning.fingerprints import inputs
@@ -30,11 +31,17 @@ Action = Literal["run", "partial", "reuse"]
 
 
 def schedule(
-    plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard], store: Store, published: bool
+    plan: logical.LogicalPlan,
+    ids: Sequence[str],
+    shards: Sequence[Shard],
+    plugins: Sequence[Plugin],
+    store: Store,
+    published: bool,
 ) -> tuple[Step, ...]:
     """The steps of a plan, with what the store holds taken into account.
 
     Args:
+        plugins: the packages whose words the recipe uses.
         published: whether the dataset of this plan stands at its place already.
     """
     rates = store.note(RATES)
@@ -47,7 +54,7 @@ def schedule(
                 op=op,
                 inputs=tuple(ids[other] for other in inputs(op)),
                 action=action,
-                reason="" if action == "reuse" else reasons.reason(plan, position, ids, shards, store),
+                reason="" if action == "reuse" else reasons.reason(plan, position, ids, shards, plugins, store),
                 cost=_cost(op, missing, rates if isinstance(rates, dict) else {}),
             )
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipec import spec
+from recipec import plugins, spec
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
@@ -263,7 +263,9 @@ class Scorer:
         values: list[Array] = [np.empty(0)]
         while batch := found.fetchmany(BATCH):
             rows.append(np.array([row for row, _ in batch], np.int64))
-            values.append(extension.features(_array([value for _, value in batch], one), prepared))
+            stacked = _array([value for _, value in batch], one)
+            with plugins.blamed(op.call.plugin, f"criterion `{op.call.function}`", op.call.origin.span):
+                values.append(extension.features(stacked, prepared))
         return np.concatenate(rows), np.concatenate(values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
 
-from recipec import spec
+from recipec import plugins, spec
 from recipec.database import relations
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
@@ -52,9 +54,7 @@ def score(
     in_batches = [op for op in task.ops if _extension(op).sql is None]
     try:
         if in_sql:
-            values = ", ".join(
-                f"({_extension(op).sql('text', params(op, folder))}) AS v{n}" for n, op in enumerate(in_sql)
-            )
+            values = ", ".join(f"({_sql(connection, op, folder)}) AS v{n}" for n, op in enumerate(in_sql))
             connection.execute(f"CREATE OR REPLACE TEMP TABLE scored AS SELECT row, {values} FROM {texts}")
         if in_batches:
             _score_batches(connection, in_batches, texts, folder, submit)
@@ -92,6 +92,19 @@ _PREPARED: dict[Any, Any] = {}
 same."""
 
 _PREPARING = threading.Lock()
+
+
+def _sql(connection: DuckDBPyConnection, op: logical.Score, folder: Path) -> str:
+    """The SQL of a value; that of a plug-in is tried first, as a shard would get the blame for its mistakes."""
+    with _blamed(op):
+        written: str = _extension(op).sql("text", params(op, folder))
+        if op.call.plugin is not None:
+            connection.execute(f"SELECT ({written}) FROM (SELECT '' AS text)")
+    return written
+
+
+def _blamed(op: logical.Score) -> contextlib.AbstractContextManager[None]:
+    return plugins.blamed(op.call.plugin, f"criterion `{op.call.function}`", op.call.origin.span)
 
 
 def _extension(op: logical.Score) -> Any:
@@ -140,7 +153,16 @@ def _batches(connection: DuckDBPyConnection) -> Iterator[tuple[list[int], list[s
 
 def computed(ops: Sequence[logical.Score], folder: Path, texts: Sequence[str]) -> list[list[Any]]:
     """The values that batch criteria give some texts, a list per criterion. Called in any process."""
-    return [_extension(op).batch(texts, params(op, folder)).tolist() for op in ops]
+    return [_batch(op, texts, params(op, folder)) for op in ops]
+
+
+def _batch(op: logical.Score, texts: Sequence[str], parameters: Any) -> list[Any]:
+    with _blamed(op):
+        values = np.asarray(_extension(op).batch(texts, parameters))
+        if values.shape != (len(texts),):
+            raise ValueError(f"values of shape {values.shape} for {len(texts):,} texts")
+    result: list[Any] = values.tolist()
+    return result
 
 
 def _write(connection: DuckDBPyConnection, table: str, column: str, destination: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from recipec import spec
 from recipec.diagnostics import Failure
 from recipec.ir import model
-from recipec.semantics import quantities
+from recipec.semantics import extensions, quantities
 from recipec.semantics.blocks import Form, Settings, settings
 from recipec.semantics.context import Context, LawOf
 from recipec.syntax import ast
@@ -40,12 +41,12 @@ def budget(context: Context, node: ast.Budget | None) -> model.Budget | None:
 def _law(context: Context, setting: ast.Setting, parameters: int | None, *, model_stated: bool) -> model.Law | None:
     """`law infolaw("laws/ours.json")` or `law std.law.chinchilla`."""
     value = setting.values[0]
-    word: str | None
+    function: ast.Name | None
     match value:
         case ast.Name(text=name) if name.startswith(STANDARD):
-            word, path = None, name
+            function, path = None, name
         case ast.Call(function=function, arguments=(ast.Argument(name=None, value=ast.String(value=written)),)):
-            word, path = function.text, written
+            path = written
         case _:
             helps = ('write `law infolaw("laws/ours.json")`, or `law std.law.infolaw_2026`',)
             context.error("R0208", "expected a law with its file", value.span, helps=helps)
@@ -55,18 +56,22 @@ def _law(context: Context, setting: ast.Setting, parameters: int | None, *, mode
             helps = ("write for example `model 1.7B params`",)
             context.error("R0203", "a budget with a `law` has no `model`", setting.span, helps=helps)
         return None
+    known = function is not None and spec.known("laws", function.text)
+    if function is not None and known and extensions.extension(context, "laws", function) is None:
+        return None
     try:
         found = context.environment.law(path, context.folder, parameters, value.span)
     except Failure as failure:
         context.diagnostics.extend(failure.diagnostics)
         return None
-    if word is not None and word.replace("_plus", "+") != found.name:
-        message = f"`{path}` is a law of {found.name}, not of {word}"
+    if function is not None and function.text.replace("_plus", "+") != found.name:
+        message = f"`{path}` is a law of {found.name}, not of {function.text}"
         context.error("R1208", message, value.span, helps=(f'write `law {_word(found)}("{path}")`',))
         return None
-    return model.Law(
-        name=found.name, path=path, digest=found.digest, facts=found.facts, origin=model.Origin.of(setting.span)
-    )
+    plugin = spec.origin("laws", _word(found))
+    facts = found.facts.model_copy(update={"plugin": plugin}) if found.facts is not None else None
+    origin = model.Origin.of(setting.span)
+    return model.Law(name=found.name, path=path, digest=found.digest, facts=facts, plugin=plugin, origin=origin)
 
 
 def _word(law: LawOf) -> str:

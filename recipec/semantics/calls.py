@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from recipec import spec
 from recipec.ir import model
+from recipec.semantics import extensions
 from recipec.semantics.context import Context
 from recipec.source import Span
 from recipec.syntax import ast, text
@@ -19,12 +20,17 @@ RESERVED = {"column": "it names a column in `criterion`", "duplicate": "it stand
 def score_call(context: Context, call: ast.Call, targets: Iterable[str]) -> model.ScoreCall | None:
     """The call of a word of `recipec.criteria` as it is stored, or None (and diagnostics)."""
     word = call.function.text
-    extension = spec.find("criteria", word)
-    params = checked(context, call, extension.params, targets)
+    extension = extensions.extension(context, "criteria", call.function)
+    params = checked(context, call, extension.params, targets) if extension is not None else None
     if params is None:
         return None
     return model.ScoreCall(
-        name=text(call), function=word, params=params, type=extension.type, origin=model.Origin.of(call.span)
+        name=text(call),
+        function=word,
+        params=params,
+        type=extension.type,
+        plugin=spec.origin("criteria", word),
+        origin=model.Origin.of(call.span),
     )
 
 

@@ -8,6 +8,7 @@ from recipec import spec
 from recipec.ir import expressions as ir
 from recipec.ir import model
 from recipec.ir.expressions import Expression
+from recipec.semantics import extensions
 from recipec.semantics.context import Context
 from recipec.semantics.typing import Scope, condition, named, typed
 from recipec.syntax import ast, text
@@ -38,6 +39,7 @@ def where(context: Context, scopes: Sequence[Scope], node: ast.Where) -> model.C
 def _duplicate_key(context: Context, expr: ast.Expr) -> ast.Expr | None:
     match expr:
         case ast.Unary(operator="not", operand=ast.Call(function=ast.Name(text="duplicate")) as call):
+            extensions.check_own(context, "criteria", call.function, "condition")
             if len(call.arguments) == 1 and call.arguments[0].name is None:
                 return call.arguments[0].value
             context.error("R0208", "`duplicate` takes one expression: the key", call.span)
@@ -55,12 +57,17 @@ def criterion(context: Context, scopes: Sequence[Scope], node: ast.Criterion) ->
     call = node.call
     direction = node.direction
     if call.function.text == "column":
+        if not extensions.check_own(context, "criteria", call.function, "criterion"):
+            return None
         if len(call.arguments) != 1 or call.arguments[0].name is not None:
             context.error("R0208", "`column` takes one column or expression", call.span)
             return None
         values = _over_all(context, scopes, call.arguments[0].value)
-    elif call.function.text in spec.names("criteria"):
-        direction = direction or spec.find("criteria", call.function.text).direction
+    elif spec.known("criteria", call.function.text):
+        extension = extensions.extension(context, "criteria", call.function)
+        if extension is None:
+            return None
+        direction = direction or extension.direction
         values = _over_all(context, scopes, call)
     else:
         known = ("column", *spec.names("criteria"))

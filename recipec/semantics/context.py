@@ -57,6 +57,8 @@ class Context:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     mistaken: set[str] = field(default_factory=set)  # kinds of things that are left out for their mistakes
     told: set[Diagnostic] = field(default_factory=set)  # what `error` added
+    needed: dict[str, bool] = field(default_factory=dict)  # packages of `needs`: whether the installed version serves
+    used: set[str] = field(default_factory=set)  # packages whose words are used
 
     def error(
         self,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from recipec import spec
 from recipec.ir import model
-from recipec.semantics import quantities
+from recipec.semantics import extensions, quantities
 from recipec.semantics.blocks import Form, settings
 from recipec.semantics.context import Context
 from recipec.syntax import ast
@@ -27,13 +27,16 @@ def output(context: Context, node: ast.Output | None, sources: Sequence[model.So
     if node is None:
         return None
     path = quantities.string(context, node.path, "the path of the output folder")
-    formats = spec.names("formats")
-    if node.format.text not in formats:
-        context.unknown("R0231", "output format", node.format.text, node.format.span, formats)
+    if not spec.known("formats", node.format.text):
+        context.unknown("R0231", "output format", node.format.text, node.format.span, spec.names("formats"))
+        return None
+    format_ = extensions.extension(context, "formats", node.format)
+    if format_ is None:
         return None
     found = settings(context, node.block, OUTPUT, "`output`")
-    compressions = spec.find("formats", node.format.text).compressions
+    compressions = format_.compressions
     values: dict[str, object] = {"compression": compressions[0], "shuffle": bool(found["shuffle"])}
+    values["plugin"] = spec.origin("formats", node.format.text)
     if found["compression"]:
         word = quantities.word(context, found["compression"][0].values[0], compressions, "compression")
         values["compression"] = word or compressions[0]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from recipec import spec
 from recipec.diagnostics import Failure
 from recipec.ir import model
-from recipec.semantics import calls, quantities
+from recipec.semantics import calls, extensions, quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
 from recipec.source import resolve_path
@@ -45,10 +45,15 @@ def _by_mixer(
 ) -> model.Natural | model.Computed | None:
     """A mixture of which a recipe names the mixer, with arguments or without."""
     word = call.function.text
-    if word not in words():
+    if not spec.known("mixers", word):
         context.unknown("R0222", "mixture", word, call.function.span, words())
         return None
-    mixer: spec.Mixer = spec.find("mixers", word)
+    mixer: spec.Mixer | None = extensions.extension(context, "mixers", call.function)
+    if mixer is None:
+        return None
+    if not mixer.called:
+        context.unknown("R0222", "mixture", word, call.function.span, words())
+        return None
     takes_arguments = bool(mixer.params.model_fields)
     if isinstance(node.value, ast.Call) and not takes_arguments:
         helps = (f"write `{word}`",)
@@ -64,7 +69,7 @@ def _by_mixer(
     origin = model.Origin.of(call.span if takes_arguments else node.span)
     if word == "natural":
         return model.Natural(origin=origin)
-    return model.Computed(mixer=word, params=params, origin=origin)
+    return model.Computed(mixer=word, params=params, plugin=spec.origin("mixers", word), origin=origin)
 
 
 def _shares(

@@ -15,6 +15,7 @@ from recipec.semantics import (
     budgets,
     clauses,
     delivery,
+    extensions,
     imports,
     mixtures,
     parameters,
@@ -57,17 +58,22 @@ def resolve(
     body = tuple(s for s in statements if not isinstance(s, ast.Param))
     body = parameters.substitute(context, body, values)
     recipe = _recipe(context, body, path, values, start)
+    stated = [statement for statement in statements if isinstance(statement, ast.Needs)]
+    if recipe is not None and stated:
+        extensions.check_used(context, stated, tree.span.source)
     hidden = {code for word in (*tree.broken, *context.mistaken) for code in FOLLOWS.get(word, frozenset())}
     found = tuple(sorted((one for one in context.diagnostics if one.code not in hidden), key=place))
     return Resolved(None if tree.broken or has_errors(found) else recipe, found)
 
 
-NAMELESS = frozenset({"R0203", "R0204", "R0205", "R0211", "R0214", "R0220", "R0227", "R0235", "R0236"})
+NAMELESS = frozenset({"R0203", "R0204", "R0205", "R0211", "R0214", "R0220", "R0227", "R0235", "R0236", "R0243"})
 """What a statement that is missing from the tree can make other statements look wrong for."""
 
 FOLLOWS: Mapping[str, frozenset[str]] = {
     "": NAMELESS,
     "use": NAMELESS,
+    "needs": frozenset({"R0243"}),
+    "package": frozenset({"R0207", "R0222", "R0231", "R0901"}),
     "source": frozenset({"R0203", "R0204", "R0205"}),
     "criterion": frozenset({"R0204", "R0220", "R0235", "R0236"}),
     "target": frozenset({"R0227"}),
@@ -85,6 +91,7 @@ def _recipe(
     values: Mapping[str, ast.Expr],
     start: Span,
 ) -> model.Recipe | None:
+    needs = extensions.needs(context, _all(body, ast.Needs))
     nodes = _named(context, body, ast.Source, "source")
     if not nodes:
         context.error("R0203", "the recipe has no `source`", start, helps=("name the shards: `source web { … }`",))
@@ -142,6 +149,7 @@ def _recipe(
         output=output,
         phases=parts,
         search=search,
+        needs=needs,
     )
 
 

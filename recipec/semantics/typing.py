@@ -11,7 +11,7 @@ from recipec import spec
 from recipec.ir import expressions as ir
 from recipec.ir import model
 from recipec.ir.expressions import Expression, Type
-from recipec.semantics import calls
+from recipec.semantics import calls, extensions
 from recipec.semantics.context import Context
 from recipec.semantics.functions import FUNCTIONS, OPERATORS, Function, alike
 from recipec.source import Span
@@ -128,6 +128,8 @@ def _constant(expr: ast.String | ast.Boolean | ast.Quantity) -> ir.Constant:
 def _call(context: Context, scope: Scope, call: ast.Call) -> Expression | None:
     word = call.function.text
     if word in FUNCTIONS:
+        if not extensions.check_own(context, "criteria", call.function, "function"):
+            return None
         if named_argument := next((a for a in call.arguments if a.name is not None), None):
             context.error("R0208", f"`{word}` takes its operands without names", named_argument.span)
             return None
@@ -135,7 +137,7 @@ def _call(context: Context, scope: Scope, call: ast.Call) -> Expression | None:
     if word in calls.RESERVED:
         context.error("R0233", f"`{word}` has no place inside an expression", call.span, helps=(calls.RESERVED[word],))
         return None
-    if word not in spec.names("criteria"):
+    if not spec.known("criteria", word):
         context.unknown("R0207", "function", word, call.function.span, (*FUNCTIONS, *spec.names("criteria")))
         return None
     found = calls.score_call(context, call, scope.targets)

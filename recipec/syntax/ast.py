@@ -169,6 +169,13 @@ class Use(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Needs(Node):
+    """`needs "acme-filters >= 1.2"`."""
+
+    requirement: String
+
+
+@dataclass(frozen=True, slots=True)
 class Param(Node):
     """`param budget = 30B tokens`."""
 
@@ -318,6 +325,7 @@ class Search(Node):
 
 Statement: TypeAlias = (
     Use
+    | Needs
     | Param
     | Seed
     | Source

@@ -63,6 +63,11 @@ class Builder:
     def _use(self, tree: Tree[Token], span: Span) -> ast.Use:
         return ast.Use(self._token_name(tree.children[0]), span=span)
 
+    def _needs(self, tree: Tree[Token], span: Span) -> ast.Needs:
+        token = tree.children[0]
+        assert isinstance(token, Token)
+        return ast.Needs(self._string(token), span=span)
+
     def _param(self, tree: Tree[Token], span: Span) -> ast.Param:
         name, value = tree.children
         return ast.Param(self._name(name), self.expr(value), span=span)

@@ -142,6 +142,8 @@ def head(node: ast.Statement) -> str:
     match node:
         case ast.Use():
             return f"use {name(node.path)}"
+        case ast.Needs():
+            return f"needs {string(node.requirement.value)}"
         case ast.Param():
             return f"param {name(node.name)} = {text(node.value)}"
         case ast.Seed():

@@ -17,6 +17,7 @@ DEEPEST = 100
 
 STATEMENTS = [
     "use",
+    "needs",
     "param",
     "seed",
     "source",

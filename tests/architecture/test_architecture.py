@@ -18,6 +18,7 @@ ORDER = [
     "resources",
     "ir",
     "syntax",
+    "plugins",
     "spec",
     "semantics",
     "places",

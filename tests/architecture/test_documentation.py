@@ -59,7 +59,7 @@ def test_the_install_commands_are_the_ones_that_ci_runs() -> None:
 
 
 def test_the_readme_names_every_heuristic_command_and_standard_recipe() -> None:
-    for word in spec.names("criteria"):
+    for word in spec.own("criteria"):
         extension = spec.find("criteria", word)
         if extension:
             assert f"| {extension.summary} | {extension.source} |" in README, word

@@ -209,7 +209,7 @@ def test_language_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert english[2] == 0
 
 
-@pytest.mark.parametrize("word", spec.names("criteria"))
+@pytest.mark.parametrize("word", spec.own("criteria"))
 def test_every_word_is_documented_and_complete(word: str) -> None:
     extension = spec.find("criteria", word)
     assert extension.name == word
@@ -221,7 +221,7 @@ def test_every_word_is_documented_and_complete(word: str) -> None:
 
 
 def test_the_empty_text_has_every_value() -> None:
-    for word in spec.names("criteria"):
+    for word in spec.own("criteria"):
         extension = spec.find("criteria", word)
         if extension.features is None and "target" not in extension.params.model_fields:
             assert values(word, ["", " \n"])[0] is not None, word

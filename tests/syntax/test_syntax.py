@@ -23,6 +23,7 @@ RECIPES = [
 
 DESIGN = """# science
 use std.quality.web            # bundles
+needs "acme-filters >= 1.2"
 param budget = 30B tokens
 seed 42
 source web {
@@ -103,6 +104,7 @@ def test_expressions_have_one_form(written: str, canonical: str) -> None:
 
 STATEMENTS = [
     ("use   std.quality.web", "use std.quality.web"),
+    ('needs   "acme-filters>=1.2"', 'needs "acme-filters>=1.2"'),
     ("param p=30B   tokens", "param p = 30B tokens"),
     ("where a\n  and b\n  or c", "where a and b or c"),
     ("where a in (\n 1,\n 2,\n)", "where a in (1, 2)"),
