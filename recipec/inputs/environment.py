@@ -16,6 +16,7 @@ from recipec.ir import model
 from recipec.ir.expressions import Type
 from recipec.laws import lawfile
 from recipec.laws.information import absorption
+from recipec.places import local
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
 from recipec.source import Span
@@ -64,9 +65,9 @@ class Files:
 
     def read_text(self, path: Path, span: Span) -> str:
         try:
-            if path.stat().st_size > LARGEST_TEXT:
+            if local.stat(path).bytes > LARGEST_TEXT:
                 raise Failure(Diagnostic("R0232", f"`{path.name}` is larger than {LARGEST_TEXT:,} bytes", span))
-            return path.read_text(encoding="utf-8")
+            return local.read_text(path)
         except OSError as error:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:
