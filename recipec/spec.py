@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from recipec.ir.expressions import Type
 from recipec.ir.passes import Wanted
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Kind = Literal["criteria", "formats", "mixers", "laws"]
+
+
+PLACE: dict[str, JsonValue] = {"place": True}
+"""`json_schema_extra` of a parameter that is a path, or a name that may be one: its place must be supported."""
 
 
 @dataclass(frozen=True, slots=True)

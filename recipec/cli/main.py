@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from recipec import __version__
+from recipec.cli import options
 from recipec.diagnostics import ExitCode, Failure
 
 COMMANDS = {
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     module = importlib.import_module(f"recipec.cli.{arguments.command}")
     try:
+        options.check_places(words, arguments)
         return int(module.run(arguments))
     except Failure as failure:
         from recipec.cli import views

@@ -16,7 +16,7 @@ from recipec.ir import model
 from recipec.ir.expressions import Type
 from recipec.laws import lawfile
 from recipec.laws.information import absorption
-from recipec.places import local
+from recipec.places import local, scheme
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
 from recipec.source import Span
@@ -27,6 +27,9 @@ LARGEST_TEXT = 16_000_000
 
 class Files:
     """`semantics.Environment` over the file system."""
+
+    def check_place(self, written: str, span: Span) -> None:
+        scheme.check(written, span)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""

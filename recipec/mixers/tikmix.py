@@ -6,13 +6,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recipec.spec import Mixer
+from recipec.spec import PLACE, Mixer
 
 
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     target: str | None = Field(default=None, description="the only task (default: every target)")
-    checkpoint: str = Field(default="smollm2-135m", description="the model at which influence is measured")
+    checkpoint: str = Field(
+        default="smollm2-135m", description="the model at which influence is measured", json_schema_extra=PLACE
+    )
     method: Literal["direct", "model"] = Field(default="direct", description="TiKMiX-D or TiKMiX-M")
     curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = Field(default="ekfac", description="of the loss")
     layers: Literal["mlp", "all"] = Field(default="mlp", description="linear layers that count")
