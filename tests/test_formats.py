@@ -115,7 +115,9 @@ def test_damage_to_its_files_is_found(toy: None, world: Path, run: Run) -> None:
 
 
 def test_the_longest_suffix_says_the_format(toy: None) -> None:
-    found = {name: shards.format_of(Path(name)).name for name in ("a.Parquet", "a.toy.parquet", "a.NDJSON.gz", "a.json")}
+    found = {
+        name: shards.format_of(Path(name)).name for name in ("a.Parquet", "a.toy.parquet", "a.NDJSON.gz", "a.json")
+    }
     assert found == {"a.Parquet": "parquet", "a.toy.parquet": "toy", "a.NDJSON.gz": "jsonl", "a.json": "jsonl"}
     with pytest.raises(Failure, match="no known format"):
         shards.format_of(Path("a.gz"))
@@ -129,7 +131,7 @@ def test_a_format_reads_what_it_writes(name: str, tmp_path: Path) -> None:
         path = tmp_path / f"a[1]{format_.suffix(compression)}"
         assert path.name.endswith(tuple(format_.suffixes))
         with duckdb.connect() as connection:
-            query = "SELECT i, 'text ' || i AS \"a \"\"text'\" FROM range(5000) AS r(i)"
+            query = 'SELECT i, \'text \' || i AS "a ""text\'" FROM range(5000) AS r(i)'
             assert format_.write(connection, query, path, compression, 2048) == 5000
             fields = (("i", "integer"), ("a \"text'", "string"))
             assert format_.structure(connection, path) == spec.Structure(fields, 5000)

@@ -45,7 +45,7 @@ def load(source: model.Source, folder: Path) -> Any:
     name, span = source.tokens.tokenizer, source.origin.span
     path = resolve_path(name, folder)
     file = path / "tokenizer.json" if local.is_folder(path) else path
-    if local.size(file) is None:
+    if not local.is_file(file):
         helps = ("name a tokenizer.json, or a folder that has one, relative to the recipe",)
         raise Failure(Diagnostic("R0305", f"there is no tokenizer `{name}`", span, place=str(file), helps=helps))
     try:

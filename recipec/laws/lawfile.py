@@ -134,7 +134,7 @@ def read(path: str, folder: Path) -> LawFile:
     else:
         scheme.check(path)
         try:
-            content = (folder / path).read_text(encoding="utf-8")
+            content = local.read_text(folder / path)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise Failure(Diagnostic("R0902", f"the law file `{path}` cannot be read: {reason}")) from None

@@ -55,6 +55,10 @@ def size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
+def is_file(path: Path) -> bool:
+    return path.is_file()
+
+
 def is_folder(path: Path) -> bool:
     return path.is_dir()
 

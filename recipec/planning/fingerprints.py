@@ -14,7 +14,7 @@ from recipec import spec
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 from recipec.models import cache, features
-from recipec.places import digests
+from recipec.places import digests, local
 from recipec.scoring.by_model import wanted
 from recipec.source import resolve_path
 
@@ -96,8 +96,8 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
             return [extension.version, _target_files(op, folder), *_features(op, folder)]
         case logical.Read() if op.source.tokens.tokenizer:
             path = resolve_path(op.source.tokens.tokenizer, folder)
-            files = sorted(path.glob("tokenizer.json")) if path.is_dir() else [path]
-            return [digests.sha256_file(file) for file in files if file.is_file()]
+            file = path / "tokenizer.json" if local.is_folder(path) else path
+            return [digests.sha256_file(file)] if local.is_file(file) else []
         case _:
             return None
 

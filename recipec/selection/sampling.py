@@ -53,7 +53,7 @@ def sample(
     try:
         _check_vanishing(op, result)
     except Failure:
-        destination.unlink(missing_ok=True)
+        local.remove(destination)
         raise
     return result
 
