@@ -174,6 +174,7 @@ CODES: dict[str, str] = {
     "R0305": "a tokenizer that cannot be used",
     "R0306": "shards of one source with different columns",
     "R0307": "an id that stands twice",
+    "R0309": "a path with a scheme that is not supported",
     "R0320": "a domain that no document has",
     "R0321": "documents repeat often and no limit is set",
     "R0322": "more rows are unreadable than the recipe allows",

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from recipec import plugins
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
@@ -27,8 +27,13 @@ from recipec.source import Span
 
 if TYPE_CHECKING:
     import numpy as np
+    from duckdb import DuckDBPyConnection
 
 Kind = Literal["criteria", "formats", "mixers", "laws", "engines"]
+
+
+PLACE: dict[str, JsonValue] = {"place": True}
+"""`json_schema_extra` of a parameter that is a path, or a name that may be one: its place must be supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,28 +126,60 @@ class NoParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Columns = tuple[tuple[str, Type], ...]
+"""The names of columns with their types in the language, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What the index keeps of a shard."""
+
+    columns: Columns
+    rows: int
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format of the dataset: `output parquet "…"`. DuckDB writes and reads it; a format only knows the words.
+    """A file format of shards and of datasets: `shards "data/*.parquet"`, `output parquet "…"`.
+
+    All that depends on the format is here: the product reads, writes and verifies files through these functions alone.
+    Those that read may raise `duckdb.Error`, `OSError` or `ValueError`; the caller says which file it was.
 
     Attributes:
         name: the word, equal to the module's name.
         summary: one sentence.
+        suffixes: the ends of names of shards that are of this format, in lower case, with their dot; the longest suffix
+            of all formats decides.
         compressions: the words for `compression`, the best general choice first.
-        suffix: from the compression to the end of a file's name, with its dot.
-        options: from the compression and the rows of a row group to the options of a `COPY`.
-        scan: from a quoted SQL list of paths and the quoted columns ("name" TYPE pairs) to a table expression.
+        suffix: from the compression to the end of a written file's name, with its dot.
+        columns: the columns of a file, without reading all of it.
+        structure: the columns of a file and its number of rows.
+        scan: from a file, columns with their types in the recipe, and a name to a table expression of these columns and,
+            under that name, the 0-based number of each row. A row that cannot be read is one of nulls.
+        write: from a query, a path, the compression and a good number of rows for a group to the number of rows that were
+            written, in the order of the query. The dataset's files are synced, hashed and named by the caller.
+        read_back: from written files and some of their columns (names and SQL types) to a table expression.
         loader: the word that `datasets.load_dataset` knows it by.
-        longest_line: bytes of the longest row that can be read, of which each thread holds some; 0 where rows are columns.
+        typed: whether files say the types of their columns. Where they do not, types are guessed from some rows, and those
+            that the recipe was checked with hold for all shards.
+        has_nulls: whether a column of a file may have nulls, for formats that know without reading the column.
+        longest_line: bytes of the longest row that can be read back, of which each thread holds some; 0 where rows are
+            columns.
     """
 
     name: str
     summary: str
+    suffixes: tuple[str, ...]
     compressions: tuple[str, ...]
     suffix: Callable[[str], str]
-    options: Callable[[str, int], str]
-    scan: Callable[[str, Sequence[tuple[str, str]]], str]
+    columns: Callable[[DuckDBPyConnection, Path], Columns]
+    structure: Callable[[DuckDBPyConnection, Path], Structure]
+    scan: Callable[[Path, Columns, str], str]
+    write: Callable[[DuckDBPyConnection, str, Path, str, int], int]
+    read_back: Callable[[Sequence[Path], Sequence[tuple[str, str]]], str]
     loader: str
+    typed: bool = True
+    has_nulls: Callable[[DuckDBPyConnection, Path, str], bool] | None = None
     longest_line: int = 0
 
 

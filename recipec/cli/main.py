@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from recipec import __version__
+from recipec.cli import options
 from recipec.diagnostics import ExitCode, Failure
 
 COMMANDS = {
@@ -71,6 +72,7 @@ def _main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     module = importlib.import_module(f"recipec.cli.{arguments.command}")
     try:
+        options.check_places(words, arguments)
         return int(module.run(arguments))
     except Failure as failure:
         from recipec.cli import views

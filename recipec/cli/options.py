@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
@@ -52,6 +53,19 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not above zero")
     return value
+
+
+def check_places(words: Sequence[str], arguments: argparse.Namespace) -> None:
+    """Raises Failure where an argument that is a path was written with a scheme, which its `Path` no longer shows."""
+    from recipec.places import scheme
+
+    values = [one for value in vars(arguments).values() for one in (value if isinstance(value, list) else [value])]
+    paths = {value for value in values if isinstance(value, Path)}
+    for word in words:
+        # As a word of its own, as `--output=…`, as `-o…`.
+        for text in (word, word.partition("=")[2], word[2:]):
+            if Path(text) in paths:
+                scheme.check(text)
 
 
 def overrides(parameters: list[str]) -> dict[str, str]:

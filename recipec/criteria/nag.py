@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recipec.ir.passes import Dtype, Wanted
-from recipec.spec import Criterion
+from recipec.spec import PLACE, Criterion
 
 Array = np.ndarray[Any, Any]
 
@@ -22,7 +22,7 @@ LAYERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     target: str = Field(description="the target whose neurons a document should activate")
-    model: str = Field(default="smollm2-135m", description="the language model")
+    model: str = Field(default="smollm2-135m", description="the language model", json_schema_extra=PLACE)
     top_k: int = Field(default=20, ge=1, le=65_536, description="neurons a layer")
     length: int = Field(default=120, ge=1, le=1_000_000, description="tokens of a document that are read")
     neurons: str = Field(default="up", description="up, down, q, k, v, o, or a projection's own name")

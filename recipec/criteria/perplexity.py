@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from recipec.ir.passes import Dtype, Wanted
-from recipec.spec import Criterion
+from recipec.spec import PLACE, Criterion
 
 
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-    model: str = Field(default="smollm2-135m", description="the language model")
+    model: str = Field(default="smollm2-135m", description="the language model", json_schema_extra=PLACE)
     length: int = Field(default=120, ge=2, le=1_000_000, description="tokens of a document that are read")
     dtype: Dtype = Field(default="fp32", description="fp32, bf16 or fp16")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.places import digests
+from recipec.places import digests, local
 
 Array = np.ndarray[Any, Any]
 
@@ -99,7 +99,7 @@ def load(path: Path) -> dict[str, list[Any]]:
     if reader is None:
         message = f"`{path}` is no table: expected .csv, .parquet or .jsonl"
         raise Failure(Diagnostic("R0905", message))
-    if not path.is_file():
+    if not local.is_file(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
     with duckdb.connect() as connection:
         connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")

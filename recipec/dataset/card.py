@@ -60,7 +60,7 @@ def _header(manifest: Manifest, schema: tuple[Column, ...]) -> tuple[str, ...]:
         "  data_files:",
         "  - split: train",
         f"    path: {json.dumps('data/*' + suffix)}",
-        *(_features(schema) if format_.loader != "parquet" else ()),
+        *(_features(schema) if not format_.typed else ()),
         "---",
         "",
         f"# {_inline(name)}",

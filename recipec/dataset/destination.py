@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
+from recipec import spec
 from recipec.dataset import manifest as manifests
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import model
 from recipec.ir.execution import DataFile, ExecutionPlan, Manifest
+from recipec.places import local
+from recipec.places.state import STATE
 from recipec.source import Span
-
-STATE = ".recipec"
-
-MEMBERS = tuple(
-    f"{folder}/part-00000{suffix}"
-    for folder in ("data", "ledger", "unreadable")
-    for suffix in (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
-)
-"""Names inside a dataset, to see whether a glob of the recipe would take them for shards."""
 
 
 def locate(folder: Path, output: model.Output) -> Path:
@@ -37,8 +30,8 @@ def locate(folder: Path, output: model.Output) -> Path:
     destination = Path(os.path.normpath(folder / written))
     if written.is_absolute():
         return destination
-    root = folder.resolve()
-    real = destination.parent.resolve() / destination.name
+    root = local.real(folder)
+    real = local.real(destination.parent) / destination.name
     if not destination.is_relative_to(folder) or not real.is_relative_to(root) or real == root:
         raise Failure(
             Diagnostic(
@@ -64,9 +57,11 @@ def check(plan: ExecutionPlan, destination: Path) -> Manifest | None:
     if found:
         raise Failure(*found)
     _check_writable(output, destination)
-    if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
-        raise Failure(_taken(output, destination, "a symbolic link" if destination.is_symlink() else "a file"))
-    if not destination.exists() or not any(destination.iterdir()):
+    if not local.exists(destination):
+        return None
+    if local.is_link(destination) or not local.is_folder(destination):
+        raise Failure(_taken(output, destination, "a symbolic link" if local.is_link(destination) else "a file"))
+    if not local.names(destination):
         return None
     try:
         return manifests.read_manifest(destination)
@@ -90,33 +85,39 @@ def is_published(destination: Path, digest: str) -> bool:
 
 def check_room(folder: Path, needed: int) -> None:
     """Raises Failure when the disk has less than `needed` bytes left."""
-    free = shutil.disk_usage(folder).free
+    free = local.free(folder)
     if free < needed:
         message = f"the dataset needs about {needed:,} bytes, and the disk has {free:,} left"
         raise Failure(Diagnostic("R0604", message, place=str(folder)))
 
 
 def _has_size(destination: Path, file: DataFile) -> bool:
-    path = destination / file.path
-    return path.is_file() and path.stat().st_size == file.bytes
+    return local.size(destination / file.path) == file.bytes
 
 
 def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> Iterable[Diagnostic]:
     folder = Path(plan.folder)
-    real = destination.parent.resolve() / destination.name
-    state = (folder / STATE).resolve()
+    real = local.real(destination.parent) / destination.name
+    state = local.real(folder / STATE)
     if real == state or real.is_relative_to(state):
         yield _place(output, destination, "the output lies in the state folder")
-    inputs = [(folder / shard.path).resolve() for shard in plan.shards]
+    inputs = [local.real(folder / shard.path) for shard in plan.shards]
     inside = next((shard for shard in inputs if shard.is_relative_to(real)), None)
     if inside is not None:
         yield _place(output, destination, f"the output folder holds the shard `{inside}`")
     for source in plan.recipe.sources:
         for glob in source.shards:
-            pattern = _pattern(os.path.normpath(folder.resolve() / glob))
-            if any(pattern.fullmatch(str(real / member)) for member in MEMBERS):
+            pattern = _pattern(os.path.normpath(local.real(folder) / glob))
+            if any(pattern.fullmatch(str(real / member)) for member in _members()):
                 message = f"the glob `{glob}` of source `{source.name}` would read the output as shards"
                 yield _place(output, destination, message)
+
+
+def _members() -> Iterable[str]:
+    """Names inside a dataset of any format, to see whether a glob of the recipe would take them for shards."""
+    formats = [spec.find("formats", name) for name in spec.names("formats")]
+    suffixes = {format_.suffix(word) for format_ in formats for word in format_.compressions}
+    return [f"{folder}/part-00000{suffix}" for folder in ("data", "ledger", "unreadable") for suffix in suffixes]
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
@@ -135,11 +136,11 @@ def _literal(part: str) -> str:
 
 def _check_writable(output: model.Output, destination: Path) -> None:
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
+        local.make_folder(destination.parent)
     except OSError as error:
         message = f"the output folder cannot be made: {error.strerror}"
         raise Failure(_place(output, destination, message, "R0603")) from None
-    if not os.access(destination.parent, os.W_OK | os.X_OK):
+    if not local.is_writable(destination.parent):
         raise Failure(_place(output, destination.parent, "the output folder is read-only", "R0603"))
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipec.database import sql
 from recipec.database.session import in_order
 from recipec.database.sql import literal
 from recipec.dataset.staging import Staging
 from recipec.ir.execution import DataFile
+from recipec.places import local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,12 +29,12 @@ UNREADABLE = "unreadable/part-00000.parquet"
 
 def table(path: Path) -> str:
     """The table expression of one Parquet file."""
-    return f"read_parquet({quoted(path)}, hive_partitioning = false)"
+    return f"read_parquet({sql.file(path)}, hive_partitioning = false)"
 
 
 def tables(paths: Sequence[Path]) -> str:
     """The table expression of some Parquet files of one schema."""
-    return f"read_parquet([{', '.join(quoted(path) for path in paths)}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(sql.file(path) for path in paths)}], hive_partitioning = false)"
 
 
 def write_ledger(connection: DuckDBPyConnection, sampled: Path, staging: Staging) -> tuple[DataFile, ...]:
@@ -71,7 +73,7 @@ def count(connection: DuckDBPyConnection, relation: str) -> int:
 
 def _write_part(connection: DuckDBPyConnection, ordered: Path, staging: Staging, number: int, path: str) -> DataFile:
     first = number * ROWS_PER_FILE
-    source = f"read_parquet({quoted(ordered)}, hive_partitioning = false, file_row_number = true)"
+    source = f"read_parquet({sql.file(ordered)}, hive_partitioning = false, file_row_number = true)"
 
     def make(temporary: Path) -> tuple[int, int]:
         rows = (
@@ -98,7 +100,7 @@ def _ordered(connection: DuckDBPyConnection, sampled: Path, staging: Staging) ->
     Pieces of many millions of rows are cut from it by row number, and each is sorted in memory that holds one piece."""
     if _is_ordered(connection, sampled):
         return sampled
-    staging.scratch.mkdir(parents=True, exist_ok=True)
+    local.make_folder(staging.scratch)
     copy = staging.scratch / "ledger.parquet"
     copy_sorted(connection, f"FROM {table(sampled)}", ORDER, copy)
     return copy
@@ -117,8 +119,3 @@ def _is_ordered(connection: DuckDBPyConnection, path: Path) -> bool:
             """
         ).fetchall()[0]
     return bool(row[0])
-
-
-def quoted(path: Path) -> str:
-    """A path as an SQL literal that DuckDB takes as no glob, whatever characters it has."""
-    return literal("".join(f"[{character}]" if character in "*?[" else character for character in str(path)))

@@ -73,7 +73,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / NAME
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(local.read_text(path))
     except FileNotFoundError:
         message = "no manifest.json: the folder is no dataset of recipec"
         raise Failure(Diagnostic("R0607", message, place=str(folder))) from None

@@ -10,13 +10,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from recipec.ir.execution import DataFile
 from recipec.places import digests, local
@@ -41,17 +37,16 @@ class Staging:
 
     def open(self) -> None:
         """Makes the folder, and removes what a killed run left that has no record."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        for path in self.folder.glob("*/.*.tmp"):
-            path.unlink()
+        local.make_folder(self.folder)
+        local.remove_folder(self.scratch)
+        local.remove_temporary(self.folder)
 
     def finished(self, path: str) -> DataFile | None:
         """The record of a file that is there as it was recorded."""
         try:
-            record = DataFile.model_validate_json(self._record(path).read_bytes())
-            return record if (self.folder / path).stat().st_size == record.bytes else None
-        except (OSError, ValidationError):
+            record = DataFile.model_validate_json(local.read_text(self._record(path)))
+            return record if local.size(self.folder / path) == record.bytes else None
+        except (OSError, ValueError):
             return None
 
     def write(self, path: str, make: Callable[[Path], tuple[int, int]]) -> DataFile:
@@ -65,30 +60,27 @@ class Staging:
         if done is not None:
             return lambda: done
         final = self.folder / path
-        final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+        local.make_folder(final.parent)
+        temporary = local.temporary_of(final)
         rows, tokens = make(temporary)
         return lambda: self._seal(path, temporary, rows, tokens)
 
     def _seal(self, path: str, temporary: Path, rows: int, tokens: int) -> DataFile:
-        final = self.folder / path
         record = DataFile(
             path=path,
             rows=rows,
             tokens=tokens,
-            bytes=temporary.stat().st_size,
+            bytes=local.stat(temporary).bytes,
             sha256=digests.sha256_file(temporary),
         )
-        local.sync(temporary)
-        temporary.replace(final)
-        local.sync(final.parent)
+        local.finish(temporary, self.folder / path)
         local.write_text(self._record(path), json.dumps(record.model_dump(mode="json")))
         return record
 
     def strip(self) -> None:
         """Removes all that is not of the dataset; the manifest stands already."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        shutil.rmtree(self.folder / RECORDS, ignore_errors=True)
+        local.remove_folder(self.scratch)
+        local.remove_folder(self.folder / RECORDS)
         local.sync(self.folder)
 
     def _record(self, path: str) -> Path:
@@ -98,7 +90,7 @@ class Staging:
 def remove_others(destination: Path) -> None:
     """Removes the growing folders of other plans for the same destination: their dataset has just been overtaken."""
     prefix, suffix = f".{destination.name}.", ".partial"
-    for path in destination.parent.iterdir():
-        digest = path.name[len(prefix) : -len(suffix)]
-        if path.name == f"{prefix}{digest}{suffix}" and len(digest) == 16 and set(digest) <= set("0123456789abcdef"):
-            shutil.rmtree(path, ignore_errors=True)
+    for name in local.names(destination.parent):
+        digest = name[len(prefix) : -len(suffix)]
+        if name == f"{prefix}{digest}{suffix}" and len(digest) == 16 and set(digest) <= set("0123456789abcdef"):
+            local.remove_folder(destination.with_name(name))

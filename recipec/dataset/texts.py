@@ -10,7 +10,6 @@ first scattered to a few files on disk by ranges of parts, and each range is fil
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from recipec.dataset.placing import Part
 from recipec.inputs import shards as shard_scans
 from recipec.ir import logical
 from recipec.ir.execution import Shard
+from recipec.places import local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -113,7 +113,7 @@ def _fill(gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool
     for number, range_ in enumerate(ranges):
         bucket = scratch / f"bucket={number}"
         _fill(gathering, range_, _bucket_rows(bucket), True, bucket / "again", write)
-        shutil.rmtree(bucket, ignore_errors=True)
+        local.remove_folder(bucket)
 
 
 def _fill_group(connection: DuckDBPyConnection, group: Sequence[Part], rows: Rows, write: Write) -> None:
@@ -221,8 +221,8 @@ def _rescans(gathering: Gathering, parts: Sequence[Part]) -> bool:
 
 def _scatter(gathering: Gathering, ranges: Sequence[Sequence[Part]], rows: Rows, scratch: Path) -> None:
     """Writes the rows of all ranges to `scratch/bucket=<number>/`, one range a folder."""
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    local.remove_folder(scratch)
+    local.make_folder(scratch)
     length, first = len(ranges[0]), ranges[0][0].number
     connection = gathering.connection
     connection.execute(f"SET partitioned_write_flush_threshold = {SCATTER_ROWS}")

@@ -17,7 +17,7 @@ from recipec.dataset import columns, derivation, ledger, manifest
 from recipec.diagnostics import Diagnostic
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, Manifest
-from recipec.places import digests
+from recipec.places import digests, local
 from recipec.progress import Progress, silent
 from recipec.selection.digest import digest as selection_digest
 
@@ -69,9 +69,9 @@ def _check_files(dataset: Path, described: Manifest, progress: Progress) -> Iter
     listed = files_of(described)
     yield from _check_paths(dataset, listed)
     names = {file.path for file in listed}
-    for path in sorted(dataset.rglob("*")):
+    for path in local.files(dataset):
         name = path.relative_to(dataset).as_posix()
-        if path.is_file() and name not in names | OWN and not HIDDEN & set(path.relative_to(dataset).parts):
+        if name not in names | OWN and not HIDDEN & set(path.relative_to(dataset).parts):
             yield Diagnostic("R0622", f"`{name}` is not listed in the manifest", place=str(path))
     total, done = sum(file.bytes for file in listed), 0
     with ThreadPoolExecutor() as pool:
@@ -84,17 +84,17 @@ def _check_files(dataset: Path, described: Manifest, progress: Progress) -> Iter
 
 def _check_paths(dataset: Path, listed: Sequence[DataFile]) -> Iterable[Diagnostic]:
     """A manifest from a stranger must not lead out of its folder."""
-    root = dataset.resolve()
+    root = local.real(dataset)
     for file in listed:
-        if not (dataset / file.path).resolve().is_relative_to(root):
+        if not local.real(dataset / file.path).is_relative_to(root):
             yield Diagnostic("R0621", f"`{file.path}` leaves the dataset's folder", place=str(dataset))
 
 
 def _check_bytes(dataset: Path, file: DataFile) -> Diagnostic | None:
     path = dataset / file.path
-    if not path.is_file():
+    size = local.size(path)
+    if size is None:
         return Diagnostic("R0621", f"`{file.path}` is missing", place=str(path))
-    size = path.stat().st_size
     if size != file.bytes:
         return Diagnostic("R0623", f"`{file.path}` has {size:,} bytes, expected {file.bytes:,}", place=str(path))
     digest = digests.sha256_file(path)
@@ -129,12 +129,12 @@ def _data_table(dataset: Path, described: Manifest, files: Sequence[DataFile] | 
     op = write_of(described)
     if op.output.plugin is not None:
         plugins.check([op.output.plugin])
-    paths = ", ".join(ledger.quoted(dataset / file.path) for file in files or described.data)
-    pairs = [(ident(name), type_) for name, type_ in columns.provenance(op).types()]
-    scan = spec.find("formats", op.output.format).scan(f"[{paths}]", pairs)
+    paths = [dataset / file.path for file in files or described.data]
+    own = columns.provenance(op).types()
+    read = spec.find("formats", op.output.format).read_back(paths, own)
     names = ("source", "doc_id", "domain", "tokens", "copies")
-    selected = ", ".join(f"{pair[0]} AS {name}" for pair, name in zip(pairs, names, strict=True))
-    return f"(SELECT {selected} FROM {scan})"
+    selected = ", ".join(f"{ident(pair[0])} AS {name}" for pair, name in zip(own, names, strict=True))
+    return f"(SELECT {selected} FROM {read})"
 
 
 @contextlib.contextmanager

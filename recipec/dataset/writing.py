@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from recipec import __version__, spec
 from recipec.database.disk import disk_errors
 from recipec.database.session import memory_limit
-from recipec.database.sql import literal
 from recipec.dataset import card, columns, conservation, ledger, manifest, placing, texts
 from recipec.dataset import destination as destinations
 from recipec.dataset.placing import Part
@@ -92,7 +91,7 @@ def _is_same(standing: Manifest, digest: str, selection: Selection) -> bool:
 
 def _completed(staging: Staging) -> Manifest | None:
     """The manifest of a folder that only lacks its name: the run that made it was killed just before the rename."""
-    if not (staging.folder / manifest.NAME).exists():
+    if not local.exists(staging.folder / manifest.NAME):
         return None
     found = manifest.read_manifest(staging.folder)
     return found if destinations.is_whole(staging.folder, found) else None
@@ -193,11 +192,11 @@ def _write_part(
 ) -> Callable[[], DataFile]:
     """Makes one file and gives what is left to do for it."""
     output, connection = writing.op.output, writing.connection
-    options = spec.find("formats", output.format).options(output.compression, row_group)
+    write = spec.find("formats", output.format).write
 
     def make(path: Path) -> tuple[int, int]:
-        copy = f"COPY (SELECT {task.select_list()} FROM {rows}) TO {literal(str(path))} ({options})"
-        found = connection.execute(copy).fetchall()[0][0]
+        query = f"SELECT {task.select_list()} FROM {rows}"
+        found = write(connection, query, path, output.compression, row_group)
         # A place is a shard and a row in it, so that as many rows as places are the rows of these places.
         if found != part.rows:
             raise Failure(

@@ -1,38 +1,90 @@
-"""`output jsonl "out/mix"`: one JSON object a line; times as ISO text, nested values as JSON, null as null."""
+"""`output jsonl "out/mix"`: one JSON object a line; times as ISO text, nested values as JSON, null as null.
+
+Shards are plain, gzip or zstd. A line that is no JSON is a row of nulls, so that it is counted and found unreadable, and
+rows keep their numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recipec.spec import Format
+from recipec.database import types
+from recipec.database.sql import file, ident, literal
+from recipec.spec import Columns, Format, Structure
 
-LONGEST_LINE = 256 * 1024 * 1024
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LONGEST_LINE = 32 * 1024 * 1024
+"""Bytes of the longest line of a shard. Each thread that reads holds twice as much; a longer document belongs into Parquet."""
+
+LONGEST_LINE_BACK = 256 * 1024 * 1024
 """Bytes of the longest line that can be read back; DuckDB's own limit of 16 MiB is less than some documents have."""
 
-SUFFIXES = {"zstd": ".jsonl.zst", "gzip": ".jsonl.gz", "none": ".jsonl"}
+SAMPLED_LINES = 20_480
+"""Lines that are looked at for the types of their fields."""
+
+COMPRESSED = {"zstd": ".zst", "gzip": ".gz", "none": ""}
+
+NAMES = (".jsonl", ".ndjson", ".json")
 
 
 def suffix(compression: str) -> str:
-    return SUFFIXES[compression]
+    return f".jsonl{COMPRESSED[compression]}"
 
 
-def options(compression: str, row_group: int) -> str:
+def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
+    """The fields of the first lines."""
+    options = f"sample_size = {SAMPLED_LINES}, ignore_errors = true, maximum_object_size = {LONGEST_LINE}"
+    return types.columns(connection, f"read_ndjson({file(path)}, {options})")
+
+
+def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
+    found = columns(connection, path)
+    rows = connection.execute(f"SELECT count(*) FROM {scan(path, (), '__row')}").fetchall()
+    return Structure(found, int(rows[0][0]))
+
+
+def scan(path: Path, columns: Columns, row: str) -> str:
+    """Columns have the types they are asked for with, null where a value is of another."""
+    names = "".join(f", {ident(name)}" for name, _ in columns)
+    # A scan needs a column; one that no line has is null everywhere.
+    typed = [(name, types.SQL_TYPES[type_]) for name, type_ in columns] or [("\ufffd", "VARCHAR")]
+    options = f"ignore_errors = true, maximum_object_size = {LONGEST_LINE}"
+    table = f"read_ndjson({file(path)}, columns = {_struct(typed)}, {options})"
+    # A window without order runs over the lines as they are in the file, in one thread.
+    return f"(SELECT row_number() OVER () - 1 AS {ident(row)}{names} FROM {table})"
+
+
+def write(connection: DuckDBPyConnection, query: str, path: Path, compression: str, row_group: int) -> int:
     word = "uncompressed" if compression == "none" else compression
-    return f"FORMAT json, COMPRESSION {word}"
+    copy = f"COPY ({query}) TO {literal(str(path))} (FORMAT json, COMPRESSION {word})"
+    return int(connection.execute(copy).fetchall()[0][0])
 
 
-def scan(paths: str, columns: Sequence[tuple[str, str]]) -> str:
-    types = ", ".join(f"'{name[1:-1].replace(chr(39), chr(39) * 2)}': '{type_}'" for name, type_ in columns)
-    return f"read_ndjson({paths}, columns = {{{types}}}, maximum_object_size = {LONGEST_LINE})"
+def read_back(paths: Sequence[Path], columns: Sequence[tuple[str, str]]) -> str:
+    files = f"[{', '.join(map(file, paths))}]"
+    return f"read_ndjson({files}, columns = {_struct(columns)}, maximum_object_size = {LONGEST_LINE_BACK})"
+
+
+def _struct(columns: Sequence[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in columns) + "}"
 
 
 SPEC = Format(
     name="jsonl",
     summary="one JSON object a line",
-    compressions=tuple(SUFFIXES),
+    suffixes=tuple(name + end for name in NAMES for end in ("", ".zst", ".gz")),
+    compressions=tuple(COMPRESSED),
     suffix=suffix,
-    options=options,
+    columns=columns,
+    structure=structure,
     scan=scan,
+    write=write,
+    read_back=read_back,
     loader="json",
-    longest_line=LONGEST_LINE,
+    typed=False,
+    longest_line=LONGEST_LINE_BACK,
 )

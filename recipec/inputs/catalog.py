@@ -16,7 +16,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards as files
 from recipec.ir import model
 from recipec.ir.execution import Shard
-from recipec.places import digests
+from recipec.places import digests, local
 from recipec.progress import Progress, silent
 
 VERSION = 2
@@ -59,7 +59,7 @@ def refresh(
 def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
     """The catalog of a state folder; one that is damaged or of another version is made anew."""
     path = state / "index.duckdb"
-    state.mkdir(parents=True, exist_ok=True)
+    local.make_folder(state)
     for attempt in range(2):
         try:
             catalog = duckdb.connect(str(path))
@@ -71,26 +71,20 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
             if attempt:
                 raise
         for leftover in (path, path.with_name(path.name + ".wal")):
-            leftover.unlink(missing_ok=True)
+            local.remove(leftover)
     raise AssertionError("a catalog made anew has the version it was made with")
-
-
-def mark(path: Path) -> str:
-    """What changes when a file does: size, times, inode."""
-    stat = path.stat()
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
 
 
 def _shard(
     catalog: duckdb.DuckDBPyConnection, known: dict[str, Any], source: model.Source, path: Path, folder: Path
 ) -> Shard:
     name = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    seen = mark(path)
+    seen = local.stat(path)
     entry = known.get(str(path))
-    if entry is None or entry[0] != seen:
-        columns = files.schema(path)
-        entry = (seen, digests.sha256_file(path), files.rows(path), json.dumps(columns))
-        if mark(path) != seen:
+    if entry is None or entry[0] != seen.mark:
+        found = files.structure(path)
+        entry = (seen.mark, digests.sha256_file(path), found.rows, json.dumps(found.columns))
+        if local.stat(path) != seen:
             raise Failure(Diagnostic("R0304", "the shard changed while it was read", place=str(path)))
         catalog.execute("INSERT OR REPLACE INTO shards VALUES ($1, $2, $3, $4, $5)", [str(path), *entry])
         known[str(path)] = entry
@@ -99,11 +93,11 @@ def _shard(
         source=source.name,
         path=name,
         sha256=entry[1],
-        bytes=int(seen.split()[0]),
-        mtime_ns=int(seen.split()[1]),
+        bytes=seen.bytes,
+        mtime_ns=seen.mtime_ns,
         rows=entry[2],
-        # JSON lines are read with the types that the recipe was checked with, whatever this file's lines suggest.
-        schema_=source.schema_ if files.is_json(path) else own,
+        # Guessed types are those that the recipe was checked with, whatever this file's rows suggest.
+        schema_=own if files.format_of(path).typed else source.schema_,
     )
 
 
@@ -130,12 +124,12 @@ def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:
     for shard in shards:
         path = files.path(shard, folder)
         try:
-            stat = path.stat()
+            stat = local.stat(path)
         except OSError:
             result.append(f"the shard `{shard.path}` is gone")
             continue
-        same = stat.st_size == shard.bytes and stat.st_mtime_ns == shard.mtime_ns
-        if not same and (stat.st_size != shard.bytes or digests.sha256_file(path) != shard.sha256):
+        same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
+        if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
             result.append(f"the shard `{shard.path}` has other bytes")
     return tuple(result)
 

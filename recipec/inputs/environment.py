@@ -13,6 +13,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.expressions import Type
+from recipec.places import local, scheme
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
 from recipec.source import Span
@@ -26,6 +27,9 @@ class Files:
 
     def __init__(self) -> None:
         self._schemas: dict[Path, tuple[tuple[str, Type], ...]] = {}
+
+    def check_place(self, written: str, span: Span) -> None:
+        scheme.check(written, span)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
@@ -72,9 +76,9 @@ class Files:
 
     def read_text(self, path: Path, span: Span) -> str:
         try:
-            if path.stat().st_size > LARGEST_TEXT:
+            if local.stat(path).bytes > LARGEST_TEXT:
                 raise Failure(Diagnostic("R0232", f"`{path.name}` is larger than {LARGEST_TEXT:,} bytes", span))
-            return path.read_text(encoding="utf-8")
+            return local.read_text(path)
         except OSError as error:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:

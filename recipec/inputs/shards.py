@@ -1,80 +1,29 @@
-"""Input shards: which files a glob means, what columns they have, and how to scan one with its row numbers.
+"""Input shards: which files a glob means, of which format each is, and how to scan one with its row numbers.
 
-Parquet, and JSON lines plain, gzip or zstd. A line that is no JSON is a row of nulls, so that it is counted and found
-unreadable, and rows keep their numbers.
+What a shard holds is its format's to say (see `spec.Format`); here stands only which format that is.
 """
 
 from __future__ import annotations
 
-import glob
-import re
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from recipec.database.sql import ident, literal
+from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.ir.expressions import Type
+from recipec.places import local
 
 if TYPE_CHECKING:
     # The models of a plan take a while to build, and who asks for a schema has no plan.
     from recipec.ir.execution import Shard
 
-JSON_LINES = re.compile(r".*\.(jsonl|ndjson|json)(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
-
-LONGEST_LINE = 32 * 1024 * 1024
-"""Bytes of the longest JSON line. Each thread that reads holds twice as much; a longer document belongs into Parquet."""
-
-SAMPLED_LINES = 20_480
-"""JSON lines that are looked at for the types of their fields."""
-
-TYPES: dict[str, Type] = {
-    "BOOLEAN": "boolean",
-    **dict.fromkeys(
-        (
-            "TINYINT",
-            "SMALLINT",
-            "INTEGER",
-            "BIGINT",
-            "UTINYINT",
-            "USMALLINT",
-            "UINTEGER",
-            "UBIGINT",
-            "HUGEINT",
-            "UHUGEINT",
-        ),
-        "integer",
-    ),
-    "FLOAT": "float",
-    "DOUBLE": "float",
-    "VARCHAR": "string",
-    "UUID": "string",
-    "DATE": "date",
-}
-
-SQL_TYPES: dict[Type, str] = {
-    "boolean": "BOOLEAN",
-    "integer": "BIGINT",
-    "float": "DOUBLE",
-    "string": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "other": "JSON",
-    "null": "VARCHAR",
-}
-
 
 def find(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
     """The files that globs mean, relative to a folder: each once, sorted by path, no hidden ones."""
-    found: set[str] = set()
-    for pattern in globs:
-        start = Path(pattern)
-        root = Path(start.anchor) if start.is_absolute() else folder
-        relative = str(start.relative_to(start.anchor)) if start.is_absolute() else pattern
-        found.update(str(root / name) for name in glob.iglob(relative, root_dir=root, recursive=True))
-    return tuple(sorted(path for name in found if (path := Path(name)).is_file()))
+    return local.matches(globs, folder)
 
 
 def path(shard: Shard, folder: Path) -> Path:
@@ -82,48 +31,51 @@ def path(shard: Shard, folder: Path) -> Path:
     return folder / shard.path
 
 
-def is_json(path: Path) -> bool:
-    return JSON_LINES.fullmatch(path.name) is not None
+def format_of(path: Path) -> spec.Format:
+    """The format of a file, by the end of its name.
+
+    Raises:
+        Failure: it is of no known format.
+    """
+    name = path.name.lower()
+    found = [(len(suffix), format_) for format_ in formats() for suffix in format_.suffixes if name.endswith(suffix)]
+    if not found:
+        helps = ("shards are .parquet or .jsonl files, the latter also .gz or .zst",)
+        raise Failure(Diagnostic("R0302", f"`{path.name}` has no known format", place=str(path), helps=helps))
+    return max(found, key=lambda item: item[0])[1]
 
 
-def schema(path: Path) -> tuple[tuple[str, Type], ...]:
+def formats() -> tuple[spec.Format, ...]:
+    """All formats, by name."""
+    return tuple(spec.find("formats", name) for name in spec.names("formats"))
+
+
+def schema(path: Path) -> spec.Columns:
     """The columns of a file with their types in the language.
 
     Raises:
         Failure: it cannot be read, is truncated, or is of no known format.
     """
-    if is_json(path):
-        table = f"read_ndjson({_path(path)}, sample_size = {SAMPLED_LINES}, ignore_errors = true, {_LIMIT})"
-    elif path.suffix.lower() == ".parquet":
-        table = f"read_parquet({_path(path)}, hive_partitioning = false)"
-    else:
-        helps = ("shards are .parquet or .jsonl files, the latter also .gz or .zst",)
-        raise Failure(Diagnostic("R0302", f"`{path.name}` has no known format", place=str(path), helps=helps))
-    try:
-        with duckdb.connect() as connection:
-            rows = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
-    except duckdb.Error as error:
-        raise unreadable(path, error) from None
-    return tuple((row[0], _type(row[1])) for row in rows)
+    format_ = format_of(path)
+    with _reading(path) as connection:
+        return format_.columns(connection, path)
 
 
-def rows(path: Path) -> int:
-    """How many rows a file has: from its footer, or by counting lines."""
-    if is_json(path):
-        query = f"SELECT count(*) FROM {_json_scan(path, (), '__row')}"
-    else:
-        query = f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata({_path(path)})"
-    try:
-        with duckdb.connect() as connection:
-            found = connection.execute(query).fetchall()
-    except duckdb.Error as error:
-        raise unreadable(path, error) from None
-    return int(found[0][0] or 0)
+def structure(path: Path) -> spec.Structure:
+    """The columns of a file and how many rows it has.
+
+    Raises:
+        Failure: as `schema`.
+    """
+    format_ = format_of(path)
+    with _reading(path) as connection:
+        return format_.structure(connection, path)
 
 
 def unreadable(path: Path, error: Exception) -> Failure:
-    """The failure for a file that DuckDB could not read."""
-    words = str(error).splitlines()[0].partition(": ")[2] or str(error)
+    """The failure for a file that could not be read."""
+    first = (str(error).splitlines() or [""])[0]
+    words = getattr(error, "strerror", None) or first.partition(": ")[2] or str(error)
     helps = ("replace the shard, or take it out of the glob",)
     return Failure(Diagnostic("R0303", f"the shard cannot be read: {words}", place=str(path), helps=helps))
 
@@ -131,51 +83,27 @@ def unreadable(path: Path, error: Exception) -> Failure:
 def scan(shard: Shard, folder: Path, columns: Sequence[str], row: str = "__row") -> str:
     """A table expression of a shard with some of its columns and the 0-based number of each row.
 
-    Columns of JSON lines have the types of `shard.schema_`, null where a value is of another."""
+    Columns have the types of `shard.schema_` where the format has none of its own."""
     place = path(shard, folder)
-    if not is_json(place):
-        names = "".join(f", {ident(name)}" for name in columns)
-        table = f"read_parquet({_path(place)}, hive_partitioning = false, file_row_number = true)"
-        return f"(SELECT file_row_number AS {ident(row)}{names} FROM {table})"
     types = dict(shard.schema_)
-    return _json_scan(place, [(name, SQL_TYPES[types.get(name, "null")]) for name in columns], row)
+    return format_of(place).scan(place, tuple((name, types.get(name, "null")) for name in columns), row)
 
 
 def has_nulls(shard: Shard, folder: Path, column: str) -> bool:
-    """Whether a column may have nulls: for Parquet its footer knows, which saves reading all texts."""
+    """Whether a column may have nulls."""
     place = path(shard, folder)
-    if is_json(place):
+    known = format_of(place).has_nulls
+    if known is None:
         return True
-    query = f"SELECT bool_and(stats_null_count = 0) FROM parquet_metadata({_path(place)}) WHERE path_in_schema = ?"
+    with _reading(place) as connection:
+        return known(connection, place, column)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to read a file with; what goes wrong there is said of the file."""
     try:
         with duckdb.connect() as connection:
-            found = connection.execute(query, [column]).fetchall()
-    except duckdb.Error as error:
-        raise unreadable(place, error) from None
-    return not found[0][0]
-
-
-def _json_scan(path: Path, columns: Sequence[tuple[str, str]], row: str) -> str:
-    names = "".join(f", {ident(name)}" for name, _ in columns)
-    # A scan needs a column; one that no line has is null everywhere.
-    typed = columns or (("\ufffd", "VARCHAR"),)
-    types = ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in typed)
-    table = f"read_ndjson({_path(path)}, columns = {{{types}}}, ignore_errors = true, {_LIMIT})"
-    # A window without order runs over the lines as they are in the file, in one thread.
-    return f"(SELECT row_number() OVER () - 1 AS {ident(row)}{names} FROM {table})"
-
-
-_LIMIT = f"maximum_object_size = {LONGEST_LINE}"
-
-
-def _path(path: Path) -> str:
-    """A path as an SQL literal that DuckDB does not take for a glob."""
-    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
-
-
-def _type(name: str) -> Type:
-    if name.startswith("DECIMAL"):
-        return "float"
-    if name.startswith("TIMESTAMP"):
-        return "timestamp"
-    return TYPES.get(name, "other")
+            yield connection
+    except (duckdb.Error, OSError, ValueError) as error:
+        raise unreadable(path, error) from None

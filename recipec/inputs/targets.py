@@ -14,7 +14,7 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import Shard
-from recipec.places import digests
+from recipec.places import digests, local
 
 Example = tuple[str, int, int]
 """A text, and from and to which of its characters its completion goes: all of it where the template marks none."""
@@ -113,7 +113,7 @@ def _lines(path: Path) -> list[str]:
             with gzip.open(path, "rt", encoding="utf-8") as file:
                 text = file.read()
         else:
-            text = path.read_text(encoding="utf-8")
+            text = local.read_text(path)
     except (OSError, ValueError, EOFError) as error:
         raise Failure(Diagnostic("R0303", f"the examples cannot be read: {error}", place=str(path))) from None
     return [line for line in text.splitlines() if line.strip()]

@@ -10,6 +10,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import Shard
+from recipec.places import local
 from recipec.source import resolve_path
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def load(source: model.Source, folder: Path) -> Any:
     """
     name, span = source.tokens.tokenizer, source.origin.span
     path = resolve_path(name, folder)
-    file = path / "tokenizer.json" if path.is_dir() else path
-    if not file.is_file():
+    file = path / "tokenizer.json" if local.is_folder(path) else path
+    if not local.is_file(file):
         helps = ("name a tokenizer.json, or a folder that has one, relative to the recipe",)
         raise Failure(Diagnostic("R0305", f"there is no tokenizer `{name}`", span, place=str(file), helps=helps))
     try:

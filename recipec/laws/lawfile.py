@@ -17,7 +17,7 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir.expressions import Frozen
 from recipec.laws.form import Law
 from recipec.laws.runs import Array, Runs
-from recipec.places import local
+from recipec.places import local, scheme
 
 LAW_VERSION = 1
 
@@ -131,8 +131,9 @@ def read(path: str, folder: Path) -> LawFile:
     if path.startswith("std."):
         content = standard(path)
     else:
+        scheme.check(path)
         try:
-            content = (folder / path).read_text(encoding="utf-8")
+            content = local.read_text(folder / path)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise Failure(Diagnostic("R0902", f"the law file `{path}` cannot be read: {reason}")) from None

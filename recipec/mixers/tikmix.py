@@ -18,7 +18,7 @@ from recipec.ir.mixing import Decided, Earlier
 from recipec.models import cache
 from recipec.selection import mixing
 from recipec.source import Span
-from recipec.spec import Mixer
+from recipec.spec import PLACE, Mixer
 from recipec.tikmix import answering, inputs, lookahead, modelled, proposing, solver, weighing
 from recipec.tikmix.measurement import MEASURED_VERSION, Measured, Options, measure, stored
 from recipec.tikmix.problem import Problem
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     target: str | None = Field(default=None, description="the only task (default: every target)")
-    checkpoint: str = Field(default="smollm2-135m", description="the model at which influence is measured")
+    checkpoint: str = Field(
+        default="smollm2-135m", description="the model at which influence is measured", json_schema_extra=PLACE
+    )
     method: Literal["direct", "model"] = Field(default="direct", description="TiKMiX-D or TiKMiX-M")
     curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = Field(default="ekfac", description="of the loss")
     layers: Literal["mlp", "all"] = Field(default="mlp", description="linear layers that count")

@@ -21,7 +21,7 @@ from typing import Any
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache
-from recipec.places import digests, local, publish
+from recipec.places import digests, local, publish, scheme
 from recipec.progress import Progress, silent
 
 
@@ -57,6 +57,7 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
     Raises:
         Failure: it cannot be had, is not what was expected, or holds something else than weights and a tokenizer.
     """
+    scheme.check(name)
     own = name.rpartition("/")[2].lower()
     if not cache.NAME.fullmatch(own):
         raise _failed(f"`{name}` is no name for a model: expected letters, digits, `-`, `_` and `.`")

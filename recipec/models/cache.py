@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.places import digests, local
+from recipec.places import digests, local, scheme
 from recipec.source import Span, resolve_path
 
 NOTE = "recipec.json"
@@ -68,6 +68,7 @@ def find(name: str, folder: Path, span: Span | None = None) -> Model:
     cached = _entry(root() / name) if NAME.fullmatch(name) else None
     if cached is not None:
         return cached
+    scheme.check(name, span)
     path = resolve_path(name, folder)
     if path.is_dir():
         lacking = missing(path)

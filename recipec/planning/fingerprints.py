@@ -16,7 +16,7 @@ from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.mixing import identified_op
 from recipec.models import cache, features
-from recipec.places import digests
+from recipec.places import digests, local
 from recipec.scoring.by_model import wanted
 from recipec.selection.mixing import mixer_of, params_of
 from recipec.source import resolve_path
@@ -108,8 +108,8 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
             return _mixed(op, folder)
         case logical.Read() if op.source.tokens.tokenizer:
             path = resolve_path(op.source.tokens.tokenizer, folder)
-            files = sorted(path.glob("tokenizer.json")) if path.is_dir() else [path]
-            return [digests.sha256_file(file) for file in files if file.is_file()]
+            file = path / "tokenizer.json" if local.is_folder(path) else path
+            return [digests.sha256_file(file)] if local.is_file(file) else []
         case _:
             return None
 

@@ -33,7 +33,7 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
         Failure: no such file, no plan, a plan of another version, or a damaged one.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(local.read_text(path))
     except OSError as error:
         raise Failure(Diagnostic("R0706", f"the plan file cannot be read: {error.strerror}", place=str(path))) from None
     except (ValueError, RecursionError):
@@ -60,7 +60,7 @@ def read_one(path: Path) -> ExecutionPlan:
         Failure: as `read`, or it has phases and none of them is named.
     """
     name, mark, number = str(path).rpartition("#")
-    named = mark and number.isdecimal() and not path.is_file()
+    named = mark and number.isdecimal() and not local.is_file(path)
     plan = read(Path(name) if named else path)
     if isinstance(plan, ExecutionPlan):
         return plan

@@ -21,7 +21,8 @@ TEXTS = ("text", "content", "body", "raw_content", "document", "markdown")
 TOKENS = ("tokens", "token_count", "n_tokens", "num_tokens", "token_num")
 DOMAINS = ("domain", "topic", "category", "source", "subset", "language", "lang", "label")
 
-SUFFIXES = ("parquet", "jsonl", "jsonl.zst", "jsonl.gz", "ndjson", "ndjson.zst", "ndjson.gz")
+DOCUMENTS = (".json", ".json.gz", ".json.zst")
+"""Suffixes of shards that a folder is not searched for: by them most files are one document, not one a line."""
 
 SCORE = re.compile(r"(score|quality|edu|fineweb|prob|perplexity|ppl)", re.IGNORECASE)
 LOWER = re.compile(r"(perplexity|ppl|loss|toxic|spam|nsfw)", re.IGNORECASE)
@@ -57,10 +58,10 @@ def _glob(folder: Path) -> tuple[str, Path]:
     """The pattern that catches most files of the folder, and the first of them."""
     found = []
     for deep in ("", "**/"):
-        for suffix in SUFFIXES:
-            paths = shards.find([f"{deep}*.{suffix}"], folder)
+        for suffix in _suffixes():
+            paths = shards.find([f"{deep}*{suffix}"], folder)
             if paths:
-                found.append((len(paths), f"{deep}*.{suffix}", paths[0]))
+                found.append((len(paths), f"{deep}*{suffix}", paths[0]))
         if found:
             break
     if not found:
@@ -68,6 +69,12 @@ def _glob(folder: Path) -> tuple[str, Path]:
         raise Failure(Diagnostic("R0711", f"`{folder}` holds no shards", helps=helps))
     _, glob, first = max(found, key=lambda item: item[0])
     return glob, first
+
+
+def _suffixes() -> Iterable[str]:
+    """The suffixes of shards, first those of formats with types: of as many files of two kinds they are the better."""
+    formats = sorted(shards.formats(), key=lambda format_: not format_.typed)
+    return [suffix for format_ in formats for suffix in format_.suffixes if suffix not in DOCUMENTS]
 
 
 def _roles(folder: Path, columns: Columns) -> dict[str, str]:

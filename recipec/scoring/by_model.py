@@ -231,7 +231,7 @@ class Scorer:
                 threads=self.threads,
             )
             self.client.run(job, done)
-        file.unlink()
+        local.remove(file)
 
     def _lacking(self, wants: Sequence[Wanted], texts: str) -> str:
         """SQL of the texts that a pass must see, each once, with the keys under which something of it is missing."""

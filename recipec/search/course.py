@@ -108,9 +108,9 @@ def _place(trials: Trials) -> Path:
 
 def _added(trials: Trials) -> list[Array]:
     path = _place(trials)
-    if not path.is_file():
+    if not local.is_file(path):
         return []
-    return [np.array(one, float) for one in json.loads(path.read_text(encoding="utf-8"))]
+    return [np.array(one, float) for one in json.loads(local.read_text(path))]
 
 
 def add(trials: Trials, found: Drawings, runs: Runs, count: int) -> Drawings:
@@ -138,7 +138,6 @@ def add(trials: Trials, found: Drawings, runs: Runs, count: int) -> Drawings:
             break
     added = [one.tolist() for one in (*_added(trials), *chosen)]
     path = _place(trials)
-    path.parent.mkdir(exist_ok=True)
     local.write_text(path, json.dumps(added) + "\n")
     return Drawings((*found.x, *chosen), tuple(trainings))
 

@@ -131,7 +131,6 @@ class Trials:
         copies = np.zeros(len(self.corpus.tokens), np.int64)
         copies[self.pool.numbers[self.mine]] = drawn.copies(self.pool)[self.mine]
         path = self.corpus.folder / "copies" / f"{name.replace(' ', '-')}.npy"
-        path.parent.mkdir(exist_ok=True)
         with local.replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, copies)
         return Training(name=name, seed=seed, copies=str(path))

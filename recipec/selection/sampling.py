@@ -60,7 +60,7 @@ def sample(op: logical.Sample, found: Candidates, decided: Decided, destination:
     try:
         _check_vanishing(op, result)
     except Failure:
-        destination.unlink(missing_ok=True)
+        local.remove(destination)
         raise
     said = {"weights": tuple(decided.weights.items()), "evidence": decided.evidence, "waiting": decided.waiting}
     return result.model_copy(update=said)

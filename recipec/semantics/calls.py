@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from recipec import spec
 from recipec.ir import model
-from recipec.semantics import extensions
+from recipec.semantics import extensions, quantities
 from recipec.semantics.context import Context
 from recipec.source import Span
 from recipec.syntax import ast, text
@@ -76,6 +76,7 @@ def arguments(context: Context, call: ast.Call, params: type[BaseModel]) -> dict
         else:
             value = _plain(context, argument.value)
             mistaken |= value is None or not _worded(context, argument, name, params)
+            mistaken |= not _placed(context, argument, name, params)
             result[name] = value or Value(None, argument.span)
     return None if mistaken else result
 
@@ -91,6 +92,14 @@ def _worded(context: Context, argument: ast.Argument, name: str, params: type[Ba
         "R0208", f"`{text_of(argument)}` is not how `{name}` is written", argument.span, helps=(f"write `{how}`",)
     )
     return False
+
+
+def _placed(context: Context, argument: ast.Argument, name: str, params: type[BaseModel]) -> bool:
+    """Whether an argument that may be a path is one of a place that is supported."""
+    extra = params.model_fields[name].json_schema_extra
+    if not (isinstance(extra, dict) and extra.get("place") and isinstance(argument.value, ast.String)):
+        return True
+    return quantities.place(context, argument.value, "a path") is not None
 
 
 def text_of(argument: ast.Argument) -> str:

@@ -28,6 +28,9 @@ Columns = tuple[tuple[str, Type], ...]
 class Environment(Protocol):
     """What a recipe refers to outside itself. Methods raise `Failure` with diagnostics of their own."""
 
+    def check_place(self, written: str, span: Span) -> None:
+        """Accepts a path as the recipe has it, if the place that it names is supported."""
+
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards of a source, in their order."""
 

@@ -101,6 +101,8 @@ def _shares(
 
 def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> model.FromFile | None:
     """Weights from a JSON file: {"domain": weight, …}, or the same under "weights"."""
+    if quantities.place(context, node.path, "a file") is None:
+        return None
     path = resolve_path(node.path.value, context.folder)
     try:
         value = json.loads(context.environment.read_text(path, node.path.span))

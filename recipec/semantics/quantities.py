@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from recipec.diagnostics import Failure
 from recipec.semantics.context import Context
 from recipec.source import Span
 from recipec.syntax import ast
@@ -115,6 +116,19 @@ def string(context: Context, expr: ast.Expr, what: str) -> str | None:
     helps = (f'write `"{expr.text}"`',) if isinstance(expr, ast.Name) else ()
     context.error("R0208", f"expected {what} in double quotes", expr.span, label="this is no string", helps=helps)
     return None
+
+
+def place(context: Context, expr: ast.Expr, what: str) -> str | None:
+    """A string literal that is a path or a glob, of a place that is supported."""
+    written = string(context, expr, what)
+    if written is None:
+        return None
+    try:
+        context.environment.check_place(written, expr.span)
+    except Failure as failure:
+        context.diagnostics.extend(failure.diagnostics)
+        return None
+    return written
 
 
 def domain_name(node: ast.Name | ast.String) -> str:

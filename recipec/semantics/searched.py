@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from recipec.diagnostics import Failure
 from recipec.ir import model
+from recipec.semantics import quantities
 from recipec.semantics.context import Context
 from recipec.source import resolve_path
 from recipec.syntax import ast
@@ -36,6 +37,8 @@ class Searched:
 
 def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searched | None:
     """The parameters of a file, or None (and diagnostics)."""
+    if quantities.place(context, path, "a file") is None:
+        return None
     try:
         found = json.loads(context.environment.read_text(resolve_path(path.value, context.folder), path.span))
     except Failure as failure:

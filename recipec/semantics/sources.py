@@ -30,7 +30,7 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
     # `domain = topic` carries its expression as the one value.
     if not required(context, node.block, found, ("shards", "id", "text"), what, node.name.span):
         return None
-    shards = _strings(context, found["shards"], "a glob of shards")
+    shards = _globs(context, found["shards"], "a glob of shards")
     columns = _columns(context, shards, node) if shards else None
     if columns is None:
         return None
@@ -76,8 +76,8 @@ def _columns(context: Context, shards: tuple[str, ...], node: ast.Source) -> Col
         return None
 
 
-def _strings(context: Context, found: tuple[ast.Setting, ...], what: str) -> tuple[str, ...]:
-    values = [quantities.string(context, value, what) for setting in found for value in setting.values]
+def _globs(context: Context, found: tuple[ast.Setting, ...], what: str) -> tuple[str, ...]:
+    values = [quantities.place(context, value, what) for setting in found for value in setting.values]
     return tuple(value for value in values if value is not None)
 
 
@@ -111,7 +111,7 @@ def _tokens(context: Context, scope: Scope, found: Settings) -> model.TokenCount
         if not (isinstance(first, ast.Name) and first.text == "by"):
             context.error("R0208", 'expected `tokens COLUMN` or `tokens by "TOKENIZER"`', setting.span)
             return None
-        tokenizer = quantities.string(context, setting.values[1], "the name or path of a tokenizer")
+        tokenizer = quantities.place(context, setting.values[1], "the name or path of a tokenizer")
         return (tokenizer and model.TokenCount(by="tokenizer", tokenizer=tokenizer)) or None
     if isinstance(first, ast.Name) and first.text == "estimate" and "estimate" not in scope.columns:
         return model.TokenCount(by="estimate")
@@ -139,7 +139,7 @@ def target(context: Context, node: ast.Target) -> model.Target | None:
         return None
     return model.Target(
         name=node.name.text,
-        examples=_strings(context, found["examples"], "a glob of examples"),
+        examples=_globs(context, found["examples"], "a glob of examples"),
         text=template,
         holdout=holdout,
         origin=model.Origin.of(node.name.span),

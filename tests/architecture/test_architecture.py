@@ -98,6 +98,49 @@ def test_heavy_packages_are_imported_in_functions(path: Path) -> None:
     assert "lark" not in everywhere or package(path) == "syntax"
 
 
+DISK = {
+    *("glob", "iglob", "rglob", "iterdir", "walk", "scandir", "listdir"),
+    *("stat", "is_file", "is_dir", "is_symlink", "exists", "access", "disk_usage"),
+    *("mkdir", "makedirs", "touch", "unlink", "rename", "rmdir", "rmtree", "copyfile", "copytree", "move", "fsync"),
+}
+"""Methods and functions that ask or change the disk."""
+
+ON_DISK = {
+    "places": "that is what they are",
+    "cli": "the edge: arguments are local",
+    "quickstart": "makes its corpus from the local Python",
+    "resources.py": "the package's own data",
+    "syntax/loading.py": "a recipe is local; the syntax stands below the places",
+    "semantics/imports.py": "as the recipe that uses it",
+    "models": "the cache of models is local: libraries map its files into memory",
+    "proxies": "trainings run where their files lie",
+    "tikmix": "to be moved: intermediate files of measurements",
+    "execution": "to be moved: intermediate files of cascades and forecasts",
+}
+"""Who may do so, and why."""
+
+
+def on_disk(path: Path) -> set[str]:
+    """Calls of a file that ask or change the disk themselves; those of `places.local` have the word before them."""
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call, ast.Attribute)]
+    owner = {call: call.value.id if isinstance(call.value, ast.Name) else "" for call in named}
+    return {call.attr for call in named if owner[call] == "shutil" or (call.attr in DISK and owner[call] != "local")}
+
+
+def test_the_disk_is_touched_in_places_and_where_the_list_says() -> None:
+    breaches, needed = {}, set()
+    for path in FILES:
+        relative = path.relative_to(REPOSITORY / "recipec").as_posix()
+        allowed = {relative, relative.split("/")[0]} & ON_DISK.keys()
+        found = on_disk(path)
+        needed |= allowed if found else set()
+        if found and not allowed:
+            breaches[relative] = found
+    assert breaches == {}
+    assert needed == ON_DISK.keys(), "who needs it no more leaves the list"
+
+
 @pytest.mark.parametrize("path", [*FILES, *(REPOSITORY / "tests").rglob("*.py")], ids=lambda path: path.name)
 def test_files_are_small(path: Path) -> None:
     assert path.read_text(encoding="utf-8").count("\n") <= 400
