@@ -1,4 +1,4 @@
-"""The README, the standard recipes and the examples are true: every command in them runs."""
+"""The README, the pages of recipec/docs, the standard recipes and the examples are true: every command in them runs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from recipec import pipeline, resources, spec, syntax
 from recipec.cli.main import COMMANDS
+from recipec.diagnostics import ExitCode
+from recipec.laws import lawfile
+from recipec.semantics.functions import FUNCTIONS
 from recipec.source import Source
 from tests.conftest import REPOSITORY, Run, write_parquet
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "recipec").rglob("*.md")])
+WORDS = (REPOSITORY / "recipec/docs/words.md").read_text(encoding="utf-8")
 EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").glob("*.recipe"))
 
 
@@ -29,13 +35,13 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def test_every_console_command_runs_and_prints_what_the_readme_says(checkout: Path, run: Run) -> None:
+def test_every_console_command_runs_and_prints_what_the_pages_say(checkout: Path, run: Run) -> None:
     commands = 0
-    for block in blocks("console"):
+    for block in (block for page in PAGES for block in blocks("console", page.read_text(encoding="utf-8"))):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, shown = part.partition("\n")
             words = shlex.split(command)
@@ -58,15 +64,91 @@ def test_the_install_commands_are_the_ones_that_ci_runs() -> None:
     assert "quickstart" in ci
 
 
-def test_the_readme_names_every_heuristic_command_and_standard_recipe() -> None:
-    for word in spec.own("criteria"):
+def test_the_page_of_words_names_every_extension_command_and_standard_recipe() -> None:
+    for word in spec.names("criteria"):
         extension = spec.find("criteria", word)
-        if extension:
-            assert f"| {extension.summary} | {extension.source} |" in README, word
+        assert f"| {extension.summary} | {extension.source} |" in row_of(word + "("), word
+    for word in spec.names("mixers"):
+        extension = spec.find("mixers", word)
+        assert row_of(f"{word}`") == f"| `{word}` | {extension.summary} | {extension.source} |"
+    for word in spec.names("formats"):
+        extension = spec.find("formats", word)
+        compressions = ", ".join(f"`{compression}`" for compression in extension.compressions)
+        assert row_of(f"{word}`") == f"| `{word}` | {extension.summary} | {compressions} |"
+    for word in lawfile.law_names():
+        law = lawfile.find_law(word)
+        assert row_of(f"{word}`") == f"| `{word}` | {law.summary} | {law.source} |"
     for name, text in COMMANDS.items():
-        assert f"| `recipec {name}` | {text} |" in README
-    for name in resources.stdlib_names():
-        assert f"| `{name}` |" in README
+        assert row_of(f"recipec {name}`") == f"| `recipec {name}` | {text} |"
+    for name in (*resources.stdlib_names(), *resources.law_names()):
+        assert f"`{name}`" in WORDS
+    for word in FUNCTIONS:
+        assert f"`{word}(" in WORDS
+    for code in ExitCode:
+        assert f"\n| {int(code)} | " in WORDS
+
+
+def row_of(start: str) -> str:
+    """The row of a table of the page of words that begins so."""
+    [found] = [line for line in WORDS.splitlines() if line.startswith(f"| `{start}")]
+    return found
+
+
+def test_the_page_of_words_names_nothing_else() -> None:
+    """A word that is gone from the code is gone from the page."""
+    sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", WORDS, re.MULTILINE | re.DOTALL))
+
+    def named(*titles: str) -> set[str]:
+        return {word for title in titles for word in re.findall(r"^\| `([^`(]+)", sections[title], re.MULTILINE)}
+
+    assert named("Heuristics", "Criteria by a language model") == set(spec.names("criteria"))
+    assert named("Mixers") == set(spec.names("mixers"))
+    assert named("Output formats") == set(spec.names("formats"))
+    assert named("Laws of loss") == set(lawfile.law_names())
+    assert named("Standard recipes") == set(resources.stdlib_names())
+    assert named("Commands") == {f"recipec {name}" for name in COMMANDS}
+
+
+def statements() -> list[str]:
+    """The statements of the page of words, and those that the README suggests; `…` stands for what is left out."""
+    rows = re.findall(r"^\| (`.*?`) \|", WORDS.partition("## Statements")[2].partition("## Expressions")[0], re.MULTILINE)
+    rows += re.findall(r"^\| (?:predict the loss|remove documents) \| (.*?) \|$", README, re.MULTILINE)
+    return [code for row in rows for code in re.findall(r"`([^`]+)`", row)]
+
+
+@pytest.mark.parametrize("statement", statements())
+def test_the_statements_of_the_pages_parse(statement: str) -> None:
+    assert syntax.parse(Source(statement + "\n", "page"))[1] == ()
+
+
+def test_the_recipe_in_the_readme_is_the_one_that_is_planned() -> None:
+    assert blocks("recipe") == [(REPOSITORY / "examples/mixture_quotas.recipe").read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, heading = target.partition("#")
+        other = page.parent / path if path else page
+        assert "://" in target or other.exists(), target
+        if heading and "://" not in target:
+            titles = re.findall(r"^#+ (.*)$", other.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+def test_pages_that_code_cites_are_in_the_checkout() -> None:
+    known = {page.name for page in PAGES} | {path.name for path in (REPOSITORY / "tests").rglob("*.md")}
+    for path in sorted([*(REPOSITORY / "recipec").rglob("*.py"), *(REPOSITORY / "tests").rglob("*.py")]):
+        for cited in re.findall(r"[\w/]*\w\.md\b", path.read_text(encoding="utf-8")):
+            assert cited.rpartition("/")[2] in known, (path, cited)
+            if "docs/" in cited:
+                assert (REPOSITORY / "recipec" / cited.removeprefix("recipec/")).is_file(), (path, cited)
+
+
+def test_the_pages_ship_in_the_package() -> None:
+    """All of recipec/ is in the wheel; this is where the installed package finds them."""
+    shipped = files("recipec") / "docs"
+    assert {page.name for page in shipped.iterdir()} == {"guide.md", "methods.md", "selection.md", "words.md"}
 
 
 @pytest.mark.parametrize("name", resources.stdlib_names())
