@@ -9,16 +9,18 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recipec import pipeline, resources, spec, syntax
 from recipec.cli.main import COMMANDS
+from recipec.database.sql import literal
 from recipec.diagnostics import ExitCode
 from recipec.laws import lawfile
 from recipec.semantics.functions import FUNCTIONS
 from recipec.source import Source
-from tests.conftest import REPOSITORY, Run, write_parquet
+from tests.conftest import REPOSITORY, Run, rows, write_parquet
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "recipec").rglob("*.md")])
@@ -111,7 +113,9 @@ def test_the_page_of_words_names_nothing_else() -> None:
 
 def statements() -> list[str]:
     """The statements of the page of words, and those that the README suggests; `…` stands for what is left out."""
-    rows = re.findall(r"^\| (`.*?`) \|", WORDS.partition("## Statements")[2].partition("## Expressions")[0], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.*?`) \|", WORDS.partition("## Statements")[2].partition("## Expressions")[0], re.MULTILINE
+    )
     rows += re.findall(r"^\| (?:predict the loss|remove documents) \| (.*?) \|$", README, re.MULTILINE)
     return [code for row in rows for code in re.findall(r"`([^`]+)`", row)]
 
@@ -136,10 +140,22 @@ def test_links_of_pages_lead_somewhere(page: Path) -> None:
             assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
 
 
+def test_the_examples_for_contributors_are_true() -> None:
+    page = (REPOSITORY / "recipec/CONTRIBUTING.md").read_text(encoding="utf-8")
+    cases = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests/diagnostics/cases").glob("*.txt")]
+    assert blocks("text", page)[0] in cases
+    [criterion] = blocks("python", page)
+    module: dict[str, Any] = {}
+    exec(criterion, module)  # of our own page
+    word = module["SPEC"]
+    assert rows(f"SELECT {word.sql(literal('no!! '), word.params())}") == [(0.4,)]
+    assert word.name not in spec.names("criteria")
+
+
 def test_pages_that_code_cites_are_in_the_checkout() -> None:
     known = {page.name for page in PAGES} | {path.name for path in (REPOSITORY / "tests").rglob("*.md")}
     for path in sorted([*(REPOSITORY / "recipec").rglob("*.py"), *(REPOSITORY / "tests").rglob("*.py")]):
-        for cited in re.findall(r"[\w/]*\w\.md\b", path.read_text(encoding="utf-8")):
+        for cited in re.findall(r"(?<![\w/\"'])[\w/]*\w\.md\b", path.read_text(encoding="utf-8")):
             assert cited.rpartition("/")[2] in known, (path, cited)
             if "docs/" in cited:
                 assert (REPOSITORY / "recipec" / cited.removeprefix("recipec/")).is_file(), (path, cited)
@@ -186,8 +202,6 @@ def test_there_are_six_examples() -> None:
 
 def test_decontamination_finds_the_overlaps_of_the_example(checkout: Path, run: Run) -> None:
     run("apply", checkout / "examples/decontaminate.recipe", "--yes")
-    from tests.conftest import rows
-
     found = rows(
         f"SELECT evidence FROM '{checkout}/examples/out/decontaminate/ledger/*.parquet' "
         "WHERE rejected_by = 'not overlaps(questions, ngram: 13)'"
@@ -209,8 +223,6 @@ def test_quickstart_runs_as_the_readme_says(tmp_path: Path) -> None:
     assert ": in, " in ended.stdout
     assert ": out (" in ended.stdout
     ledger = f"'{folder}/out/first/ledger/*.parquet'"
-    from tests.conftest import rows
-
     documents, domains, selected = rows(
         f"SELECT count(*), count(DISTINCT domain), count(*) FILTER (copies > 0) FROM {ledger}"
     )[0]
