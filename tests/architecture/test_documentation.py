@@ -66,45 +66,54 @@ def test_the_install_commands_are_the_ones_that_ci_runs() -> None:
     assert "quickstart" in ci
 
 
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", WORDS, re.MULTILINE | re.DOTALL))
+"""Of the page of words, by their titles."""
+
+
+def row_of(section: str, start: str) -> str:
+    """The row of a section's table that begins so."""
+    [found] = [line for line in SECTIONS[section].splitlines() if line.startswith(f"| `{start}")]
+    return found
+
+
+def mixers() -> set[str]:
+    """Those that a recipe calls by their word."""
+    return {word for word in spec.names("mixers") if spec.find("mixers", word).called}
+
+
 def test_the_page_of_words_names_every_extension_command_and_standard_recipe() -> None:
     for word in spec.names("criteria"):
-        extension = spec.find("criteria", word)
-        assert f"| {extension.summary} | {extension.source} |" in row_of(word + "("), word
-    for word in spec.names("mixers"):
-        extension = spec.find("mixers", word)
-        assert row_of(f"{word}`") == f"| `{word}` | {extension.summary} | {extension.source} |"
+        one = spec.find("criteria", word)
+        section = "Criteria by a language model" if one.wants else "Heuristics"
+        assert row_of(section, word + "(").endswith(f"| {one.summary} | {one.source} |"), word
+    for word in mixers():
+        one = spec.find("mixers", word)
+        assert row_of("Mixers", f"{word}`") == f"| `{word}` | {one.summary} | {one.source or 'none'} |"
     for word in spec.names("formats"):
-        extension = spec.find("formats", word)
-        compressions = ", ".join(f"`{compression}`" for compression in extension.compressions)
-        assert row_of(f"{word}`") == f"| `{word}` | {extension.summary} | {compressions} |"
+        one = spec.find("formats", word)
+        compressions = ", ".join(f"`{compression}`" for compression in one.compressions)
+        assert row_of("Output formats", f"{word}`") == f"| `{word}` | {one.summary} | {compressions} |"
     for word in lawfile.law_names():
         law = lawfile.find_law(word)
-        assert row_of(f"{word}`") == f"| `{word}` | {law.summary} | {law.source} |"
+        assert row_of("Laws of loss", f"{word}`") == f"| `{word}` | {law.summary} | {law.source} |"
     for name, text in COMMANDS.items():
-        assert row_of(f"recipec {name}`") == f"| `recipec {name}` | {text} |"
-    for name in (*resources.stdlib_names(), *resources.law_names()):
-        assert f"`{name}`" in WORDS
+        assert row_of("Commands", f"recipec {name}`") == f"| `recipec {name}` | {text} |"
     for word in FUNCTIONS:
-        assert f"`{word}(" in WORDS
+        assert f"`{word}(" in SECTIONS["Expressions"]
+    for name in resources.law_names():
+        assert f"`{name}`" in SECTIONS["Laws of loss"]
     for code in ExitCode:
-        assert f"\n| {int(code)} | " in WORDS
-
-
-def row_of(start: str) -> str:
-    """The row of a table of the page of words that begins so."""
-    [found] = [line for line in WORDS.splitlines() if line.startswith(f"| `{start}")]
-    return found
+        assert f"\n| {int(code)} | " in SECTIONS["Commands"]
 
 
 def test_the_page_of_words_names_nothing_else() -> None:
     """A word that is gone from the code is gone from the page."""
-    sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", WORDS, re.MULTILINE | re.DOTALL))
 
     def named(*titles: str) -> set[str]:
-        return {word for title in titles for word in re.findall(r"^\| `([^`(]+)", sections[title], re.MULTILINE)}
+        return {word for title in titles for word in re.findall(r"^\| `([^`(]+)", SECTIONS[title], re.MULTILINE)}
 
     assert named("Heuristics", "Criteria by a language model") == set(spec.names("criteria"))
-    assert named("Mixers") == set(spec.names("mixers"))
+    assert named("Mixers") == mixers()
     assert named("Output formats") == set(spec.names("formats"))
     assert named("Laws of loss") == set(lawfile.law_names())
     assert named("Standard recipes") == set(resources.stdlib_names())
@@ -113,11 +122,9 @@ def test_the_page_of_words_names_nothing_else() -> None:
 
 def statements() -> list[str]:
     """The statements of the page of words, and those that the README suggests; `…` stands for what is left out."""
-    rows = re.findall(
-        r"^\| (`.*?`) \|", WORDS.partition("## Statements")[2].partition("## Expressions")[0], re.MULTILINE
-    )
-    rows += re.findall(r"^\| (?:predict the loss|remove documents) \| (.*?) \|$", README, re.MULTILINE)
-    return [code for row in rows for code in re.findall(r"`([^`]+)`", row)]
+    found = re.findall(r"^\| (`.*?`) \|", SECTIONS["Statements"], re.MULTILINE)
+    found += re.findall(r"^\| (?:predict the loss|remove documents) \| (.*?) \|$", README, re.MULTILINE)
+    return [code for row in found for code in re.findall(r"`([^`]+)`", row)]
 
 
 @pytest.mark.parametrize("statement", statements())
