@@ -21,7 +21,7 @@ class Severity(Enum):
 
 
 class ExitCode(int, Enum):
-    """The exit codes of design.md section 3."""
+    """The exit codes of every command (docs/words.md, Commands)."""
 
     OK = 0
     ERROR = 1

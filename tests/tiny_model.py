@@ -54,7 +54,7 @@ def build(folder: Path, seed: int = 0, **changes: Any) -> Path:
 
 
 def published_neurons(folder: Path, texts: Sequence[str], top_k: int, length: int, batch: int = 6) -> list[Any]:
-    """Sets of neurons as methods.md says that the authors compute them: eager attention, padding on the left, the whole
+    """Sets of neurons as docs/methods.md says that the authors compute them: eager attention, padding on the left, the whole
     model with its head, up_proj run a second time on the input of the MLP. A list of (L, K) index arrays."""
     import torch
     from tokenizers import Tokenizer

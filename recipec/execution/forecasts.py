@@ -1,4 +1,4 @@
-"""The budget's law on what a plan draws (design.md, step 8); `planning.requirements` judges it."""
+"""The budget's law on what a plan draws (docs/selection.md, step 10); `planning.requirements` judges it."""
 
 from __future__ import annotations
 

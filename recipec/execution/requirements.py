@@ -1,4 +1,4 @@
-"""What `require` asks of a plan: which requirement is not met, and the quota or limit that binds (design.md, step 8)."""
+"""What `require` asks of a plan: which requirement is not met, and the quota or limit that binds (docs/selection.md, step 10)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def doubts(law: Law, table: Table, parameters: dict[str, Parameter], errors: tup
 
 
 def design_doubts(law: Law, table: Table) -> list[str]:
-    """What the choice of runs leaves open (methods.md section 4)."""
+    """What the choice of runs leaves open (docs/methods.md, section 4)."""
     runs, found = table.runs, []
     if len(np.unique(runs.params)) < 2:
         found.append("one model size: the effect of size is not identified")

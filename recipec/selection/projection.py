@@ -1,6 +1,6 @@
 """The closest shares to a mixture that keep all bounds: one scalar per level of a tree of quotas.
 
-The KL projection of weights w onto lo ≤ w' ≤ hi, Σ w' = 1 is w' = clip(c·w, lo, hi) with one scalar c (design.md, step 6).
+The KL projection of weights w onto lo ≤ w' ≤ hi, Σ w' = 1 is w' = clip(c·w, lo, hi) with one scalar c (docs/selection.md, 7).
 With quotas inside domains the bounds form a tree; then the scalar of a part that is held at a bound is its own, which
 is the same projection, solved level by level. Everything is piecewise linear in c, so it is solved exactly at its
 breakpoints and not by iteration.

@@ -1,6 +1,6 @@
 """Op `Rank`: criteria turned so that smaller is better, brought to one scale, merged, ranked within the domain.
 
-QuaDMix (arXiv 2504.16511) eq. 1 and 2, with the decisions of design.md: statistics over the filtered pool, token weights in
+QuaDMix (arXiv 2504.16511) eq. 1 and 2, as docs/selection.md decides: statistics over the filtered pool, token weights in
 the rank, ties share one rank.
 """
 

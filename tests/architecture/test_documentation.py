@@ -1,4 +1,4 @@
-"""The README, the standard recipes and the examples are true: every command in them runs."""
+"""The README, the pages of recipec/docs, the standard recipes and the examples are true: every command in them runs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recipec import pipeline, resources, spec, syntax
 from recipec.cli.main import COMMANDS
+from recipec.database.sql import literal
+from recipec.diagnostics import ExitCode
+from recipec.laws import lawfile
+from recipec.semantics.functions import FUNCTIONS
 from recipec.source import Source
-from tests.conftest import REPOSITORY, Run, write_parquet
+from tests.conftest import REPOSITORY, Run, rows, write_parquet
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "recipec").rglob("*.md")])
+WORDS = (REPOSITORY / "recipec/docs/words.md").read_text(encoding="utf-8")
 EXAMPLES = sorted(path.name for path in (REPOSITORY / "examples").glob("*.recipe"))
 
 
@@ -29,13 +37,13 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def test_every_console_command_runs_and_prints_what_the_readme_says(checkout: Path, run: Run) -> None:
+def test_every_console_command_runs_and_prints_what_the_pages_say(checkout: Path, run: Run) -> None:
     commands = 0
-    for block in blocks("console"):
+    for block in (block for page in PAGES for block in blocks("console", page.read_text(encoding="utf-8"))):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, shown = part.partition("\n")
             words = shlex.split(command)
@@ -58,15 +66,112 @@ def test_the_install_commands_are_the_ones_that_ci_runs() -> None:
     assert "quickstart" in ci
 
 
-def test_the_readme_names_every_heuristic_command_and_standard_recipe() -> None:
-    for word in spec.own("criteria"):
-        extension = spec.find("criteria", word)
-        if extension:
-            assert f"| {extension.summary} | {extension.source} |" in README, word
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", WORDS, re.MULTILINE | re.DOTALL))
+"""Of the page of words, by their titles."""
+
+
+def row_of(section: str, start: str) -> str:
+    """The row of a section's table that begins so."""
+    [found] = [line for line in SECTIONS[section].splitlines() if line.startswith(f"| `{start}")]
+    return found
+
+
+def mixers() -> set[str]:
+    """Those that a recipe calls by their word."""
+    return {word for word in spec.names("mixers") if spec.find("mixers", word).called}
+
+
+def test_the_page_of_words_names_every_extension_command_and_standard_recipe() -> None:
+    for word in spec.names("criteria"):
+        one = spec.find("criteria", word)
+        section = "Criteria by a language model" if one.wants else "Heuristics"
+        assert row_of(section, word + "(").endswith(f"| {one.summary} | {one.source} |"), word
+    for word in mixers():
+        one = spec.find("mixers", word)
+        assert row_of("Mixers", f"{word}`") == f"| `{word}` | {one.summary} | {one.source or 'none'} |"
+    for word in spec.names("formats"):
+        one = spec.find("formats", word)
+        compressions = ", ".join(f"`{compression}`" for compression in one.compressions)
+        assert row_of("Output formats", f"{word}`") == f"| `{word}` | {one.summary} | {compressions} |"
+    for word in lawfile.law_names():
+        law = lawfile.find_law(word)
+        assert row_of("Laws of loss", f"{word}`") == f"| `{word}` | {law.summary} | {law.source} |"
     for name, text in COMMANDS.items():
-        assert f"| `recipec {name}` | {text} |" in README
-    for name in resources.stdlib_names():
-        assert f"| `{name}` |" in README
+        assert row_of("Commands", f"recipec {name}`") == f"| `recipec {name}` | {text} |"
+    for word in FUNCTIONS:
+        assert f"`{word}(" in SECTIONS["Expressions"]
+    for name in resources.law_names():
+        assert f"`{name}`" in SECTIONS["Laws of loss"]
+    for code in ExitCode:
+        assert f"\n| {int(code)} | " in SECTIONS["Commands"]
+
+
+def test_the_page_of_words_names_nothing_else() -> None:
+    """A word that is gone from the code is gone from the page."""
+
+    def named(*titles: str) -> set[str]:
+        return {word for title in titles for word in re.findall(r"^\| `([^`(]+)", SECTIONS[title], re.MULTILINE)}
+
+    assert named("Heuristics", "Criteria by a language model") == set(spec.names("criteria"))
+    assert named("Mixers") == mixers()
+    assert named("Output formats") == set(spec.names("formats"))
+    assert named("Laws of loss") == set(lawfile.law_names())
+    assert named("Standard recipes") == set(resources.stdlib_names())
+    assert named("Commands") == {f"recipec {name}" for name in COMMANDS}
+
+
+def statements() -> list[str]:
+    """The statements of the page of words, and those that the README suggests; `…` stands for what is left out."""
+    found = re.findall(r"^\| (`.*?`) \|", SECTIONS["Statements"], re.MULTILINE)
+    found += re.findall(r"^\| (?:predict the loss|remove documents) \| (.*?) \|$", README, re.MULTILINE)
+    return [code for row in found for code in re.findall(r"`([^`]+)`", row)]
+
+
+@pytest.mark.parametrize("statement", statements())
+def test_the_statements_of_the_pages_parse(statement: str) -> None:
+    assert syntax.parse(Source(statement + "\n", "page"))[1] == ()
+
+
+def test_the_recipe_in_the_readme_is_the_one_that_is_planned() -> None:
+    assert blocks("recipe") == [(REPOSITORY / "examples/mixture_quotas.recipe").read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, heading = target.partition("#")
+        other = page.parent / path if path else page
+        assert "://" in target or other.exists(), target
+        if heading and "://" not in target:
+            titles = re.findall(r"^#+ (.*)$", other.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+def test_the_examples_for_contributors_are_true() -> None:
+    page = (REPOSITORY / "recipec/CONTRIBUTING.md").read_text(encoding="utf-8")
+    cases = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests/diagnostics/cases").glob("*.txt")]
+    assert blocks("text", page)[0] in cases
+    [criterion] = blocks("python", page)
+    module: dict[str, Any] = {}
+    exec(criterion, module)  # of our own page
+    word = module["SPEC"]
+    assert rows(f"SELECT {word.sql(literal('no!! '), word.params())}") == [(0.4,)]
+    assert word.name not in spec.names("criteria")
+
+
+def test_pages_that_code_cites_are_in_the_checkout() -> None:
+    known = {page.name for page in PAGES} | {path.name for path in (REPOSITORY / "tests").rglob("*.md")}
+    for path in sorted([*(REPOSITORY / "recipec").rglob("*.py"), *(REPOSITORY / "tests").rglob("*.py")]):
+        for cited in re.findall(r"(?<![\w/\"'])[\w/]*\w\.md\b", path.read_text(encoding="utf-8")):
+            assert cited.rpartition("/")[2] in known, (path, cited)
+            if "docs/" in cited:
+                assert (REPOSITORY / "recipec" / cited.removeprefix("recipec/")).is_file(), (path, cited)
+
+
+def test_the_pages_ship_in_the_package() -> None:
+    """All of recipec/ is in the wheel; this is where the installed package finds them."""
+    shipped = files("recipec") / "docs"
+    assert {page.name for page in shipped.iterdir()} == {"guide.md", "methods.md", "selection.md", "words.md"}
 
 
 @pytest.mark.parametrize("name", resources.stdlib_names())
@@ -104,8 +209,6 @@ def test_there_are_six_examples() -> None:
 
 def test_decontamination_finds_the_overlaps_of_the_example(checkout: Path, run: Run) -> None:
     run("apply", checkout / "examples/decontaminate.recipe", "--yes")
-    from tests.conftest import rows
-
     found = rows(
         f"SELECT evidence FROM '{checkout}/examples/out/decontaminate/ledger/*.parquet' "
         "WHERE rejected_by = 'not overlaps(questions, ngram: 13)'"
@@ -127,8 +230,6 @@ def test_quickstart_runs_as_the_readme_says(tmp_path: Path) -> None:
     assert ": in, " in ended.stdout
     assert ": out (" in ended.stdout
     ledger = f"'{folder}/out/first/ledger/*.parquet'"
-    from tests.conftest import rows
-
     documents, domains, selected = rows(
         f"SELECT count(*), count(DISTINCT domain), count(*) FILTER (copies > 0) FROM {ledger}"
     )[0]

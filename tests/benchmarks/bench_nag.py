@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_nag.py [--documents 96] [--device cpu]
 
-The authors' way (methods.md): eager attention, the whole model with its head, up_proj a second time, padding on the left,
+The authors' way (docs/methods.md): eager attention, the whole model with its head, up_proj a second time, padding on the left,
 batches of 8, fp32. Ours: hooks, no head, nothing after the last up_proj, batches by length; fp32 and bf16. The share of the
 device's matmul peak counts the multiplications of the layers that run, against the best of some square products in the same
 run. Needs `recipec model add smollm2-135m`.

@@ -130,7 +130,7 @@ def test_muennighoff_golden_objective() -> None:
 
 
 def test_theta_is_recovered_from_two_pool_sizes() -> None:
-    """methods.md: .924 ± .033 with 0.15 % noise."""
+    """recipec/docs/methods.md, section 4, with 0.15 % noise."""
     found = [fitting.refit(lawfile.find_law("infolaw"), simulated(60, noise=0.0015, seed=s), TRUE) for s in range(8)]
     thetas = np.array([one.theta[0] for one in found])
     assert thetas.mean() == pytest.approx(0.922, abs=0.05)

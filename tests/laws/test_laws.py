@@ -1,4 +1,4 @@
-"""The laws of predicted loss, against the golden values of methods.md section 4."""
+"""The laws of predicted loss, against the golden values of recipec/docs/methods.md section 4."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ PAPER = """params,tokens_0,unique_0,tokens_1,unique_1,tokens_2,unique_2
 1.2e9,73.71648e9,4.60728e9,18.42912e9,13.82184e9,0,0
 252e6,9.675288e9,0.9675288e9,5.8051728e9,2.9025864e9,3.8701152e9,3.8701152e9
 """
-"""The golden runs of methods.md: the bands' shares of pools as large as the run."""
+"""The golden runs of recipec/docs/methods.md: the bands' shares of pools as large as the run."""
 
 
 def predict(run: Run, tmp_path: Path, text: str, law: str, *words: object) -> list[dict[str, object]]:

@@ -113,7 +113,7 @@ def test_curvature_is_dense_algebra(kind: Any) -> None:
 
 
 def test_ridge_regression() -> None:
-    """methods.md: influence is the finite difference of the model fitted again, here with one linear layer."""
+    """recipec/docs/methods.md: influence is the finite difference of the model fitted again, here with one linear layer."""
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(40, 5)), generator.normal(size=40)
     held_x, held_y = generator.normal(size=(7, 5)), generator.normal(size=7)

@@ -1,4 +1,4 @@
-"""`recipec search` on tables: the golden values of methods.md, laws of the answer, and mistakes."""
+"""`recipec search` on tables: the golden values of recipec/docs/methods.md, laws of the answer, and mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The selection of design.md ("Exact meaning of a selection"), slow and obvious: loops, lists, one document at a time."""
+"""The selection of recipec/docs/selection.md, slow and obvious: loops, lists, one document at a time."""
 
 from __future__ import annotations
 

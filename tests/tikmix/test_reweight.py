@@ -1,4 +1,4 @@
-"""`recipec reweight` on tables: the golden values of methods.md, laws of the optimum against slow solvers, and mistakes."""
+"""`recipec reweight` on tables: golden values of recipec/docs/methods.md, laws of the optimum against slow solvers, mistakes."""
 
 from __future__ import annotations
 

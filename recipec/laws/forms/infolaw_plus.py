@@ -1,4 +1,4 @@
-"""`infolaw+`: InfoLaw with a floor, a term in the model's size, and harm by repetition (ours; methods.md section 4).
+"""`infolaw+`: InfoLaw with a floor, a term in the model's size, and harm by repetition (ours; docs/methods.md).
 
     L = E + A·N^(−γ) + B·(info/info₀)^(−β) + P·Σ_d w_d·max(R_d − 1, 0)^δ·(N/M_d)^κ
 
