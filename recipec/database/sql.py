@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 from recipec.ir import expressions
 
@@ -27,6 +29,11 @@ def literal(value: str | int | float | bool | None) -> str:
         # DuckDB ends a query at NUL; chr(0) is the same character.
         return "(" + " || chr(0) || ".join(literal(part) for part in value.split("\0")) + ")"
     return "'" + value.replace("'", "''") + "'"
+
+
+def file(path: Path) -> str:
+    """A path as a literal that DuckDB's readers take as no glob, whatever characters it has."""
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
 def expression(

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from recipec.database.connection import connect
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards as files
 from recipec.ir import model
@@ -62,7 +63,7 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
     state.mkdir(parents=True, exist_ok=True)
     for attempt in range(2):
         try:
-            catalog = duckdb.connect(str(path))
+            catalog = connect(database=path)
             catalog.execute(TABLES)
             if catalog.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
                 return catalog

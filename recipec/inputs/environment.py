@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from recipec.database.connection import shared
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
@@ -76,7 +77,7 @@ class Files:
 @cache
 def _pattern_error(pattern: str) -> str | None:
     try:
-        with duckdb.connect() as connection:
+        with shared() as connection:
             connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
     except duckdb.Error as error:
         return str(error).partition(": ")[2].splitlines()[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from recipec.database.connection import shared
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.execution import Shard
@@ -96,7 +97,7 @@ def schema(path: Path) -> tuple[tuple[str, Type], ...]:
         helps = ("shards are .parquet or .jsonl files, the latter also .gz or .zst",)
         raise Failure(Diagnostic("R0302", f"`{path.name}` has no known format", place=str(path), helps=helps))
     try:
-        with duckdb.connect() as connection:
+        with shared() as connection:
             rows = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
     except duckdb.Error as error:
         raise unreadable(path, error) from None
@@ -110,7 +111,7 @@ def rows(path: Path) -> int:
     else:
         query = f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata({_path(path)})"
     try:
-        with duckdb.connect() as connection:
+        with shared() as connection:
             found = connection.execute(query).fetchall()
     except duckdb.Error as error:
         raise unreadable(path, error) from None
@@ -144,7 +145,7 @@ def has_nulls(shard: Shard, folder: Path, column: str) -> bool:
         return True
     query = f"SELECT bool_and(stats_null_count = 0) FROM parquet_metadata({_path(place)}) WHERE path_in_schema = ?"
     try:
-        with duckdb.connect() as connection:
+        with shared() as connection:
             found = connection.execute(query, [column]).fetchall()
     except duckdb.Error as error:
         raise unreadable(place, error) from None
