@@ -56,14 +56,14 @@ class Run:
         for position, op in enumerate(self.plan.ops):
             if isinstance(op, logical.Read):
                 missing = self.store.missing(self.ids[position], self.shards_of(op))
-                for number, shard in enumerate(missing):
-                    self.progress(f"read {op.source.name}", number, len(missing), "shards")
-                    with self.timed(op, shard.rows):
-                        reading.read(
-                            self.connection, op, shard, self.folder, self.store.shard_result(self.ids[position], shard)
-                        )
-                if missing:
-                    self.progress(f"read {op.source.name}", len(missing), len(missing), "shards")
+                if not missing:
+                    continue
+                self.progress(f"read {op.source.name}", 0, len(missing), "shards")
+                destinations = [self.store.shard_result(self.ids[position], shard) for shard in missing]
+                with self.timed(op, sum(shard.rows for shard in missing)):
+                    for done in reading.read_many(self.connection, op, missing, self.folder, destinations):
+                        self.progress(f"read {op.source.name}", done, len(missing), "shards")
+                self.progress(f"read {op.source.name}", len(missing), len(missing), "shards")
 
     def score(self, models: bool = True) -> None:
         """Runs every `Score` for the shards that have no result; those that follow one another share a scan.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from recipec.database import session
+from recipec.database.connection import another
 from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
-from recipec.inputs import shards, tokens
-from recipec.ir import logical
+from recipec.inputs import footers, shards, threads, tokens
+from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import columns_of
 from recipec.places import local
@@ -22,30 +27,108 @@ BYTES_PER_TOKEN = 4
 """Of the estimate of tokens: about what tokenizers of today make of English text."""
 
 
-def read(connection: DuckDBPyConnection, op: logical.Read, shard: Shard, folder: Path, destination: Path) -> None:
-    """Writes the result of a `Read` for one shard (see `logical.Read`).
+BATCH = 128
+"""At most so many shards are finished together: a sync of each alone takes longer than reading a small one."""
+
+LARGE = 16 << 20
+"""Bytes from which a shard is read alone: it has work for all threads, and their buffers are in memory once."""
+
+
+def read_many(
+    connection: DuckDBPyConnection,
+    op: logical.Read,
+    many: Sequence[Shard],
+    folder: Path,
+    destinations: Sequence[Path],
+) -> Iterator[int]:
+    """Writes the results of a `Read` (see `logical.Read`) for some shards, in the order of `destinations`.
+
+    Yields:
+        How many shards are finished so far.
 
     Raises:
-        Failure: the shard or the tokenizer cannot be read.
+        Failure: a shard or the tokenizer cannot be read.
     """
+    # Shards of the same bytes have one result.
+    distinct = {destination: shard for shard, destination in zip(reversed(many), reversed(destinations), strict=True)}
+    todo = [(shard, destination) for destination, shard in reversed(distinct.items())]
+    # A tokenizer uses all cores itself.
+    threads_ = 1 if op.source.tokens.by == "tokenizer" else session.threads(connection)
+    done = 0
+    with contextlib.ExitStack() as stack:
+        free: SimpleQueue[DuckDBPyConnection] = SimpleQueue()
+        for _ in range(min(threads_, len(todo))):
+            free.put(stack.enter_context(another(connection)))
+        for batch in _batches(todo):
+            _read_batch(free, op, batch, folder, threads_)
+            done += len(batch)
+            yield done
+
+
+def _read_batch(
+    free: SimpleQueue[DuckDBPyConnection],
+    op: logical.Read,
+    batch: Sequence[tuple[Shard, Path]],
+    folder: Path,
+    threads_: int,
+) -> None:
+    """Reads some shards, each by a free connection, and gives their results their names together."""
+    places = [shards.path(shard, folder) for shard, _ in batch]
+    whole = _without_nulls(op.source, places)
+
+    def write(job: tuple[Shard, Path, Path]) -> None:
+        shard, place, temporary = job
+        connection = free.get()
+        try:
+            _read(connection, op, shard, folder, temporary, texts=place not in whole)
+        except duckdb.Error as error:
+            raise shards.unreadable(place, error) from None
+        finally:
+            free.put(connection)
+
+    with local.replacing_all([destination for _, destination in batch]) as temporaries:
+        jobs = [
+            (shard, place, temporary) for (shard, _), place, temporary in zip(batch, places, temporaries, strict=True)
+        ]
+        for _ in threads.each(write, jobs, threads_):
+            pass
+
+
+def _batches(todo: Sequence[tuple[Shard, Path]]) -> Iterator[list[tuple[Shard, Path]]]:
+    """Shards in order, large ones alone."""
+    batch: list[tuple[Shard, Path]] = []
+    for shard, destination in todo:
+        if batch and (len(batch) == BATCH or shard.bytes >= LARGE or batch[-1][0].bytes >= LARGE):
+            yield batch
+            batch = []
+        batch.append((shard, destination))
+    if batch:
+        yield batch
+
+
+def _without_nulls(source: model.Source, places: Sequence[Path]) -> frozenset[Path]:
+    """The shards whose texts need not be read: none is null, and no token count needs them."""
+    if source.tokens.by != "column":
+        return frozenset()
+    return footers.without_nulls([place for place in places if not shards.is_json(place)], source.text)
+
+
+def _read(
+    connection: DuckDBPyConnection, op: logical.Read, shard: Shard, folder: Path, destination: Path, *, texts: bool
+) -> None:
     source = op.source
     parts = [source.id, source.domain, *(p.condition for p in op.predicates), *(o.expression for o in op.outputs)]
     if source.tokens.column is not None:
         parts.append(source.tokens.column)
     needed = set().union(*(columns_of(part) for part in parts))
-    texts = source.tokens.by != "column" or shards.has_nulls(shard, folder, source.text)
     if texts:
         needed.add(source.text)
     scan = shards.scan(shard, folder, sorted(needed))
-    try:
-        if source.tokens.by == "tokenizer":
-            tokens.count(connection, source, shard, folder, "counted")
-        with local.replacing(destination) as temporary:
-            connection.execute(
-                f"COPY ({_query(op, scan, texts)}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
-            )
-    except duckdb.Error as error:
-        raise shards.unreadable(shards.path(shard, folder), error) from None
+    if source.tokens.by == "tokenizer":
+        tokens.count(connection, source, shard, folder, "counted")
+    connection.execute(
+        f"COPY ({_query(op, scan, texts)}) TO {literal(str(destination))} (FORMAT parquet, COMPRESSION zstd)"
+    )
 
 
 def _query(op: logical.Read, scan: str, texts: bool) -> str:

@@ -138,20 +138,6 @@ def scan(shard: Shard, folder: Path, columns: Sequence[str], row: str = "__row")
     return _json_scan(place, [(name, SQL_TYPES[types.get(name, "null")]) for name in columns], row)
 
 
-def has_nulls(shard: Shard, folder: Path, column: str) -> bool:
-    """Whether a column may have nulls: for Parquet its footer knows, which saves reading all texts."""
-    place = path(shard, folder)
-    if is_json(place):
-        return True
-    query = f"SELECT bool_and(stats_null_count = 0) FROM parquet_metadata({_path(place)}) WHERE path_in_schema = ?"
-    try:
-        with shared() as connection:
-            found = connection.execute(query, [column]).fetchall()
-    except duckdb.Error as error:
-        raise unreadable(place, error) from None
-    return not found[0][0]
-
-
 def _json_scan(path: Path, columns: Sequence[tuple[str, str]], row: str) -> str:
     names = "".join(f", {ident(name)}" for name, _ in columns)
     # A scan needs a column; one that no line has is null everywhere.

@@ -15,7 +15,11 @@ def each(function: Callable[[Item], Found], items: Sequence[Item], threads: int)
 
     The first failure in that order is raised, whichever came first in time; what has not begun by then never does.
     """
-    pool = ThreadPoolExecutor(max(1, min(threads, len(items))))
+    if min(threads, len(items)) <= 1:
+        # An interrupt reaches this thread only, and what one item takes may be long.
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(min(threads, len(items)))
     try:
         yield from pool.map(function, items)
     finally:
