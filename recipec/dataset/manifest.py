@@ -22,7 +22,9 @@ def plan_digest(plan: ExecutionPlan) -> str:
     the layout of the recipe's text (costs, actions, reasons, warnings, times of files, the folder, lines), without its
     search, and without what a law or a measurement says of it."""
     unsaid = {"folder", "exact", "sample", "warnings", "selection", "forecast", "reweighting"}
-    value = _without_origins(plan.model_dump(mode="json", exclude=unsaid))
+    value = _without_origins(plan.model_dump(mode="json", exclude={*unsaid, "shards"}))
+    # Shards have no origins, and to look for some in many thousand of them takes seconds.
+    value["shards"] = plan.model_dump(mode="json", include={"shards"})["shards"]
     value["recipe"]["folder"] = value["recipe"]["path"] = ""
     del value["recipe"]["search"]
     for shard in value["shards"]:

@@ -30,14 +30,14 @@ class Files:
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
-        paths = shards.find(globs, folder)
-        if not paths:
+        first_shard = shards.first(globs, folder)
+        if first_shard is None:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
             helps = (f"globs start from the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         try:
-            return shards.schema(paths[0])
+            return shards.schema(first_shard)
         except Failure as failure:
             first = failure.diagnostics[0]
             raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
