@@ -48,6 +48,25 @@ def read(paths: Collection[Path]) -> Mapping[Path, Footer]:
     return {by_name[name]: Footer(int(count), of_name[name]) for name, count in rows if name in of_name}
 
 
+def alike(paths: Collection[Path]) -> list[list[Path]]:
+    """The Parquet files among some that have one row group, in groups of exactly the same schema.
+
+    There are none when one of them cannot be read.
+    """
+    if not paths:
+        return []
+    by_name = {str(path): path for path in paths}
+    query = f"SELECT file_name FROM parquet_file_metadata({_list(paths)}) WHERE num_row_groups = 1"
+    try:
+        with shared() as connection:
+            schemas = _schemas(connection, paths)
+            single = {row[0] for row in connection.execute(query).fetchall()}
+    except duckdb.Error:
+        return []
+    groups = ([by_name[name] for name in names if name in single] for names in schemas.values())
+    return [group for group in groups if group]
+
+
 def without_nulls(paths: Collection[Path], column: str) -> frozenset[Path]:
     """The Parquet files whose footers say that a column has no nulls, which saves reading all texts."""
     if not paths:
