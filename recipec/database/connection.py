@@ -1,9 +1,13 @@
-"""Connections to DuckDB, set up the same everywhere: bounded memory, no network, no extensions, no locale."""
+"""Connections to DuckDB, set up the same everywhere: bounded memory, no network, no extensions, no locale.
+
+No other module opens one: `connect` for a run or a database file, `another` beside it, `shared` for a short question.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -40,7 +44,30 @@ def connect(settings: Settings | None = None, database: Path | None = None) -> d
     }
     if settings.temp is not None:
         config["temp_directory"] = str(settings.temp)
-    connection = duckdb.connect(str(database) if database else ":memory:", config=config)
-    # Progress goes through our own events; DuckDB would draw a bar on stdout.
+    return _prepared(duckdb.connect(str(database) if database else ":memory:", config=config))
+
+
+def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """One more connection to the same database, under the same limits, for another thread; close it after use."""
+    return _prepared(connection.cursor())
+
+
+def shared() -> duckdb.DuckDBPyConnection:
+    """A connection to an in-memory database that the process keeps, for questions such as what a file holds.
+
+    To start an engine costs more than most of them. Rows keep the order of their files. Close it after use.
+    """
+    return another(_kept())
+
+
+@cache
+def _kept() -> duckdb.DuckDBPyConnection:
+    connection = connect()
+    connection.execute("SET preserve_insertion_order = true")
+    return connection
+
+
+def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    # Progress goes through our own events; DuckDB would draw a bar on stdout. A cursor does not inherit either setting.
     connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     return connection

@@ -20,6 +20,11 @@ def memory_limit(connection: DuckDBPyConnection) -> int:
     return int(float(number) * factors[unit])
 
 
+def threads(connection: DuckDBPyConnection) -> int:
+    """How many threads the connection's engine has."""
+    return int(connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
+
+
 @contextlib.contextmanager
 def in_order(connection: DuckDBPyConnection) -> Iterator[None]:
     """Rows keep the order of their file or table while the block runs, whatever the connection's own way."""

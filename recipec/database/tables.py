@@ -94,6 +94,8 @@ def load(path: Path) -> dict[str, list[Any]]:
     """
     import duckdb
 
+    from recipec.database.connection import shared
+
     readers = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".jsonl": "read_json"}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -101,8 +103,7 @@ def load(path: Path) -> dict[str, list[Any]]:
         raise Failure(Diagnostic("R0905", message))
     if not local.is_file(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
-    with duckdb.connect() as connection:
-        connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
+    with shared() as connection:
         try:
             relation = connection.execute(f"SELECT * FROM {reader}(?)", [str(path)])
             names = [column[0] for column in relation.description or ()]

@@ -12,7 +12,9 @@ from duckdb import DuckDBPyConnection
 
 from recipec import spec
 from recipec.execution.tasks import Workplace, perform
-from recipec.ir.task import ScoreTask, Task
+from recipec.inputs import reading
+from recipec.ir import logical
+from recipec.ir.task import ReadTask, ScoreTask, Task
 from recipec.spec import Engine
 
 WORTH = 4.0
@@ -34,6 +36,12 @@ class Local:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
         """Performs tasks and gives each back when its results are there (see `execution.tasks.Runner`)."""
+        reads = [task for task in tasks if isinstance(task, ReadTask)]
+        for op in {id(task.op): task.op for task in reads}.values():
+            yield from self._read(op, [task for task in reads if task.op is op])
+        tasks = [task for task in tasks if not isinstance(task, ReadTask)]
+        if not tasks:
+            return
         submit = self.processes().submit if self.place.threads > 1 and cost(tasks) > WORTH else here
         with ThreadPoolExecutor(max(1, min(self.place.threads, len(tasks)))) as threads:
             futures = {threads.submit(self._perform, task, submit): task for task in tasks}
@@ -44,6 +52,16 @@ class Local:
                 for cursor in tuple(self.cursors):
                     cursor.interrupt()
                 raise
+
+    def _read(self, op: logical.Read, tasks: Sequence[ReadTask]) -> Iterator[Task]:
+        """Reads shards of one source: small ones are read by one query for many, which a task each could not."""
+        place = self.place
+        destinations = [place.root / task.results[0] for task in tasks]
+        told = 0
+        for done in reading.read_many(place.connection, op, [task.shard for task in tasks], place.folder, destinations):
+            yield from tasks[told:done]
+            told = done
+        yield from tasks[told:]
 
     def _finished(self, futures: dict[Future[None], Task]) -> Iterator[Task]:
         for future in as_completed(futures):

@@ -87,7 +87,8 @@ class Run:
             cascades.score(self._drafted)
 
     def _run_tasks(self, name: str, tasks: Sequence[Task], *ops: logical.Op) -> None:
-        """Gives the tasks of operations that are done together to the engine."""
+        """Gives the tasks of operations that are done together to the engine; shards of the same bytes have one result."""
+        tasks = list({task.results: task for task in reversed(tasks)}.values())[::-1]
         if not tasks:
             return
         reads = isinstance(ops[0], logical.Read)

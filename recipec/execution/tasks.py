@@ -56,6 +56,8 @@ def perform(task: Task, place: Workplace, submit: Submit) -> None:
         return
     match task:
         case ReadTask():
-            reading.read(place.connection, task.op, task.shard, place.folder, place.root / task.results[0])
+            destinations = [place.root / task.results[0]]
+            for _ in reading.read_many(place.connection, task.op, [task.shard], place.folder, destinations):
+                pass
         case ScoreTask():
             by_text.score(place.connection, task, place.folder, place.root, submit)

@@ -6,20 +6,32 @@ A shard is known by the sha256 of its bytes. Size, times and inode tell quickly 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import duckdb
 
+from recipec import spec
+from recipec.database.connection import connect
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import footers, threads
 from recipec.inputs import shards as files
 from recipec.ir import model
 from recipec.ir.execution import Shard
+from recipec.ir.expressions import Type
 from recipec.places import digests, local
 from recipec.progress import Progress, silent
 
 VERSION = 2
+
+BATCH_FILES = 512
+BATCH_BYTES = 2 << 30
+"""At most so many new files, or about so many bytes of them, are indexed between two commits."""
+
+THREADS = min(8, os.cpu_count() or 1)
+"""Files that are hashed at once."""
 
 TABLES = f"""
     CREATE TABLE IF NOT EXISTS shards (path VARCHAR PRIMARY KEY, mark VARCHAR, sha256 VARCHAR, rows BIGINT, columns VARCHAR);
@@ -38,17 +50,15 @@ def refresh(
     """
     catalog = open_catalog(state)
     try:
-        known = {row[0]: row[1:] for row in catalog.execute("SELECT * FROM shards").fetchall()}
+        known = {row[0]: Entry(*row[1:]) for row in catalog.execute("SELECT * FROM shards").fetchall()}
         result: list[Shard] = []
         for source in sorted(sources, key=lambda source: source.name):
             paths = files.find(source.shards, folder)
             if not paths:
                 names = ", ".join(f"`{glob}`" for glob in source.shards)
                 raise Failure(Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards"))
-            found = []
-            for number, path in enumerate(paths):
-                found.append(_shard(catalog, known, source, path, folder))
-                progress(f"index {source.name}", number + 1, len(paths), "shards")
+            _index(catalog, known, paths, source.name, progress)
+            found = _shards(known, source, paths, folder)
             _check_columns(source, found)
             result += found
         return tuple(result)
@@ -62,7 +72,7 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
     local.make_folder(state)
     for attempt in range(2):
         try:
-            catalog = duckdb.connect(str(path))
+            catalog = connect(database=path)
             catalog.execute(TABLES)
             if catalog.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
                 return catalog
@@ -75,30 +85,84 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
     raise AssertionError("a catalog made anew has the version it was made with")
 
 
-def _shard(
-    catalog: duckdb.DuckDBPyConnection, known: dict[str, Any], source: model.Source, path: Path, folder: Path
-) -> Shard:
-    name = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    seen = local.stat(path)
-    entry = known.get(str(path))
-    if entry is None or entry[0] != seen.mark:
-        found = files.structure(path)
-        entry = (seen.mark, digests.sha256_file(path), found.rows, json.dumps(found.columns))
-        if local.stat(path) != seen:
-            raise Failure(Diagnostic("R0304", "the shard changed while it was read", place=str(path)))
-        catalog.execute("INSERT OR REPLACE INTO shards VALUES ($1, $2, $3, $4, $5)", [str(path), *entry])
-        known[str(path)] = entry
-    own = tuple((column, type_) for column, type_ in json.loads(entry[3]))
-    return Shard(
-        source=source.name,
-        path=name,
-        sha256=entry[1],
-        bytes=seen.bytes,
-        mtime_ns=seen.mtime_ns,
-        rows=entry[2],
-        # Guessed types are those that the recipe was checked with, whatever this file's rows suggest.
-        schema_=own if files.format_of(path).typed else source.schema_,
-    )
+class Entry(NamedTuple):
+    """What the index knows of a file; `columns` as JSON."""
+
+    mark: str
+    sha256: str
+    rows: int
+    columns: str
+
+
+def _index(
+    catalog: duckdb.DuckDBPyConnection, known: dict[str, Entry], paths: Sequence[Path], source: str, progress: Progress
+) -> None:
+    """Brings what is known of some files up to date. What is kept at once is small enough to be lost at a kill."""
+    new = [path for path in paths if (entry := known.get(str(path))) is None or entry.mark != local.mark(path)]
+    done = len(paths) - len(new)
+    for batch in _batches(new):
+        entries: dict[str, Entry] = {}
+        seen = [local.mark(path) for path in batch]
+        found = footers.read([path for path in batch if files.is_parquet(path)])
+        jobs = [(path, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
+        for path, entry in zip(batch, threads.each(_read, jobs, THREADS), strict=True):
+            entries[str(path)] = entry
+            done += 1
+            progress(f"index {source}", done, len(paths), "shards")
+        columns = [list(entries), *map(list, zip(*entries.values(), strict=True))]
+        catalog.execute(
+            "INSERT OR REPLACE INTO shards SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)", columns
+        )
+        known.update(entries)
+    if not new:
+        progress(f"index {source}", done, len(paths), "shards")
+
+
+def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Files in order, few and small enough to lose what is known of them."""
+    batch: list[Path] = []
+    size = 0
+    for path in paths:
+        batch.append(path)
+        size += local.stat(path).bytes
+        if len(batch) == BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _read(job: tuple[Path, str, spec.Structure | None]) -> Entry:
+    path, seen, footer = job
+    found = footer if footer is not None else files.structure(path)
+    digest = digests.sha256_file(path)
+    if local.mark(path) != seen:
+        raise Failure(Diagnostic("R0304", "the shard changed while it was read", place=str(path)))
+    return Entry(seen, digest, found.rows, json.dumps(found.columns))
+
+
+def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Path], folder: Path) -> list[Shard]:
+    inside = str(folder / "x")[:-1]
+    columns: dict[str, tuple[tuple[str, Type], ...]] = {}
+    result = []
+    for path in paths:
+        entry = known[str(path)]
+        if entry.columns not in columns:
+            columns[entry.columns] = tuple((name, type_) for name, type_ in json.loads(entry.columns))
+        size, changed, _ = entry.mark.split(maxsplit=2)
+        result.append(
+            Shard(
+                source=source.name,
+                path=str(path).removeprefix(inside),
+                sha256=entry.sha256,
+                bytes=int(size),
+                mtime_ns=int(changed),
+                rows=entry.rows,
+                # Guessed types are those that the recipe was checked with, whatever this file's rows suggest.
+                schema_=columns[entry.columns] if files.format_of(path).typed else source.schema_,
+            )
+        )
+    return result
 
 
 def _check_columns(source: model.Source, found: Sequence[Shard]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from recipec.database.connection import shared
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
@@ -33,16 +34,16 @@ class Files:
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
-        paths = shards.find(globs, folder)
-        if not paths:
+        first_shard = shards.first(globs, folder)
+        if first_shard is None:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
             helps = (f"globs start from the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         try:
-            if paths[0] not in self._schemas:
-                self._schemas[paths[0]] = shards.schema(paths[0])
-            return self._schemas[paths[0]]
+            if first_shard not in self._schemas:
+                self._schemas[first_shard] = shards.schema(first_shard)
+            return self._schemas[first_shard]
         except Failure as failure:
             first = failure.diagnostics[0]
             raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
@@ -88,7 +89,7 @@ class Files:
 @cache
 def _pattern_error(pattern: str) -> str | None:
     try:
-        with duckdb.connect() as connection:
+        with shared() as connection:
             connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
     except duckdb.Error as error:
         return str(error).partition(": ")[2].splitlines()[0]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from recipec.database import session
+from recipec.database.connection import another
 from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
-from recipec.inputs import shards, tokens
-from recipec.ir import logical
+from recipec.inputs import footers, shards, threads, together, tokens
+from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import columns_of
 from recipec.places import local
@@ -22,45 +28,177 @@ BYTES_PER_TOKEN = 4
 """Of the estimate of tokens: about what tokenizers of today make of English text."""
 
 
-def read(connection: DuckDBPyConnection, op: logical.Read, shard: Shard, folder: Path, destination: Path) -> None:
-    """Writes the result of a `Read` for one shard (see `logical.Read`).
+BATCH = 256
+"""At most so many shards are finished together: a sync of each alone takes longer than reading a small one."""
+
+BATCH_ROWS = 200_000
+"""At most so many rows of more than one shard are in memory together."""
+
+FEW_ROWS = 10_000
+"""Rows up to which a shard costs more to begin with than to read."""
+
+LARGE = 16 << 20
+"""Bytes from which a shard is read alone: it has work for all threads, and their buffers are in memory once."""
+
+
+def read_many(
+    connection: DuckDBPyConnection,
+    op: logical.Read,
+    many: Sequence[Shard],
+    folder: Path,
+    destinations: Sequence[Path],
+) -> Iterator[int]:
+    """Writes the results of a `Read` (see `logical.Read`) for some shards, in the order of `destinations`.
+
+    Yields:
+        How many shards are finished so far.
 
     Raises:
-        Failure: the shard or the tokenizer cannot be read.
+        Failure: a shard or the tokenizer cannot be read.
     """
+    # Shards of the same bytes have one result.
+    distinct = {destination: shard for shard, destination in zip(reversed(many), reversed(destinations), strict=True)}
+    todo = [(shard, destination) for destination, shard in reversed(distinct.items())]
+    # A tokenizer uses all cores itself.
+    threads_ = 1 if op.source.tokens.by == "tokenizer" else session.threads(connection)
+    done = 0
+    with contextlib.ExitStack() as stack:
+        free: SimpleQueue[DuckDBPyConnection] = SimpleQueue()
+        for _ in range(min(threads_, len(todo))):
+            free.put(stack.enter_context(another(connection)))
+        for batch in _batches(todo):
+            _read_batch(free, op, batch, folder, threads_)
+            done += len(batch)
+            yield done
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One shard, where it is, where its result goes, and whether its texts must be read."""
+
+    shard: Shard
+    place: Path
+    temporary: Path
+    texts: bool
+
+
+def _read_batch(
+    free: SimpleQueue[DuckDBPyConnection],
+    op: logical.Read,
+    batch: Sequence[tuple[Shard, Path]],
+    folder: Path,
+    threads_: int,
+) -> None:
+    """Reads some shards, each by a free connection, and gives their results their names together."""
+    places = [shards.path(shard, folder) for shard, _ in batch]
+    whole = _without_nulls(op.source, places)
+
+    def write(job: _Job) -> None:
+        connection = free.get()
+        try:
+            _read(connection, op, job, folder)
+        except duckdb.Error as error:
+            raise shards.unreadable(job.place, error) from None
+        finally:
+            free.put(connection)
+
+    with local.replacing_all([destination for _, destination in batch]) as temporaries:
+        jobs = [
+            _Job(shard, place, temporary, place not in whole)
+            for (shard, _), place, temporary in zip(batch, places, temporaries, strict=True)
+        ]
+        connection = free.get()
+        done = _read_together(connection, op, jobs)
+        free.put(connection)
+        for _ in threads.each(write, [job for job in jobs if job.temporary not in done], threads_):
+            pass
+
+
+def _read_together(connection: DuckDBPyConnection, op: logical.Read, jobs: Sequence[_Job]) -> frozenset[Path]:
+    """Reads those of some shards that one query can read together, and returns which results that wrote."""
+    small = {job.place: job for job in jobs if _is_small(op, job)}
+    done: set[Path] = set()
+    for group in footers.alike(small) if len(small) > 1 else ():
+        for texts in (False, True):
+            mine = [small[place] for place in group if small[place].texts == texts]
+            if not mine:
+                continue
+            scan = together.scan([job.place for job in mine], _needed(op, texts))
+            query = _query(op, scan, texts, kept=f", {together.NUMBER}")
+            done.update(mine[n].temporary for n in together.copy(connection, query, [job.temporary for job in mine]))
+    return frozenset(done)
+
+
+def _is_small(op: logical.Read, job: _Job) -> bool:
+    names = {name.lower() for name, _ in job.shard.schema_}
+    return (
+        job.shard.rows <= FEW_ROWS
+        and job.shard.bytes < LARGE
+        and op.source.tokens.by != "tokenizer"
+        and shards.is_parquet(job.place)
+        and not names & together.VIRTUAL
+    )
+
+
+def _batches(todo: Sequence[tuple[Shard, Path]]) -> Iterator[list[tuple[Shard, Path]]]:
+    """Shards in order, large ones alone."""
+    batch: list[tuple[Shard, Path]] = []
+    rows = 0
+    for shard, destination in todo:
+        full = len(batch) == BATCH or rows + shard.rows > BATCH_ROWS
+        if batch and (full or shard.bytes >= LARGE or batch[-1][0].bytes >= LARGE):
+            yield batch
+            batch, rows = [], 0
+        batch.append((shard, destination))
+        rows += shard.rows
+    if batch:
+        yield batch
+
+
+def _without_nulls(source: model.Source, places: Sequence[Path]) -> frozenset[Path]:
+    """The shards whose texts need not be read: none is null, and no token count needs them."""
+    if source.tokens.by != "column":
+        return frozenset()
+    return footers.without_nulls([place for place in places if shards.is_parquet(place)], source.text)
+
+
+def _read(connection: DuckDBPyConnection, op: logical.Read, job: _Job, folder: Path) -> None:
+    scan = shards.scan(job.shard, folder, _needed(op, job.texts))
+    if op.source.tokens.by == "tokenizer":
+        tokens.count(connection, op.source, job.shard, folder, "counted")
+    destination = literal(str(job.temporary))
+    connection.execute(f"COPY ({_query(op, scan, job.texts)}) TO {destination} (FORMAT parquet, COMPRESSION zstd)")
+
+
+def _needed(op: logical.Read, texts: bool) -> list[str]:
+    """The columns that are read."""
     source = op.source
     parts = [source.id, source.domain, *(p.condition for p in op.predicates), *(o.expression for o in op.outputs)]
     if source.tokens.column is not None:
         parts.append(source.tokens.column)
     needed = set().union(*(columns_of(part) for part in parts))
-    texts = source.tokens.by != "column" or shards.has_nulls(shard, folder, source.text)
     if texts:
         needed.add(source.text)
-    scan = shards.scan(shard, folder, sorted(needed))
-    try:
-        if source.tokens.by == "tokenizer":
-            tokens.count(connection, source, shard, folder, "counted")
-        with local.replacing(destination) as temporary:
-            connection.execute(
-                f"COPY ({_query(op, scan, texts)}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
-            )
-    except duckdb.Error as error:
-        raise shards.unreadable(shards.path(shard, folder), error) from None
+    return sorted(needed)
 
 
-def _query(op: logical.Read, scan: str, texts: bool) -> str:
-    """A row's facts, then why it is unreadable, then which clause rejects it: each level uses the one below."""
+def _query(op: logical.Read, scan: str, texts: bool, kept: str = "") -> str:
+    """A row's facts, then why it is unreadable, then which clause rejects it: each level uses the one below.
+
+    Args:
+        kept: more columns of the scan, each after a comma.
+    """
     source = op.source
     counted = "(SELECT row AS __counted_row, tokens AS __counted_tokens FROM counted)"
     join = f"LEFT JOIN {counted} ON __counted_row = __row" if source.tokens.by == "tokenizer" else ""
-    outputs = "".join(f", {expression(output.expression)} AS {ident(output.name)}" for output in op.outputs)
+    outputs = "".join(f", {expression(output.expression)} AS {ident(output.name)}" for output in op.outputs) + kept
     failed = "".join(
         f" WHEN ({expression(predicate.condition)}) IS NOT TRUE THEN {number}"
         for number, predicate in enumerate(op.predicates, start=1)
     )
     failed = f"CASE{failed} END" if failed else "NULL"
     text_missing = f"{ident(source.text)} IS NULL" if texts else "false"
-    passed = "".join(f", {ident(output.name)}" for output in op.outputs)
+    passed = "".join(f", {ident(output.name)}" for output in op.outputs) + kept
     return f"""
         SELECT row, doc_id, domain, tokens, bad,
             CASE WHEN bad IS NULL THEN rejected_by END AS rejected_by,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from recipec import spec
+from recipec.database.connection import shared
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.places import local
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 def find(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
     """The files that globs mean, relative to a folder: each once, sorted by path, no hidden ones."""
     return local.matches(globs, folder)
+
+
+def first(globs: Sequence[str], folder: Path) -> Path | None:
+    """The first of the files that globs mean, None where there is none."""
+    return local.first(globs, folder)
 
 
 def path(shard: Shard, folder: Path) -> Path:
@@ -72,6 +78,11 @@ def structure(path: Path) -> spec.Structure:
         return format_.structure(connection, path)
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether many such files can be looked at by one query (see `inputs.footers`)."""
+    return format_of(path).name == "parquet"
+
+
 def unreadable(path: Path, error: Exception) -> Failure:
     """The failure for a file that could not be read."""
     first = (str(error).splitlines() or [""])[0]
@@ -103,7 +114,7 @@ def has_nulls(shard: Shard, folder: Path, column: str) -> bool:
 def _reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to read a file with; what goes wrong there is said of the file."""
     try:
-        with duckdb.connect() as connection:
+        with shared() as connection:
             yield connection
     except (duckdb.Error, OSError, ValueError) as error:
         raise unreadable(path, error) from None

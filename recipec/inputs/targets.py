@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from recipec.database.connection import shared
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.inputs import shards
@@ -88,7 +89,7 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool]]:
         start, stop = f"length({before})", f"length({before} || {pieces[marked[0]]})"
     held = f"md5_number_lower({literal('holdout' + chr(31) + target.name + chr(31))} || text)"
     try:
-        with duckdb.connect() as connection:
+        with shared() as connection:
             return connection.execute(
                 f"SELECT text, start, stop, {held} < {int(target.holdout * 2**64)} :: UHUGEINT FROM "
                 f"(SELECT {whole} AS text, {start} AS start, {stop} AS stop FROM {scan}) WHERE text IS NOT NULL",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Store:
     def missing(self, step: str, shards: Sequence[Shard]) -> tuple[Shard, ...]:
         """The shards for which a step has no result."""
         try:
-            there = {path.name for path in (self.root / "steps" / step).iterdir()}
+            there = frozenset(os.listdir(self.root / "steps" / step))
         except OSError:
             return tuple(shards)
         return tuple(shard for shard in shards if f"{shard.sha256[:32]}.parquet" not in there)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +145,15 @@ def test_the_disk_is_touched_in_places_and_where_the_list_says() -> None:
 @pytest.mark.parametrize("path", [*FILES, *(REPOSITORY / "tests").rglob("*.py")], ids=lambda path: path.name)
 def test_files_are_small(path: Path) -> None:
     assert path.read_text(encoding="utf-8").count("\n") <= 400
+
+
+def test_one_place_connects_to_the_engine() -> None:
+    found = [
+        path
+        for path in FILES
+        if re.search(r"duckdb\s*\.\s*connect|from duckdb import .*connect", path.read_text("utf-8"))
+    ]
+    assert found == [REPOSITORY / "recipec/database/connection.py"]
 
 
 def test_the_checkout_has_no_copy_of_the_data() -> None:

@@ -1,0 +1,89 @@
+"""Many small shards: read together they come to what each alone comes to, whatever is between them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from recipec.inputs import reading, together
+from tests.conftest import SOURCE, Run, rows, write_parquet
+
+RECIPE = (
+    SOURCE
+    + "\nwhere n + 0 >= 3\n\ncriterion edu = column(edu) higher is better\n\nallow bad 50%\n\nbudget 100 tokens\n"
+)
+
+
+def shard(folder: Path, number: int, *, count: int = 7, n: str = "i + 1", more: str = "") -> Path:
+    select = f"""
+        SELECT '{number}-' || i AS id, if(i = 5, NULL, 'text ' || i) AS text, {n} AS n, 'a' AS topic,
+            i / 10 :: DOUBLE AS edu{more} FROM range({count}) AS r(i)
+    """
+    return write_parquet(folder / f"data/{number:02}.parquet", select)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    """Alike, empty, of other types and columns, with a name that a scan uses, twice the same bytes, texts without null."""
+    for number in range(6):
+        shard(tmp_path, number)
+    shard(tmp_path, 6, count=0)
+    shard(tmp_path, 7, n="CAST(i + 1 AS TINYINT)")
+    shard(tmp_path, 8, more=", 100 AS file_index")
+    shard(tmp_path, 9, count=5)
+    shard(tmp_path, 10, more=", [i] AS nested, {'a': i} AS \"we[i]rd\"")
+    (tmp_path / "a.recipe").write_text(RECIPE)
+    return tmp_path
+
+
+def results(folder: Path) -> dict[str, list[tuple[object, ...]]]:
+    """The rows of each result of `Read`, in their order, by the name of its file."""
+    found = folder.glob(".recipec/steps/*/*.parquet")
+    return {path.name: rows(f"FROM '{path}'") for path in found if path.name != "result.parquet"}
+
+
+def test_together_as_alone(pool: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = json.loads(run("plan", pool / "a.recipe", "--json").out)["selection"]["digest"]
+    first = results(pool)
+    assert len(first) == 11
+    shutil.rmtree(pool / ".recipec")
+    monkeypatch.setattr(reading, "FEW_ROWS", -1)
+    monkeypatch.setattr(together, "copy", None)
+    assert json.loads(run("plan", pool / "a.recipe", "--json").out)["selection"]["digest"] == digest
+    assert results(pool) == first
+
+
+def test_shards_of_the_same_bytes_have_one_result(pool: Path, run: Run) -> None:
+    shutil.copy(pool / "data/00.parquet", pool / "data/11.parquet")
+    result = run("plan", pool / "a.recipe")
+    assert "error[R0307]: the id `0-0` of source `web` stands twice" in result.err
+    assert len(results(pool)) == 11
+
+
+def test_a_value_that_stops_a_query_is_said_of_its_shard(pool: Path, run: Run) -> None:
+    shard(pool, 5, n="if(i = 3, 5000000000000000000, 1) :: BIGINT")
+    (pool / "a.recipe").write_text(RECIPE.replace("n + 0", "n * 2"))
+    result = run("plan", pool / "a.recipe")
+    assert "error[R0303]: the shard cannot be read: Overflow" in result.err
+    assert "data/05.parquet" in result.err
+
+
+def test_one_damaged_shard_among_many_is_named(pool: Path, run: Run) -> None:
+    (pool / "data/04.parquet").write_bytes(b"PAR1 no footer PAR1")
+    result = run("plan", pool / "a.recipe")
+    assert "error[R0303]: the shard cannot be read" in result.err
+    assert "data/04.parquet" in result.err
+
+
+def test_one_new_shard_leaves_the_results_of_the_others(pool: Path, run: Run) -> None:
+    assert run("plan", pool / "a.recipe").code == 0
+    before = {
+        path: path.stat().st_mtime_ns for path in pool.glob(".recipec/steps/*/*.parquet") if path.stem != "result"
+    }
+    shard(pool, 12)
+    assert "new shard data/12.parquet" in run("plan", pool / "a.recipe").out
+    assert all(path.stat().st_mtime_ns == then for path, then in before.items())
+    assert not list(pool.glob(".recipec/steps/*/.*"))
