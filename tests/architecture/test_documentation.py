@@ -78,18 +78,18 @@ def row_of(section: str, start: str) -> str:
 
 def mixers() -> set[str]:
     """Those that a recipe calls by their word."""
-    return {word for word in spec.names("mixers") if spec.find("mixers", word).called}
+    return {word for word in spec.own("mixers") if spec.find("mixers", word).called}
 
 
 def test_the_page_of_words_names_every_extension_command_and_standard_recipe() -> None:
-    for word in spec.names("criteria"):
+    for word in spec.own("criteria"):
         one = spec.find("criteria", word)
         section = "Criteria by a language model" if one.wants else "Heuristics"
         assert row_of(section, word + "(").endswith(f"| {one.summary} | {one.source} |"), word
     for word in mixers():
         one = spec.find("mixers", word)
         assert row_of("Mixers", f"{word}`") == f"| `{word}` | {one.summary} | {one.source or 'none'} |"
-    for word in spec.names("formats"):
+    for word in spec.own("formats"):
         one = spec.find("formats", word)
         compressions = ", ".join(f"`{compression}`" for compression in one.compressions)
         assert row_of("Output formats", f"{word}`") == f"| `{word}` | {one.summary} | {compressions} |"
@@ -112,9 +112,9 @@ def test_the_page_of_words_names_nothing_else() -> None:
     def named(*titles: str) -> set[str]:
         return {word for title in titles for word in re.findall(r"^\| `([^`(]+)", SECTIONS[title], re.MULTILINE)}
 
-    assert named("Heuristics", "Criteria by a language model") == set(spec.names("criteria"))
+    assert named("Heuristics", "Criteria by a language model") == set(spec.own("criteria"))
     assert named("Mixers") == mixers()
-    assert named("Output formats") == set(spec.names("formats"))
+    assert named("Output formats") == set(spec.own("formats"))
     assert named("Laws of loss") == set(lawfile.law_names())
     assert named("Standard recipes") == set(resources.stdlib_names())
     assert named("Commands") == {f"recipec {name}" for name in COMMANDS}
@@ -156,7 +156,7 @@ def test_the_examples_for_contributors_are_true() -> None:
     exec(criterion, module)  # of our own page
     word = module["SPEC"]
     assert rows(f"SELECT {word.sql(literal('no!! '), word.params())}") == [(0.4,)]
-    assert word.name not in spec.names("criteria")
+    assert word.name not in spec.own("criteria")
 
 
 def test_pages_that_code_cites_are_in_the_checkout() -> None:
