@@ -8,11 +8,14 @@ Beside them, over the same files in the same run, one DuckDB query in a process 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -70,24 +73,39 @@ def generate(folder: Path, shards: int) -> None:
     (folder / "a.recipe").write_text(RECIPE)
 
 
-def seconds(command: list[str]) -> float:
-    started = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds from start to end, and of all cores together: where others use the machine, the latter say more."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:7.2f} s, {self.cpu:6.2f} s of CPU"
+
+
+def timed(command: list[str]) -> Took:
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Took(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def least(command: list[str], times: int) -> Took:
+    return min((timed(command) for _ in range(times)), key=lambda took: took.wall)
 
 
 def measure(folder: Path, shards: int) -> None:
     python = sys.executable
-    bare = min(seconds([python, "-c", BARE, str(folder)]) for _ in range(3))
+    bare = least([python, "-c", BARE, str(folder)], 3)
     shutil.rmtree(folder / ".recipec", ignore_errors=True)
     plan = [python, "-m", "recipec", "plan", str(folder / "a.recipe")]
-    first = seconds(plan)
-    again = sorted(seconds(plan) for _ in range(5))
-    print(f"{shards} shards of 100 rows, DuckDB {duckdb.__version__}")
-    print(f"one DuckDB query over them   {bare:7.2f} s")
-    print(f"first `recipec plan`         {first:7.2f} s (target 60), {first / bare:.1f} x the query")
-    print(f"second `recipec plan`        {again[2]:7.2f} s (target 1.5), {again[2] / bare:.2f} x the query")
-    print(f"  of five: {', '.join(f'{one:.2f}' for one in again)}")
+    first = timed(plan)
+    second = least(plan, 5)
+    print(f"{shards} shards of 100 rows, DuckDB {duckdb.__version__}, load {os.getloadavg()[0]:.1f}")
+    print(f"one DuckDB query over them  {bare}")
+    print(f"first `recipec plan`        {first} (target 60 s), {first.cpu / bare.cpu:.1f} x the CPU of the query")
+    print(f"second `recipec plan`       {second} (target 1.5 s), {second.cpu / bare.cpu:.2f} x the CPU of the query")
 
 
 def main() -> None:
