@@ -56,7 +56,8 @@ def train(run: Run, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training])
             write_order(run, corpus, training, Path(job.order))
             missing[job.key] = job
     if missing:
-        _run_all(run, list(missing.values()))
+        first = next(iter(missing.values()))
+        run_all(run, list(missing.values()), devices_for(run, first))
     found = [Record.model_validate_json(Path(job.out).read_bytes()) for job in jobs]
     return [one.model_copy(update={"name": training.name}) for one, training in zip(found, trainings, strict=True)]
 
@@ -125,9 +126,15 @@ def _mixed(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     return found
 
 
-def _run_all(run: Run, jobs: Sequence[Train]) -> None:
-    """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others."""
-    devices = _devices(run, jobs[0])
+def run_all(run: Run, jobs: Sequence[Train], devices: Sequence[tuple[str, int | None]]) -> None:
+    """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others.
+
+    Args:
+        devices: their names, each with the threads of a training there.
+
+    Raises:
+        Failure: no device is left before all jobs are done.
+    """
     waiting: queue.Queue[Train] = queue.Queue()
     for job in jobs:
         waiting.put(job)
@@ -173,7 +180,7 @@ PARTS = 1000
 """Of a training, that its process reports."""
 
 
-def _devices(run: Run, job: Train) -> list[tuple[str, int | None]]:
+def devices_for(run: Run, job: Train) -> list[tuple[str, int | None]]:
     """Devices with the threads of each: CUDA devices, else cores."""
     assert run.scorer is not None
     if run.scorer.device != "cpu":

@@ -196,18 +196,18 @@ def opened(run: Run, search: Search) -> Trials:
     Raises:
         Failure: the recipe's documents cannot be ranked, or there is too little memory for the pool.
     """
-    run.read()
-    run.score()
     at = {op.kind: number for number, op in enumerate(run.plan.ops)}
     rows = sum(shard.rows for shard in run.shards)
-    run.gather(at["gather"], rows)
-    stats = run.rank(at["rank"], at["gather"], rows)
     rank, op = run.plan.ops[at["rank"]], run.plan.sample
     assert isinstance(rank, logical.Rank)
     assert op.tokens is not None
+    _check_memory(run, rows, len(rank.criteria))
+    run.read()
+    run.score()
+    run.gather(at["gather"], rows)
+    stats = run.rank(at["rank"], at["gather"], rows)
     share = min(1.0, ROOM * search.proxy.tokens / op.tokens)
     corpus = proxies.prepare(run, search.proxy, run.recipe.targets, share)
-    _check_memory(run, rows, len(rank.criteria))
     numbers = f"(SELECT source, doc_id, number FROM read_parquet({literal(str(corpus.folder / 'documents.parquet'))}))"
     run.progress("rank", 0, rows, "documents")
     pool = draws.documents(run.connection, rank, op, run.store.result(run.ids[at["rank"]]), stats, numbers)
