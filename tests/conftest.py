@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Before numpy is imported: threads of BLAS cost ten times what they give on the small vectors of a fit.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before numpy and torch are imported, here and in every process that a test starts: on the small arrays of the tests
+# threads cost five times what they give, above all where several workers share the cores.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+# What is printed depends on no terminal: as wide as what goes to a pipe (pytest-xdist would say 80).
+os.environ["COLUMNS"] = "160"
 
 import duckdb
 import pytest
@@ -17,6 +24,13 @@ import pytest
 from recipec.cli.main import main
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is not marked `slow` is of the fast tier."""
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            item.add_marker("fast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,9 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+RECIPEC = (sys.executable, "-m", "recipec")
+"""The command line in a process of its own."""
 
 
 @pytest.fixture
@@ -43,6 +60,14 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return Result(code, captured.out, captured.err)
 
     return call
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    """Returns as soon as a condition is true that another process or thread brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for has not happened"
+        time.sleep(0.002)
 
 
 def write_parquet(path: Path, select: str) -> Path:

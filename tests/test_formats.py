@@ -82,9 +82,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     package.mkdir()
     (package / "toy.py").write_text(TOY)
     monkeypatch.setattr(recipec.formats, "__path__", [*recipec.formats.__path__, str(package)])
-    spec.names.cache_clear()
+    spec.own.cache_clear()
     yield
-    spec.names.cache_clear()
+    spec.own.cache_clear()
     sys.modules.pop("recipec.formats.toy", None)
 
 
@@ -133,7 +133,7 @@ def test_a_format_reads_what_it_writes(name: str, tmp_path: Path) -> None:
         with duckdb.connect() as connection:
             query = 'SELECT i, \'text \' || i AS "a ""text\'" FROM range(5000) AS r(i)'
             assert format_.write(connection, query, path, compression, 2048) == 5000
-            fields = (("i", "integer"), ("a \"text'", "string"))
+            fields: spec.Columns = (("i", "integer"), ("a \"text'", "string"))
             assert format_.structure(connection, path) == spec.Structure(fields, 5000)
             assert format_.columns(connection, path) == fields
             scanned = format_.scan(path, fields[1:], "n")

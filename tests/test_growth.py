@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 
 from recipec import semantics, syntax
 from recipec.cli import views
-from recipec.database import environment
 from recipec.diagnostics import Diagnostic, Label, did_you_mean
+from recipec.inputs import environment
 from recipec.source import Source, Span
 from tests.conftest import Run
 
@@ -90,7 +91,7 @@ def test_twice_the_recipe_is_twice_the_work(kind: str, mix: Path) -> None:
 
 def test_a_sum_is_typed_once(mix: Path) -> None:
     head = SOURCE.format(shard=next(mix.parent.rglob("*.parquet")))
-    short, long = (calls(lambda n=n: work(f"{head}where {' + '.join(['1'] * n)} > 1\n", mix.parent)) for n in (20, 40))
+    short, long = (calls(partial(work, f"{head}where {' + '.join(['1'] * n)} > 1\n", mix.parent)) for n in (20, 40))
     assert long < 2 * short
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,15 @@ def test_weights_that_are_none_are_a_fault_of_the_mixer(weights: dict[str, float
 
 def test_identities_have_the_shape_that_stored_results_are_known_by() -> None:
     origin = model.Origin(file="r", line=1, column=1, length=1, text="m")
-    before = {"kind": "natural", "law": None, "params": {}, "weights": [], "path": "", "digest": "", "origin": None}
+    before: dict[str, Any] = {
+        "kind": "natural",
+        "law": None,
+        "params": {},
+        "weights": [],
+        "path": "",
+        "digest": "",
+        "origin": None,
+    }
     assert identified(model.Natural()) == before
     shares = identified(model.Shares(weights=(("a", 1.0),), origin=origin))
     assert shares == {**before, "kind": "explicit", "weights": [["a", 1.0]], "origin": origin.model_dump()}
@@ -126,7 +135,7 @@ class Params(BaseModel):
     by: float = 0.5
 
 def decide(problem, params):
-    file = problem.run.folder / "decided.txt"
+    file = problem.documents.folder / "decided.txt"
     if problem.now:
         file.write_text("x")
     if not file.is_file():
@@ -149,10 +158,10 @@ def toy(tmp_path_factory: pytest.TempPathFactory, world: Path, monkeypatch: pyte
     plugin = tmp_path_factory.mktemp("plugin")
     (plugin / "toy.py").write_text(TOY)
     monkeypatch.setattr(mixers, "__path__", [*mixers.__path__, str(plugin)])
-    spec.names.cache_clear()
+    spec.own.cache_clear()
     (world / "toy.txt").write_text("1")
     yield world
-    spec.names.cache_clear()
+    spec.own.cache_clear()
 
 
 def recipe(folder: Path, mixture: str) -> Path:
@@ -261,7 +270,7 @@ def test_tikmix_is_the_mean_over_its_window(monkeypatch: pytest.MonkeyPatch) -> 
         Earlier(model.Natural(), 10, Decided({"b": 1.0})),
         Earlier(stated, 10, Decided({"a": 1.0})),
     )
-    problem = Problem(later, POOLS, run=SimpleNamespace(recipe=whole), stated=later)
+    problem = Problem(later, POOLS, documents=SimpleNamespace(recipe=whole), stated=later)
     monkeypatch.setattr("recipec.mixers.tikmix.stored", lambda run, options: None)
     waiting = mixing.decide(problem)
     assert waiting.waiting == "influence at `c` is not measured yet"

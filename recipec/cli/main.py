@@ -79,7 +79,10 @@ def _main(argv: Sequence[str]) -> int:
 
         views.show_diagnostics(failure.diagnostics, json=getattr(arguments, "json", False))
         return int(failure.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as stopped:
+        # DuckDB gives an interrupt in the middle of a query words of its own.
+        if isinstance(stopped, RuntimeError) and str(stopped) != "Query interrupted":
+            raise
         print("interrupted; nothing is half-written, run the command again to go on", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:

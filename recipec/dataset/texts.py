@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 ROW = "__row"
 """Name of a shard's row numbers, longer where a column has that name."""
 
-FAN_OUT = 64
-"""Ranges of one scatter: as many files are open at once."""
-
 SHARDS_PER_QUERY = 256
 
 GATHERED = "recipec_texts.gathered"
@@ -42,11 +39,21 @@ CHUNK = 8192
 """Rows that one thread takes at a time from there. DuckDB's own 122 880 would be a whole part of long texts, and one
 thread would compress it alone."""
 
-MEMORY_SHARE = 0.35
-"""Of the connection's memory that the texts of one group may take; sorting and writing a part need the rest."""
-
 SCATTER_ROWS = 65_536
 """Rows that a thread holds back before it appends them to the files of a scatter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the dataset is held at once.
+
+    Attributes:
+        memory: share of the connection's memory for the texts of one group; sorting and writing a part need the rest.
+        fan_out: ranges of one scatter: as many files are open at once.
+    """
+
+    memory: float = 0.35
+    fan_out: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class Gathering:
     schema: tuple[Column, ...]
     scratch: Path
     memory: int  # bytes of text that one group may have
+    fan_out: int  # ranges of one scatter
 
     def select_list(self) -> str:
         return ", ".join(ident(column.name) for column in self.schema)
@@ -108,7 +116,7 @@ def _fill(gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool
         for group in groups:
             _fill_group(gathering.connection, group, rows, write)
         return
-    ranges = _ranges(parts)
+    ranges = _ranges(parts, gathering.fan_out)
     _scatter(gathering, ranges, rows, scratch)
     for number, range_ in enumerate(ranges):
         bucket = scratch / f"bucket={number}"
@@ -197,9 +205,9 @@ def _groups(parts: Sequence[Part], memory: int) -> list[Sequence[Part]]:
     return groups
 
 
-def _ranges(parts: Sequence[Part]) -> list[Sequence[Part]]:
-    """At most `FAN_OUT` ranges of consecutive parts, of equal length."""
-    length = -(-len(parts) // FAN_OUT)
+def _ranges(parts: Sequence[Part], most: int) -> list[Sequence[Part]]:
+    """At most `most` ranges of consecutive parts, of equal length."""
+    length = -(-len(parts) // most)
     return [parts[start : start + length] for start in range(0, len(parts), length)]
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 ROW_GROUP_BYTES = 32_000_000
 
+LIMITS = texts.Limits()
+
 LEAST_COMPRESSED = 0.2
 """Share of the text's bytes that is surely needed on disk when it is compressed; a lower guess refuses nobody."""
 
@@ -43,6 +45,7 @@ class Writing:
     plan: ExecutionPlan
     staging: Staging
     progress: Progress
+    limits: texts.Limits
 
 
 def write(
@@ -53,6 +56,7 @@ def write(
     plan: ExecutionPlan,
     destination: Path | None = None,
     progress: Progress = silent,
+    limits: texts.Limits = LIMITS,
 ) -> Manifest:
     """Makes the dataset of a plan and publishes it by one rename; a killed run is gone on with.
 
@@ -77,7 +81,7 @@ def write(
         staging = Staging.of(target, digest)
         staging.open()
         result = _completed(staging) or _fill(
-            Writing(connection, op, sampled, plan, staging, progress), selection, digest
+            Writing(connection, op, sampled, plan, staging, progress, limits), selection, digest
         )
         staging.strip()
         publish.publish_folder(staging.folder, target)
@@ -149,7 +153,8 @@ def _write_data(writing: Writing, schema: tuple[Column, ...]) -> tuple[tuple[Dat
             folder=Path(writing.plan.folder),
             schema=schema,
             scratch=staging.scratch,
-            memory=int(texts.MEMORY_SHARE * memory_limit(connection)),
+            memory=int(writing.limits.memory * memory_limit(connection)),
+            fan_out=writing.limits.fan_out,
         )
         files += _write_parts(writing, task, parts, first)
     domains = placing.domain_totals(connection, op)

@@ -101,6 +101,7 @@ class Train(Frozen):
         key: the identity of the training; `folder`: where its state is saved; `out`: its record, a JSON file.
         keep: a folder for the trained model, "" for none.
         device: "cpu", "cuda" or one of several, "cuda:1".
+        save: seconds after which the state is saved again: the work that a kill may lose.
     """
 
     kind: Literal["train"] = "train"
@@ -116,6 +117,7 @@ class Train(Frozen):
     out: str
     device: str = "cpu"
     threads: int | None = None
+    save: float = 60.0
 
 
 class Devices(Frozen):

@@ -25,9 +25,6 @@ Array = np.ndarray[Any, Any]
 PARTS = 1000
 """Of a training, that are reported one by one."""
 
-SAVED = 60.0
-"""Seconds of work that a kill may lose."""
-
 WARM, END = 0.05, 0.1
 """Share of the steps in which the rate rises; what is left of it at the end."""
 
@@ -202,7 +199,7 @@ class Training:
             self.step += 1
             done(PARTS * self.step // self.steps - said)
             said = PARTS * self.step // self.steps
-            if time.monotonic() - saved > SAVED:
+            if time.monotonic() - saved > self.job.save:
                 saved = time.monotonic()
                 self.save({"start": start, "first": first, "seconds": self.seconds + saved - started})
 

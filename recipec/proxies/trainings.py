@@ -56,7 +56,8 @@ def train(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training
             write_order(pool, corpus, training, Path(job.order))
             missing[job.key] = job
     if missing:
-        _run_all(pool, list(missing.values()))
+        first = next(iter(missing.values()))
+        run_all(pool, list(missing.values()), devices_for(pool, first))
     found = [Record.model_validate_json(Path(job.out).read_bytes()) for job in jobs]
     return [one.model_copy(update={"name": training.name}) for one, training in zip(found, trainings, strict=True)]
 
@@ -125,9 +126,15 @@ def _mixed(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     return found
 
 
-def _run_all(pool: Pool, jobs: Sequence[Train]) -> None:
-    """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others."""
-    devices = _devices(pool, jobs[0])
+def run_all(pool: Pool, jobs: Sequence[Train], devices: Sequence[tuple[str, int | None]]) -> None:
+    """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others.
+
+    Args:
+        devices: their names, each with the threads of a training there.
+
+    Raises:
+        Failure: no device is left before all jobs are done.
+    """
     waiting: queue.Queue[Train] = queue.Queue()
     for job in jobs:
         waiting.put(job)
@@ -173,7 +180,7 @@ PARTS = 1000
 """Of a training, that its process reports."""
 
 
-def _devices(pool: Pool, job: Train) -> list[tuple[str, int | None]]:
+def devices_for(pool: Pool, job: Train) -> list[tuple[str, int | None]]:
     """Devices with the threads of each: CUDA devices, else cores."""
     assert pool.scorer is not None
     if pool.scorer.device != "cpu":

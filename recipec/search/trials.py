@@ -196,18 +196,18 @@ def opened(run: Run, search: Search) -> Trials:
     Raises:
         Failure: the recipe's documents cannot be ranked, or there is too little memory for the pool.
     """
-    run.read()
-    run.score()
     at = {op.kind: number for number, op in enumerate(run.pool.plan.ops)}
     rows = run.pool.rows
-    run.gather()
-    stats = run.rank()
     rank, op = run.pool.plan.ops[at["rank"]], run.pool.plan.sample
     assert isinstance(rank, logical.Rank)
     assert op.tokens is not None
+    _check_memory(run, rows, len(rank.criteria))
+    run.read()
+    run.score()
+    run.gather()
+    stats = run.rank()
     share = min(1.0, ROOM * search.proxy.tokens / op.tokens)
     corpus = proxies.prepare(run.pool, search.proxy, run.pool.recipe.targets, share)
-    _check_memory(run, rows, len(rank.criteria))
     numbers = f"(SELECT source, doc_id, number FROM read_parquet({literal(str(corpus.folder / 'documents.parquet'))}))"
     run.pool.progress("rank", 0, rows, "documents")
     pool = draws.documents(

@@ -66,7 +66,7 @@ def test_the_install_commands_are_the_ones_that_ci_runs() -> None:
     assert "quickstart" in ci
 
 
-SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", WORDS, re.MULTILINE | re.DOTALL))
+SECTIONS: dict[str, str] = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", WORDS, re.MULTILINE | re.DOTALL))
 """Of the page of words, by their titles."""
 
 

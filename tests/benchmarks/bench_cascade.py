@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from recipec import pipeline, quickstart
 from recipec.database.connection import connect
+from recipec.ir.selection import Selection
 from recipec.models import adding
 from recipec.quickstart import neurons
 from tests import tiny_model
@@ -41,7 +42,7 @@ output parquet "out/{name}"
 """
 
 
-def selected(folder: Path, name: str, text: str) -> tuple[set[tuple[str, str]], float, object]:
+def selected(folder: Path, name: str, text: str) -> tuple[set[tuple[str, str]], float, Selection]:
     path = folder / f"{name}.recipe"
     path.write_text(text)
     started = time.perf_counter()

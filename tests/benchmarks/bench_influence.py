@@ -58,9 +58,9 @@ def by_sequence(folder: Path, tasks: list[Sequences], domains: list[Sequences]) 
         for one in sequences:
             ids = torch.tensor([one])
             loss = functional.cross_entropy(whole(input_ids=ids).logits[0, :-1], ids[0, 1:])
-            gradients = torch.autograd.grad(loss, weights)
+            of_one = torch.autograd.grad(loss, weights)
             for i, mine in enumerate(solved):
-                found[i, j] += sum(float((s * g).sum()) for s, g in zip(mine, gradients, strict=True)) / len(sequences)
+                found[i, j] += sum(float((s * g).sum()) for s, g in zip(mine, of_one, strict=True)) / len(sequences)
     return found
 
 

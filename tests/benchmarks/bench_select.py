@@ -17,11 +17,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import numpy as np
 
-CRITERIA = (("edu", "higher", 0.5), ("fit", "higher", 0.3), ("ppl", "lower", 0.2))
+CRITERIA: tuple[tuple[str, Literal["higher", "lower"], float], ...] = (
+    ("edu", "higher", 0.5),
+    ("fit", "higher", 0.3),
+    ("ppl", "lower", 0.2),
+)
 OWN = {"edu": 0.1, "fit": 0.3, "ppl": 0.6}  # weights of one domain
 LAMBDA, OMEGA, ETA, EPSILON = 500.0, 0.08, 1.0, 0.001
 
@@ -86,15 +91,15 @@ def straightforward(path: Path, out: Path, coded: bool) -> float:
         domain = "right(domain, 2) :: UTINYINT AS domain" if coded else "domain"
         columns = connection.execute(f"SELECT {domain}, tokens, {names} FROM read_parquet(?)", [str(path)]).fetchnumpy()
     domain, tokens = np.asarray(columns["domain"]), np.asarray(columns["tokens"])
-    domains = [number if coded else f"domain_{number:02}" for number in range(26)]
+    domains: list[int | str] = [number if coded else f"domain_{number:02}" for number in range(26)]
     merged = np.zeros(len(tokens))
     for name, direction, weight in CRITERIA:
         value = np.asarray(columns[f"score_{name}"])
         z = (value - value.mean()) / value.std()
         merged += (-z if direction == "higher" else z) * np.where(domain == domains[3], OWN[name], weight)
     s = np.empty(len(tokens))
-    for one in domains:
-        (mine,) = np.nonzero(domain == one)
+    for each in domains:
+        (mine,) = np.nonzero(np.equal(domain, each))
         order = np.argsort(merged[mine])
         ordered = merged[mine][order]
         above = np.cumsum(tokens[mine][order])

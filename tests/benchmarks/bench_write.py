@@ -185,10 +185,10 @@ def prepared(connection: Any, folder: Path, shuffle: bool) -> tuple[Any, ...]:
     from recipec import selection as selections
     from recipec.ir import logical, model
     from recipec.ir.execution import ExecutionPlan, Shard
-    from recipec.ir.expressions import Column, Constant
+    from recipec.ir.expressions import Column, Constant, Type
     from recipec.ir.selection import Selection
 
-    schema = (("id", "string"), ("text", "string"), ("kept", "boolean"))
+    schema: tuple[tuple[str, Type], ...] = (("id", "string"), ("text", "string"), ("kept", "boolean"))
     origin = model.Origin(file="a.recipe", line=1, column=1, length=1, text="")
     source = model.Source(
         name="web",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
+import os
+import pty
 import shutil
-import sys
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from recipec.cli.main import COMMANDS
-from tests.conftest import MIX, REPOSITORY, Run, rows
+from tests.conftest import MIX, RECIPEC, REPOSITORY, Run, rows
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -26,7 +27,7 @@ def test_version(run: Run) -> None:
     assert run("--version").out.startswith("recipec 0.")
 
 
-def test_fmt_rewrites_checks_and_shows(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fmt_rewrites_checks_and_shows(mix: Path, run: Run) -> None:
     canonical = mix.read_text()
     run("fmt", mix)
     canonical = mix.read_text()
@@ -38,8 +39,8 @@ def test_fmt_rewrites_checks_and_shows(mix: Path, run: Run, monkeypatch: pytest.
     assert shown.code == 0
     assert "-    omega    0.3  # note" in shown.out
     assert mix.read_text() == messy
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(messy.encode())))
-    assert "    omega 0.3  # note\n" in run("fmt", "-").out
+    piped = subprocess.run([*RECIPEC, "fmt", "-"], input=messy, capture_output=True, text=True, check=True)
+    assert "    omega 0.3  # note\n" in piped.stdout
     mix.write_bytes(b"\xef\xbb\xbf" + canonical.replace("\n", "\r\n").encode())
     assert run("fmt", "--check", mix).code == 3
     assert run("fmt", mix).code == 0
@@ -187,16 +188,25 @@ def test_results_on_stdout_and_the_rest_on_stderr(mix: Path, run: Run, monkeypat
     assert json.loads(applied.out)["rows"] > 0
 
 
-def test_apply_shows_the_plan_and_asks(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda _: "no")
-    result = run("apply", mix)
-    assert result.code == 1
-    assert "Mixture" in result.out
-    assert "error[R0704]: not applied" in result.err
+def answered(answer: bytes, *words: object) -> subprocess.CompletedProcess[str]:
+    """`recipec` with a terminal for its input, where a line has been typed."""
+    typed, terminal = pty.openpty()
+    try:
+        os.write(typed, answer + b"\n")
+        command = [*RECIPEC, *map(str, words)]
+        return subprocess.run(command, stdin=terminal, capture_output=True, text=True, check=False)
+    finally:
+        os.close(typed)
+        os.close(terminal)
+
+
+def test_apply_shows_the_plan_and_asks(mix: Path) -> None:
+    result = answered(b"no", "apply", mix)
+    assert result.returncode == 1
+    assert "Mixture" in result.stdout
+    assert "error[R0704]: not applied" in result.stderr
     assert not (mix.parent / "out").exists()
-    monkeypatch.setattr("builtins.input", lambda _: "y")
-    assert run("apply", mix).code == 0
+    assert answered(b"y", "apply", mix).returncode == 0
 
 
 def test_a_manifest_with_other_counts_is_found(mix: Path, run: Run) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 
 from recipec.criteria import nag
 from tests import tiny_model
-from tests.conftest import Run, rows
+from tests.conftest import Run, rows, wait_for
 
 pytest.importorskip("torch")
 
@@ -245,22 +244,22 @@ def test_a_plan_runs_no_model_in_its_own_process(pool: Path) -> None:
 
 
 def test_a_killed_run_goes_on(pool: Path, run: Run) -> None:
-    """Killed at some moment of its scoring, with its worker left alone: the worker ends, the next run gives the same."""
+    """Killed as it starts to score and when some is stored, its worker left alone: that ends, the next run gives the same."""
     path = recipe(pool, "where length(text) > 0", "sample top 20% by law")
-    for wait in (1.0, 4.0):
+    for moment in ("worker", "stored"):
         process = subprocess.Popen(
             [sys.executable, "-m", "recipec", "apply", str(path), "--yes"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(wait)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        told = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        wait_for(lambda: told.read_text().split())  # noqa: B023 - called at once
+        if moment == "stored":
+            wait_for(lambda: stored(pool))
+        children = told.read_text().split()
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        deadline = time.monotonic() + 30
-        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert not any(Path(f"/proc/{child}").exists() for child in children)
+        wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))  # noqa: B023
     first = json.loads(run("apply", path, "--yes", "--json").out)["digest"]
     for folder in (".recipec", "out"):
         subprocess.run(["rm", "-r", str(pool / folder)], check=True)

@@ -14,7 +14,7 @@ from recipec.database.sql import literal
 from recipec.dataset import derivation
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
-from recipec.ir.expressions import Column, Constant
+from recipec.ir.expressions import Column, Constant, Type
 from recipec.ir.selection import Reason, Selection
 from recipec.places import digests
 
@@ -22,8 +22,8 @@ SEED = 7
 
 ORIGIN = model.Origin(file="a.recipe", line=3, column=1, length=6, text='output parquet "out"')
 
-WEB = (("id", "string"), ("text", "string"), ("url", "string"))
-CODE = (("id", "string"), ("text", "string"), ("stars", "integer"))
+WEB: tuple[tuple[str, Type], ...] = (("id", "string"), ("text", "string"), ("url", "string"))
+CODE: tuple[tuple[str, Type], ...] = (("id", "string"), ("text", "string"), ("stars", "integer"))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def source(name: str, schema: Any) -> model.Source:
     )
 
 
-def make_world(folder: Path, documents: int = 300, **choices: Any) -> World:
+def make_world(folder: Path, documents: int = 300) -> World:
     """Two sources of different columns in three shards; every 50th row has no text, every 7th fails a clause."""
     (folder / "data").mkdir(parents=True)
     shards = []
@@ -93,7 +93,7 @@ def make_world(folder: Path, documents: int = 300, **choices: Any) -> World:
                     schema_=schema,
                 )
             )
-        made = model.Output(**({"format": "parquet", "path": "out", "shard": 6_000, "origin": ORIGIN} | choices))
+        made = model.Output(format="parquet", path="out", shard=6_000, origin=ORIGIN)
         recipe = make_recipe(folder, made)
         sampled = folder / "sampled.parquet"
         write_sampled(connection, folder, shards, recipe, sampled)

@@ -22,7 +22,6 @@ from recipec.database.sql import literal
 from recipec.dataset import columns, derivation, texts
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan
-from recipec.places import publish
 from tests.dataset.small_dataset import (
     ORIGIN,
     SEED,
@@ -97,12 +96,7 @@ def test_killed_and_resumed_gives_the_same_bytes(world: World, tmp_path: Path, a
     world.write()
     whole = tree(world.out)
     shutil.rmtree(world.out)
-    (tmp_path / "world.json").write_text(world.plan.model_dump_json())
-    command = [sys.executable, __file__, str(tmp_path), str(after)]
-    ended = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert ended.returncode == -signal.SIGKILL
-    assert not world.out.exists()
-    (partial,) = tmp_path.glob(".out.*.partial")
+    partial = killed(world, str(after))
     finished = {path: path.stat().st_mtime_ns for path in partial.glob("data/part-*")}
     assert len(finished) >= after
     # What is finished is moved, not made again.
@@ -112,8 +106,20 @@ def test_killed_and_resumed_gives_the_same_bytes(world: World, tmp_path: Path, a
     assert verify(world.out) == []
 
 
-def killed(folder: Path, after: int) -> None:
-    """What the subprocess does: it writes `after` parts of the world in `folder` and kills itself."""
+def killed(world: World, when: str) -> Path:
+    """The unfinished folder of a process that was killed while it wrote the world: see `die`."""
+    (world.folder / "world.json").write_text(world.plan.model_dump_json())
+    command = [sys.executable, __file__, str(world.folder), when]
+    ended = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert ended.returncode == -signal.SIGKILL
+    assert not world.out.exists()
+    (partial,) = world.folder.glob(".out.*.partial")
+    return partial
+
+
+def die(folder: Path, when: str) -> None:
+    """What the subprocess does: it writes the world in `folder` and kills itself after a number of parts, or just before
+    the folder gets its name."""
     plan = ExecutionPlan.model_validate_json((folder / "world.json").read_text())
     assert plan.recipe.output is not None
     assert plan.selection is not None
@@ -123,21 +129,19 @@ def killed(folder: Path, after: int) -> None:
     def progress(task: str, done: float, total: float, unit: str) -> None:
         nonlocal calls
         calls += task == "write"
-        if calls == after:
+        if str(calls) == when:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if when == "rename" and event == "os.rename" and str(arguments[1]) == str(folder / "out"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
     World(folder, plan, op, folder / "sampled.parquet", plan.selection).write(progress=progress)
 
 
-def test_killed_between_manifest_and_rename_only_renames(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(staging: Path, target: Path) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(publish, "publish_folder", stop)
-        with pytest.raises(KeyboardInterrupt):
-            world.write()
-    (partial,) = world.folder.glob(".out.*.partial")
+def test_killed_between_manifest_and_rename_only_renames(world: World) -> None:
+    partial = killed(world, "rename")
     before = tree(partial)
     world.write()
     assert tree(world.out) == before
@@ -218,16 +222,12 @@ def test_the_datasets_library_loads_data_and_folder(
         assert sum(one["_tokens"]) == made.tokens
 
 
-def test_memory_smaller_than_the_data_scatters_and_gives_the_same_bytes(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_smaller_than_the_data_scatters_and_gives_the_same_bytes(world: World) -> None:
     world = world.with_output(shuffle=True)
     world.write()
     whole = tree(world.out)
     shutil.rmtree(world.out)
-    monkeypatch.setattr(texts, "MEMORY_SHARE", 0.00002)
-    monkeypatch.setattr(texts, "FAN_OUT", 3)
-    world.write()
+    world.write(limits=texts.Limits(memory=0.00002, fan_out=3))
     assert tree(world.out) == whole
 
 
@@ -296,4 +296,4 @@ def test_draw_is_the_stated_hash(name: str, doc_id: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    killed(Path(sys.argv[1]), int(sys.argv[2]))
+    die(Path(sys.argv[1]), sys.argv[2])

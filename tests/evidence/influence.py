@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -38,7 +38,7 @@ BASE = proxies.Proxy(
     hidden=192, layers=4, heads=4, ffn=512, context=256, vocabulary=4096, tokens=2_621_440, batch=16, rate=2e-3
 )
 
-CURVATURES = ("ekfac", "diagonal", "identity")
+CURVATURES: tuple[Literal["ekfac", "diagonal", "identity"], ...] = ("ekfac", "diagonal", "identity")
 
 UP = 1.2
 
@@ -125,7 +125,7 @@ def raised(weights: Array, j: int) -> Array:
     """A mixture with a fifth more of one domain."""
     changed = weights.copy()
     changed[j] *= UP
-    return changed / changed.sum()
+    return np.asarray(changed / changed.sum())
 
 
 def interval(x: Array, y: Array) -> tuple[float, float, float]:
@@ -149,7 +149,7 @@ def main() -> None:
     path = build(arguments.folder)
     recipe = compile_recipe(path, {}).recipe
 
-    def progress(task: str, done: int, total: int, unit: str) -> None:
+    def progress(task: str, done: float, total: float, unit: str) -> None:
         if done == total:
             print(f"  {task}: {total:,} {unit}", file=sys.stderr)
 

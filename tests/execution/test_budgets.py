@@ -81,7 +81,7 @@ def by_hand(path: Path) -> tuple[list[str], Array, Array, Array]:
         for band, (low, high) in enumerate(zip((0.0, *upper[:-1]), upper, strict=True)):
             part = max(0.0, min(rank, high) - max(start, low)) / (rank - start) * tokens
             sums[:, domains.index(domain), band] += [part, part * copies, part * (copies > 0)]
-    return domains, *sums  # type: ignore[return-value]  # three arrays
+    return domains, *sums
 
 
 def test_the_plan_evaluates_what_is_drawn(pool: Path) -> None:

@@ -159,7 +159,7 @@ def test_the_paper_method_by_its_command(table: Path, run: Run, monkeypatch: pyt
 
 def test_repeated_seeds_tell_the_noise(tmp_path: Path) -> None:
     runs = simulated(12, noise=0.0, seed=2)
-    twice = Runs(*(np.concatenate([x, x]) for x in (runs.params, runs.tokens, runs.unique, runs.loss)))
+    twice = runs.take(np.tile(np.arange(len(runs)), 2))
     noisy = Runs(twice.params, twice.tokens, twice.unique, twice.loss * np.repeat([0.99, 1.01], 12))
     table = tables.read(write_runs(tmp_path / "a.csv", noisy), {}, need_loss=True)
     fitted = report.fit_law(lawfile.find_law("infolaw"), table, report.Options(samples=5, starts=2), source="test")

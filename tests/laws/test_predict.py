@@ -37,7 +37,7 @@ def test_golden_infolaw(run: Run, tmp_path: Path) -> None:
     assert [one["loss"] for one in found] == pytest.approx([2.859141, 3.027870, 3.255493], abs=5e-7)
     assert [one["info"] for one in found] == pytest.approx([434.204891, 118.313187, 22.867058], rel=1e-8)
     assert all(one["low"] < one["loss"] < one["high"] for one in found)  # type: ignore[operator]  # numbers
-    said = [" ".join(one["warnings"]) for one in found]  # type: ignore[call-overload]  # a list of words
+    said = [" ".join(one["warnings"]) for one in found]  # type: ignore[arg-type]  # a list of words
     assert all("not fitted on your data" in words for words in said)
     assert ["outside the fitted range" in words for words in said] == [True, False, False]
 

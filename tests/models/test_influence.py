@@ -45,13 +45,13 @@ def autograd(folder: Path, mine: list[list[int]]) -> dict[str, Any]:
     from transformers import AutoModelForCausalLM
 
     whole = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
-    loss, tokens = 0.0, 0
+    loss, tokens = torch.zeros(()), 0
     for one in mine:
         ids = torch.tensor([one])
         logits = whole(input_ids=ids).logits[0, :-1]
         loss = loss + torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum")
         tokens += len(one) - 1
-    (loss / tokens).backward()  # type: ignore[union-attr]
+    (loss / tokens).backward()
     return {name.removeprefix("model.").removesuffix(".weight"): p.grad for name, p in whole.named_parameters()}
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recipec import pipeline, planning
 from recipec.inputs import catalog
 from recipec.ir import logical
-from recipec.places import digests
-from recipec.planning import rules
+from recipec.pipeline import opening
+from recipec.planning import fingerprints, rules
+from recipec.progress import silent
 from tests.conftest import MIX, SOURCE, Run, rows, write_parquet
 
 
@@ -21,7 +29,10 @@ def lowered(folder: Path, text: str) -> logical.LogicalPlan:
 
 
 def kinds(plan: logical.LogicalPlan) -> list[str]:
-    names = {"score": lambda op: f"score {op.call.function}", "filter": lambda op: f"filter {len(op.predicates)}"}
+    names: dict[str, Callable[[Any], str]] = {
+        "score": lambda op: f"score {op.call.function}",
+        "filter": lambda op: f"filter {len(op.predicates)}",
+    }
     return [names.get(op.kind, lambda op: op.kind)(op) for op in plan.ops]
 
 
@@ -82,18 +93,23 @@ def test_each_rule_settles(world: Path, rule: rules.Rule) -> None:
     assert rule(once) == once
 
 
-def test_optimised_and_unoptimised_plans_select_the_same(mix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_optimised_and_unoptimised_plans_select_the_same(mix: Path) -> None:
     mix.write_text(
         MIX + "where word_count() > 11 and n > 22 and true\nwhere not duplicate(text + id)\nrepeat a at most 1 times\n"
     )
-    optimised = pipeline.plan(mix, {}).plan
-    monkeypatch.setattr(planning, "optimise", lambda plan: plan)
-    plain = pipeline.plan(mix, {}).plan
-    assert [step.op for step in plain.steps] != [step.op for step in optimised.steps]
-    assert plain.selection is not None
-    assert optimised.selection is not None
-    assert plain.selection.digest == optimised.selection.digest
-    assert plain.selection.cells == optimised.selection.cells
+    recipe = pipeline.compile_recipe(mix, {}).recipe
+    with opening.opened(recipe, opening.settings(mix), "cpu", silent) as place:
+        optimised, plan = place.run(recipe), planning.lower(recipe)
+        ids = fingerprints.step_ids(plan, place.shards, place.folder)
+        plain = replace(optimised, pool=replace(optimised.pool, plan=plan, ids=ids))
+        assert plain.pool.plan.ops != optimised.pool.plan.ops
+        selections = []
+        for run in (optimised, plain):
+            run.read()
+            run.score()
+            selections.append(run.select())
+    assert selections[0].digest == selections[1].digest
+    assert selections[0].cells == selections[1].cells
 
 
 def test_white_space_comments_and_order_of_blocks_cause_no_run(mix: Path, run: Run) -> None:
@@ -180,16 +196,23 @@ def test_tokens_by_column_by_tokenizer_or_by_estimate(world: Path, run: Run) -> 
     assert counted["estimate"] == {doc: -(-len(text.encode()) // 4) for doc, text in texts.items()}
 
 
-def test_a_shard_that_changes_while_it_is_read(mix: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_that_changes_while_it_is_read(mix: Path, run: Run) -> None:
+    """It is touched all the time, and too large to be read between two touches."""
+    shard = write_parquet(
+        mix.parent / "data/0.parquet",
+        "SELECT md5(i :: VARCHAR) AS id, md5('t' || i) AS text, 9 AS n, 'a' AS topic, 0.5 AS edu, 0.5 AS ppl "
+        "FROM range(400_000) AS r(i)",
+    )
+    enough = threading.Event()
 
-    whole = digests.sha256_file
+    def touch() -> None:
+        while not enough.is_set():
+            os.utime(shard, ns=(time.time_ns(), time.time_ns()))
 
-    def changing(path: Path) -> str:
-        digest = whole(path)
-        path.touch()
-        return digest
-
-    monkeypatch.setattr(digests, "sha256_file", changing)
-    result = run("plan", mix)
+    with ThreadPoolExecutor(1) as pool:
+        touching = pool.submit(touch)
+        result = run("plan", mix)
+        enough.set()
+        touching.result()
     assert result.code == 1
     assert "error[R0304]: the shard changed while it was read" in result.err

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from recipec.execution.pool import Pool  # noqa: E402
 from recipec.models.training import Packed  # noqa: E402
 from recipec.pipeline import compile_recipe, opening  # noqa: E402
 from recipec.progress import silent  # noqa: E402
+from recipec.proxies import trainings  # noqa: E402
 from tests import tiny_model  # noqa: E402
+from tests.conftest import wait_for  # noqa: E402
 
 RECIPE = """seed 3
 source web {
@@ -179,16 +180,16 @@ def test_a_kept_proxy_is_a_checkpoint(run: Pool, corpus: proxies.Corpus, tmp_pat
     assert gone_on.losses["law"] < record.losses["law"]
 
 
-def test_a_device_that_vanishes(
-    run: Pool, corpus: proxies.Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_device_that_vanishes(run: Pool, corpus: proxies.Corpus, tmp_path: Path) -> None:
     short = SMALL.model_copy(update={"tokens": 256})
-    trainings = [training(tmp_path, np.ones(300), "v", seed=seed) for seed in range(20, 23)]
-    monkeypatch.setattr(proxies.trainings, "_devices", lambda *_: [("cuda:9", None)])
+    mine = [training(tmp_path, np.ones(300), "v", seed=seed) for seed in range(20, 23)]
+    jobs = [trainings.job_of(run, corpus, short, one) for one in mine]
+    for job, one in zip(jobs, mine, strict=True):
+        trainings.write_order(run, corpus, one, Path(job.order))
     with pytest.raises(Failure):
-        proxies.train(run, corpus, short, trainings)
-    monkeypatch.setattr(proxies.trainings, "_devices", lambda *_: [("cuda:9", None), ("cpu", 1)])
-    found = proxies.train(run, corpus, short, trainings)
+        trainings.run_all(run, jobs, [("cuda:9", None)])
+    trainings.run_all(run, jobs, [("cuda:9", None), ("cpu", 1)])
+    found = proxies.train(run, corpus, short, mine)
     assert [record.device for record in found] == ["cpu"] * 3
 
 
@@ -201,20 +202,16 @@ def test_a_killed_training_goes_on(run: Pool, corpus: proxies.Corpus, tmp_path: 
     """Killed after it has saved its state; the losses are those of a training that was left alone."""
     longer = SMALL.model_copy(update={"tokens": 40_000})
     one = training(tmp_path, np.ones(300), "long", seed=9)
-    job = proxies.trainings.job_of(run, corpus, longer, one)
-    proxies.trainings.write_order(run, corpus, one, Path(job.order))
+    job = trainings.job_of(run, corpus, longer, one)
+    trainings.write_order(run, corpus, one, Path(job.order))
     code = (
-        "import sys, json\nfrom recipec.models import training\nfrom recipec.models.job import Train\n"
-        "training.SAVED = 0.0\ntraining.run(Train.model_validate_json(sys.argv[1]), lambda n: None)\n"
+        "import sys\nfrom recipec.models import training\nfrom recipec.models.job import Train\n"
+        "training.run(Train.model_validate_json(sys.argv[1]), lambda _: None)\n"
     )
-    command = [sys.executable, "-c", code, job.model_copy(update={"threads": 1}).model_dump_json()]
+    command = [sys.executable, "-c", code, job.model_copy(update={"threads": 1, "save": 0.0}).model_dump_json()]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
     state = Path(job.folder) / "state.safetensors"
-    for _ in range(600):
-        if state.is_file():
-            break
-        time.sleep(0.05)
-    time.sleep(0.3)
+    wait_for(state.is_file)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert state.is_file()

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightgbm")
 
-from recipec.search import trials
 from tests import tiny_model
-from tests.conftest import REPOSITORY, Run
+from tests.conftest import REPOSITORY, Run, wait_for, write_parquet
 
 RECIPE = """seed 3
 source web {
@@ -210,10 +208,7 @@ def test_a_killed_search_goes_on(run: Run, world: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    for _ in range(1200):
-        if len(records(world)) >= 2:
-            break
-        time.sleep(0.05)
+    wait_for(lambda: len(records(world)) >= 2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = records(world)
@@ -224,7 +219,18 @@ def test_a_killed_search_goes_on(run: Run, world: Path) -> None:
     assert {key: after[key] for key in before} == before
 
 
-def test_what_cannot_be_searched(run: Run, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_beyond_the_memory_limit(run: Run, world: Path) -> None:
+    write_parquet(
+        world / "data/0.parquet",
+        "SELECT 'd' || i AS id, 'some text' AS text, 3 AS n, 'b' AS topic, 0.5 AS one, 0.5 AS two FROM range(1_000_000) AS r(i)",
+    )
+    result = run("search", world / "r.recipe", "--memory", "100MB")
+    assert "1,000,000 documents take 0.1 GB in a search, more than the memory limit of 0.1 GB" in result.err
+    assert "--memory 1GB" in result.err
+    assert result.code == 1
+
+
+def test_what_cannot_be_searched(run: Run, world: Path) -> None:
     text = RECIPE.replace("budget 8_000 tokens\n", "sample all\n")
     text = text[: text.index("target law")] + text[text.index("criterion one") :]
     (world / "r.recipe").write_text(text)
@@ -242,10 +248,6 @@ def test_what_cannot_be_searched(run: Run, world: Path, monkeypatch: pytest.Monk
     assert "--mixtures goes with tables" in result.err
     assert "--export-jobs and --collect are of two commands" in result.err
     (world / "r.recipe").write_text(RECIPE)
-    monkeypatch.setattr(trials, "DOCUMENT", 10**9)
-    result = run("search", world / "r.recipe")
-    assert "400 documents take 400.0 GB in a search, more than the memory limit of 4.0 GB" in result.err
-    assert "--memory 401GB" in result.err
     result = run("search", "--more", "3")
     assert "--more needs a recipe" in result.err
     assert "without a recipe `search` needs --mixtures" in result.err

@@ -26,9 +26,8 @@ def problem(influence: Any, prior: Any = None, **changes: Any) -> Problem:
     prior = np.full(m, 1 / m) if prior is None else np.asarray(prior, float)
     tasks, domains = tuple(f"t{i}" for i in range(n)), tuple(f"d{j}" for j in range(m))
     whole = Problem(tasks, domains, s, prior, np.zeros(m), np.ones(m))
-    return replace(
-        whole, **{name: np.asarray(value) if name in ("low", "high") else value for name, value in changes.items()}
-    )
+    arrays: dict[str, Any] = {name: np.asarray(changes[name]) for name in ("low", "high") if name in changes}
+    return replace(whole, **{**changes, **arrays})
 
 
 def random(seed: int, n: int, m: int) -> Problem:
