@@ -12,7 +12,7 @@ from recipec import spec
 from recipec.cli import views
 from recipec.diagnostics import Failure
 from tests.conftest import SOURCE, Run
-from tests.plugin_world import CRITERION, RECIPE, forget, install, lay_out, python, recipec, told, write_law
+from tests.plugins.plugin_world import CRITERION, RECIPE, forget, install, lay_out, python, recipec, told, write_law
 
 Lay = Callable[..., None]
 OnPath = Callable[[Path], None]
