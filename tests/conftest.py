@@ -1,4 +1,4 @@
-"""What several tests need: a small world of shards, recipes beside them, the command line in this process."""
+"""What several tests need: a small world of shards, recipes beside them, the command line in this process, plug-ins."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ import pytest
 from recipec.cli.main import main
 
 REPOSITORY = Path(__file__).parents[1]
+
+pytest_plugins = ("tests.plugins.plugin_world",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,11 @@ SPEC = Criterion(name="vowel_share", summary="", source="", params=Params, sql=l
 """
 
 
-TOYS = {"acme_filters", "other", "broken_one", "failing"}
+TOYS = {"acme_filters", "other", "broken_one", "failing", "toy"}
 """Modules of the packages that tests lay out or install."""
+
+Lay = Callable[..., None]
+OnPath = Callable[[Path], None]
 
 
 def install(folder: Path, version: str) -> Path:
@@ -128,3 +131,25 @@ def told(world: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     except Failure as failure:
         found = failure.diagnostics
     return "\n".join(views.render(one) for one in found)
+
+
+@pytest.fixture
+def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnPath]:
+    """Puts a folder of packages on the path of this process."""
+
+    def add(folder: Path) -> None:
+        monkeypatch.syspath_prepend(folder)
+        forget()
+
+    yield add
+    forget()
+
+
+@pytest.fixture
+def lay(tmp_path: Path, on_path: OnPath) -> Lay:
+    """Lays out a package and puts it on the path."""
+
+    def add(name: str, words: Mapping[str, Mapping[str, str]], code: str = CRITERION, version: str = "1.2") -> None:
+        on_path(lay_out(tmp_path / "packages" / name, name, version, words, code))
+
+    return add

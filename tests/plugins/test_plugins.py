@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,18 @@ from recipec import spec
 from recipec.cli import views
 from recipec.diagnostics import Failure
 from tests.conftest import SOURCE, Run
-from tests.plugins.plugin_world import CRITERION, RECIPE, forget, install, lay_out, python, recipec, told, write_law
-
-Lay = Callable[..., None]
-OnPath = Callable[[Path], None]
+from tests.plugins.plugin_world import (
+    CRITERION,
+    RECIPE,
+    Lay,
+    OnPath,
+    forget,
+    install,
+    python,
+    recipec,
+    told,
+    write_law,
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,28 +39,6 @@ def written(world: Path) -> Path:
     (world / "a.recipe").write_text(RECIPE)
     write_law(world / "power.json")
     return world
-
-
-@pytest.fixture
-def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnPath]:
-    """Puts a folder of packages on the path of this process."""
-
-    def add(folder: Path) -> None:
-        monkeypatch.syspath_prepend(folder)
-        forget()
-
-    yield add
-    forget()
-
-
-@pytest.fixture
-def lay(tmp_path: Path, on_path: OnPath) -> Lay:
-    """Lays out a package and puts it on the path."""
-
-    def add(name: str, words: Mapping[str, Mapping[str, str]], code: str = CRITERION, version: str = "1.2") -> None:
-        on_path(lay_out(tmp_path / "packages" / name, name, version, words, code))
-
-    return add
 
 
 def test_a_recipe_runs_with_the_words_of_an_installed_package(acme: Mapping[str, Path], written: Path) -> None:
