@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-import recipec.formats
 from recipec import spec
 from recipec.diagnostics import Failure
 from recipec.inputs import shards
 from tests.conftest import SOURCE, Run, rows
+from tests.plugins.plugin_world import Lay
 
 TOY = '''"""Values with a bar between them, written batch by batch in Python."""
 
@@ -62,7 +60,7 @@ def read_back(paths, columns):
 SPEC = Format(
     name="toy",
     summary="values with bars between them",
-    suffixes=(".toy", ".toy.parquet"),
+    suffixes=(".toy",),
     compressions=("none",),
     suffix=lambda compression: ".toy",
     columns=columns,
@@ -75,22 +73,18 @@ SPEC = Format(
 '''
 
 
+NEEDS = 'needs "toy"\n'
+
+
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The format `toy`, found as any other."""
-    package = tmp_path / "formats"
-    package.mkdir()
-    (package / "toy.py").write_text(TOY)
-    monkeypatch.setattr(recipec.formats, "__path__", [*recipec.formats.__path__, str(package)])
-    spec.own.cache_clear()
-    yield
-    spec.own.cache_clear()
-    sys.modules.pop("recipec.formats.toy", None)
+def toy(lay: Lay) -> None:
+    """The format `toy`, of a package beside recipec."""
+    lay("toy", {"formats": {"toy": "toy"}}, TOY)
 
 
 def test_a_format_of_one_file_is_written_verified_and_read(toy: None, world: Path, run: Run) -> None:
     first, second = world / "first.recipe", world / "second.recipe"
-    first.write_text(SOURCE + 'sample all\noutput toy "out" { shard 4KB }\n')
+    first.write_text(NEEDS + SOURCE + 'sample all\noutput toy "out" { shard 4KB }\n')
     assert run("apply", first, "--yes").code == 0
     assert run("verify", world / "out").code == 0
     written = sorted((world / "out/data").iterdir())
@@ -98,7 +92,7 @@ def test_a_format_of_one_file_is_written_verified_and_read(toy: None, world: Pat
     assert {path.suffix for path in written} == {".toy"}
     assert '"data/*.toy"' in (world / "out/README.md").read_text()
     again = SOURCE.replace("data/*.parquet", "out/data/*.toy")
-    second.write_text(again + 'sample all\noutput parquet "again" { columns id text }\n')
+    second.write_text(NEEDS + again + 'sample all\noutput parquet "again" { columns id text }\n')
     assert run("apply", second, "--yes").code == 0
     assert run("verify", world / "again").code == 0
     read = f"SELECT id, text FROM '{world}/again/data/*.parquet' ORDER BY id"
@@ -107,18 +101,25 @@ def test_a_format_of_one_file_is_written_verified_and_read(toy: None, world: Pat
 
 def test_damage_to_its_files_is_found(toy: None, world: Path, run: Run) -> None:
     recipe = world / "a.recipe"
-    recipe.write_text(SOURCE + 'sample all\noutput toy "out"\n')
+    recipe.write_text(NEEDS + SOURCE + 'sample all\noutput toy "out"\n')
     assert run("apply", recipe, "--yes").code == 0
     part = world / "out/data/part-00000.toy"
     part.write_text(part.read_text().replace("doc-7|", "doc-x|"))
     assert "R0623" in run("verify", world / "out").err
 
 
-def test_the_longest_suffix_says_the_format(toy: None) -> None:
-    found = {
-        name: shards.format_of(Path(name)).name for name in ("a.Parquet", "a.toy.parquet", "a.NDJSON.gz", "a.json")
+def test_the_longest_suffix_says_the_format(toy: None, lay: Lay) -> None:
+    longer = TOY.replace('"toy"', '"other"').replace('(".toy",)', '(".long.toy", "y")')
+    lay("other", {"formats": {"other": "other"}}, longer)
+    names = ("a.Parquet", "a.Toy", "a.long.toy", "a.way", "a.NDJSON.gz", "a.json")
+    assert {name: shards.format_of(Path(name)).name for name in names} == {
+        "a.Parquet": "parquet",
+        "a.Toy": "toy",
+        "a.long.toy": "other",
+        "a.way": "other",
+        "a.NDJSON.gz": "jsonl",
+        "a.json": "jsonl",
     }
-    assert found == {"a.Parquet": "parquet", "a.toy.parquet": "toy", "a.NDJSON.gz": "jsonl", "a.json": "jsonl"}
     with pytest.raises(Failure, match="no known format"):
         shards.format_of(Path("a.gz"))
 
