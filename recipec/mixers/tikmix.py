@@ -60,17 +60,25 @@ class Params(BaseModel):
 
 
 def decide(problem: mixing.Problem, params: Params) -> Decided:
-    """The weights that influence gives, from a measurement that is there or is made now; until then the pool's.
+    """The weights that influence gives, from a measurement that is there or is made now.
 
     Raises:
-        Failure: the checkpoint cannot be read, a domain has too little text, the bounds leave no weights, or the ranking
-            is within noise and the recipe refuses that.
+        Failure: the checkpoint cannot be read, a domain has too little text; as `weighed`.
     """
     pool: Pool = problem.documents
     options = _options(params)
     measured = stored(pool, options)
     if measured is None and problem.now:
         measured = measure(pool, options)
+    return weighed(problem, params, measured)
+
+
+def weighed(problem: mixing.Problem, params: Params, measured: Measured | None) -> Decided:
+    """The weights that measured influence gives; those of the pool until there is all that they need.
+
+    Raises:
+        Failure: the bounds leave no weights, or the ranking is within noise and the recipe refuses that.
+    """
     waiting = Decided(
         mixing.proportional(problem.pools), waiting=f"influence at `{params.checkpoint}` is not measured yet"
     )
@@ -78,16 +86,16 @@ def decide(problem: mixing.Problem, params: Params) -> Decided:
         return waiting
     recipe = _recipe(problem)
     _check_noise(measured, recipe, params)
-    known = weighing.problem(measured, recipe, within=params.prior == "quotas", drawn=_drawn(_weighed(problem.before)))
+    known = weighing.problem(measured, recipe, within=params.prior == "quotas", drawn=_drawn(_wanted(problem.before)))
     known = inputs.weighted(known, params.alpha, params.beta, params.gamma)
     with _placed(recipe):
         labelled = None
         if params.method == "model":
-            labelled = _labelled(pool, known, params, now=problem.now)
+            labelled = _labelled(problem.documents, known, params, now=problem.now)
             if labelled is None:
                 return waiting
         report = answering.answer(known, params.method, labelled)
-    near = _weighed(problem.before[max(0, len(problem.before) - params.window + 1) :])
+    near = _wanted(problem.before[max(0, len(problem.before) - params.window + 1) :])
     found = proposing.record(_smoothed(report, near), measured, recipe)
     return Decided(dict(zip(found.domains, found.weights, strict=True)), evidence=found)
 
@@ -118,7 +126,7 @@ def _labelled(pool: Pool, problem: Problem, params: Params, *, now: bool) -> tup
     return lookahead.labels(pool, ahead, targets, problem.domains, mixtures, now=now)
 
 
-def _weighed(phases: Sequence[Earlier]) -> list[Earlier]:
+def _wanted(phases: Sequence[Earlier]) -> list[Earlier]:
     """The earlier phases whose weights a recipe states or influence found; those of curves say nothing of what was wanted."""
     return [
         phase

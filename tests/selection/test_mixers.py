@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,17 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recipec import mixers, pipeline, spec
+from recipec import pipeline, spec
 from recipec.dataset import read_manifest
 from recipec.diagnostics import Failure
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided, Earlier, identified, word
+from recipec.mixers import tikmix
 from recipec.selection import mixing
 from recipec.selection.allocation import Pool, allocate
 from recipec.selection.bands import Bands
 from recipec.selection.mixing import Problem
 from recipec.tikmix.measurement import Measured, Options
 from tests.conftest import SOURCE, Run
+from tests.plugins.plugin_world import Lay
 
 POOLS = (
     Pool("a", 0, 10, 100, np.inf, 30.0),
@@ -76,18 +77,29 @@ def test_a_pool_of_nothing_has_no_weights() -> None:
     assert mixing.decide(Problem(op(model.Natural()), empty)).weights == {"a": 0.0}
 
 
-def test_infolaw_prefers_what_is_better_until_it_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+@dataclass(frozen=True, slots=True)
+class Banded(Problem):
+    """A problem whose bands are given."""
+
+    given: Bands | None = None
+
+    def bands(self, count: int) -> Bands:
+        assert self.given is not None
+        assert self.given.unique.shape[1] == count
+        return self.given
+
+
+def test_infolaw_prefers_what_is_better_until_it_repeats() -> None:
     """Of two domains alike the law takes the same; with one of them all in the worst band it takes the other."""
     unique = np.array([[50.0, 50.0], [0.0, 100.0]])
     found = Bands(("a", "b"), (0, 0), unique, unique * 2, unique * 0, unique * 0)
-    monkeypatch.setattr(Problem, "bands", lambda problem, count: found)
     law = model.LawFacts(digest="0", theta=3.0, absorption=0.5, bands=2)
-    weights = decided(model.Computed(mixer="infolaw", law=law), 60).weights
+    asked = op(model.Computed(mixer="infolaw", law=law), 60)
+    weights = mixing.decide(Banded(asked, POOLS, given=found)).weights
     assert sum(weights.values()) == pytest.approx(1)
     assert weights["a"] > 0.9
     even = Bands(("a", "b"), (0, 0), unique[:1].repeat(2, 0), unique[:1].repeat(2, 0) * 2, unique * 0, unique * 0)
-    monkeypatch.setattr(Problem, "bands", lambda problem, count: even)
-    assert decided(model.Computed(mixer="infolaw", law=law), 60).weights == pytest.approx({"a": 0.5, "b": 0.5})
+    assert mixing.decide(Banded(asked, POOLS, given=even)).weights == pytest.approx({"a": 0.5, "b": 0.5})
 
 
 @pytest.mark.parametrize("weights", [{"a": 0.5}, {"a": 1.5, "b": -0.5}, {"a": float("nan")}])
@@ -153,22 +165,18 @@ SPEC = Mixer(name="toy", summary="A toy.", source="", params=Params, decide=deci
 
 
 @pytest.fixture
-def toy(tmp_path_factory: pytest.TempPathFactory, world: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A mixer from outside the package, and a folder of shards."""
-    plugin = tmp_path_factory.mktemp("plugin")
-    (plugin / "toy.py").write_text(TOY)
-    monkeypatch.setattr(mixers, "__path__", [*mixers.__path__, str(plugin)])
-    spec.own.cache_clear()
+def toy(world: Path, lay: Lay) -> Path:
+    """A mixer of a package beside recipec, and a folder of shards."""
+    lay("toy", {"mixers": {"toy": "toy"}}, TOY)
     (world / "toy.txt").write_text("1")
-    yield world
-    spec.own.cache_clear()
+    return world
 
 
 def recipe(folder: Path, mixture: str) -> Path:
     path = folder / "r.recipe"
+    needs = 'needs "toy"\n' if "toy" in mixture else ""
     path.write_text(
-        SOURCE
-        + f"{mixture}\nbudget 3_000 tokens\nrepeat at most 99 times\nallow vanishing\n"
+        f"{needs}{SOURCE}{mixture}\nbudget 3_000 tokens\nrepeat at most 99 times\nallow vanishing\n"
         + 'output parquet "out"\n'
     )
     return path
@@ -248,7 +256,7 @@ def test_an_estimate_measures_the_whole_pool(toy: Path, run: Run) -> None:
     assert dict(later.selection.weights)["b"] == 0.8
 
 
-def test_tikmix_is_the_mean_over_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tikmix_is_the_mean_over_its_window() -> None:
     """Of phases that state their weights; those of curves count for nothing, and a window may be longer than training."""
     params = {"checkpoint": "c", "window": 4}
     later = op(model.Computed(mixer="tikmix", params=params), 100)
@@ -271,15 +279,14 @@ def test_tikmix_is_the_mean_over_its_window(monkeypatch: pytest.MonkeyPatch) -> 
         Earlier(stated, 10, Decided({"a": 1.0})),
     )
     problem = Problem(later, POOLS, documents=SimpleNamespace(recipe=whole), stated=later)
-    monkeypatch.setattr("recipec.mixers.tikmix.stored", lambda run, options: None)
-    waiting = mixing.decide(problem)
+    arguments = mixing.params_of(later.mixture, mixing.mixer_of(later.mixture))
+    waiting = tikmix.weighed(problem, arguments, None)
     assert waiting.waiting == "influence at `c` is not measured yet"
     assert waiting.weights == {"a": 0.25, "b": 0.75}
-    monkeypatch.setattr("recipec.mixers.tikmix.stored", lambda run, options: measured)
-    alone = mixing.decide(problem)
+    alone = tikmix.weighed(problem, arguments, measured)
     assert not alone.waiting
     assert alone.evidence is not None
-    smoothed = mixing.decide(replace(problem, before=before))
+    smoothed = tikmix.weighed(replace(problem, before=before), arguments, measured)
     assert smoothed.weights == pytest.approx({"a": (2 + alone.weights["a"]) / 3, "b": alone.weights["b"] / 3})
 
 
