@@ -137,8 +137,7 @@ def test_theta_is_recovered_from_two_pool_sizes() -> None:
     assert thetas.std() < 0.08
 
 
-def test_the_paper_method_reproduces_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paper, "DRAWS", 4_000)
+def test_the_paper_method_reproduces_the_search() -> None:
     runs = simulated(27, noise=0.0, seed=1)
     found = paper.fit(runs)
     law = lawfile.find_law("infolaw")
@@ -149,9 +148,8 @@ def test_the_paper_method_reproduces_the_search(monkeypatch: pytest.MonkeyPatch)
     assert paper.fit(runs) == pytest.approx(found)
 
 
-def test_the_paper_method_by_its_command(table: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paper, "DRAWS", 2_000)
-    monkeypatch.setattr(paper, "FINALISTS", 200)
+def test_the_paper_method_by_its_command(tmp_path: Path, run: Run) -> None:
+    table = write_runs(tmp_path / "runs.csv", simulated(12, noise=0.0015, seed=3))
     result = run("fit", "infolaw", table, "--method", "paper", "--bootstrap", 10, "--json")
     assert result.code == 0, result.err
     assert json.loads(result.out)["law"]["method"] == "paper"
