@@ -17,9 +17,9 @@ def grammar() -> str:
     return (data_root() / "grammar" / "recipe.lark").read_text(encoding="utf-8")
 
 
-def parser_tables() -> str:
-    """What `python -m recipec.syntax.tables` made of the grammar."""
-    return (data_root() / "grammar" / "recipe.json").read_text(encoding="utf-8")
+def parser_tables() -> Traversable:
+    """The file that `python -m recipec.syntax.tables` makes of the grammar."""
+    return data_root() / "grammar" / "recipe.json"
 
 
 def stdlib_names() -> tuple[str, ...]:

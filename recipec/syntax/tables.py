@@ -12,6 +12,7 @@ import hashlib
 import json
 import sys
 from collections import deque
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,22 @@ from recipec import resources
 
 def parser() -> lark.Lark:
     """The parser of one statement, from the shipped tables if they are those of the grammar."""
-    grammar = resources.grammar()
+    return parser_of(resources.grammar(), resources.parser_tables())
+
+
+def parser_of(grammar: str, file: Traversable, version: str = lark.__version__) -> lark.Lark:
+    """The parser of one statement, from the tables in a file if they are those of the grammar.
+
+    Args:
+        version: of the lark that is to load them.
+    """
     try:
-        shipped = json.loads(resources.parser_tables())
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return built(grammar)
-    if not isinstance(shipped, dict) or shipped.get("made_of") != made_of(grammar):
+    if not isinstance(found, dict) or found.get("made_of") != made_of(grammar, version):
         return built(grammar)
-    return _loaded(shipped["data"], shipped["memo"])
+    return _loaded(found["data"], found["memo"])
 
 
 def built(grammar: str) -> lark.Lark:
@@ -47,11 +56,11 @@ def built(grammar: str) -> lark.Lark:
     )
 
 
-def made_of(grammar: str) -> dict[str, str]:
+def made_of(grammar: str, version: str = lark.__version__) -> dict[str, str]:
     """What tables depend on: the grammar, and the form in which this lark keeps them."""
     return {
         "grammar": hashlib.sha256(grammar.encode()).hexdigest(),
-        "lark": ".".join(lark.__version__.split(".")[:2]),
+        "lark": ".".join(version.split(".")[:2]),
     }
 
 
@@ -95,6 +104,6 @@ def _loaded(data: dict[str, Any], memo: dict[str, Any]) -> lark.Lark:
 
 
 if __name__ == "__main__":
-    path = Path(str(resources.data_root())) / "grammar" / "recipe.json"
+    path = Path(str(resources.parser_tables()))
     path.write_text(written(resources.grammar()), encoding="utf-8")
     print(f"wrote {path}", file=sys.stderr)

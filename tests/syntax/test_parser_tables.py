@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import lark
 import pytest
@@ -40,11 +41,12 @@ def outcome(parser: lark.Lark, text: str) -> object:
 
 def test_the_shipped_tables_are_those_of_the_grammar() -> None:
     message = "run: python -m recipec.syntax.tables"
-    shipped = json.loads(resources.parser_tables())
+    text = resources.parser_tables().read_text(encoding="utf-8")
+    shipped = json.loads(text)
     assert shipped["made_of"]["grammar"] == tables.made_of(resources.grammar())["grammar"], message
     if shipped["made_of"] != tables.made_of(resources.grammar()):
         pytest.skip("made by another lark")
-    assert resources.parser_tables() == tables.written(resources.grammar()), message
+    assert text == tables.written(resources.grammar()), message
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -69,19 +71,35 @@ def test_the_text_of_the_tables_knows_no_hash_seed() -> None:
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("what", ["the grammar", "lark", "a torn file", "another value", "no file"])
-def test_tables_of_something_else_are_not_used(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    shipped = resources.parser_tables()
-    grammar = resources.grammar()
-    if what == "the grammar":
-        monkeypatch.setattr(resources, "grammar", lambda: grammar.replace("/seed\\b/", "/sow\\b/"))
-    if what == "lark":
-        monkeypatch.setattr(lark, "__version__", "1.999.0")
-    if what == "a torn file":
-        monkeypatch.setattr(resources, "parser_tables", lambda: shipped[:-100])
-    if what == "another value":
-        monkeypatch.setattr(resources, "parser_tables", lambda: "[]")
-    if what == "no file":
-        monkeypatch.setattr(resources, "parser_tables", lambda: (_ for _ in ()).throw(FileNotFoundError()))
-    monkeypatch.setattr(tables, "_loaded", lambda data, memo: pytest.fail("misread"))
-    assert tables.parser().parse("sow 1" if what == "the grammar" else "seed 1").data == "statement"
+@pytest.fixture
+def misleading(tmp_path: Path) -> Path:
+    """Tables that say they are those of the grammar, and show by an error that they are read."""
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps({"made_of": tables.made_of(resources.grammar()), "data": {}, "memo": {}}))
+    return path
+
+
+def test_tables_that_say_they_are_of_the_grammar_are_used(misleading: Path) -> None:
+    with pytest.raises(KeyError):
+        tables.parser_of(resources.grammar(), misleading)
+
+
+def test_tables_of_another_grammar_are_not_used(misleading: Path) -> None:
+    grammar = resources.grammar().replace("/seed\\b/", "/sow\\b/")
+    assert tables.parser_of(grammar, misleading).parse("sow 1").data == "statement"
+
+
+def test_tables_of_another_lark_are_not_used(misleading: Path) -> None:
+    assert tables.parser_of(resources.grammar(), misleading, "1.999.0").parse("seed 1").data == "statement"
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [resources.parser_tables().read_bytes()[:-100], b"[]", b"\xff", b"", None],
+    ids=["torn", "another value", "no text", "empty", "no file"],
+)
+def test_damaged_tables_are_not_used(bytes_: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    if bytes_ is not None:
+        path.write_bytes(bytes_)
+    assert tables.parser_of(resources.grammar(), path).parse("seed 1").data == "statement"
