@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from recipec.inputs import reading, together
+from recipec import pipeline
+from recipec.database.connection import connect
+from recipec.inputs import reading
+from recipec.ir import logical
+from recipec.ir.execution import ExecutionPlan
+from recipec.places.state import Store
 from tests.conftest import SOURCE, Run, rows, write_parquet
 
 RECIPE = (
@@ -45,15 +50,36 @@ def results(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     return {path.name: rows(f"FROM '{path}'") for path in found if path.name != "result.parquet"}
 
 
-def test_together_as_alone(pool: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    digest = json.loads(run("plan", pool / "a.recipe", "--json").out)["selection"]["digest"]
-    first = results(pool)
-    assert len(first) == 11
+def read(plan: ExecutionPlan, root: Path, *, alone: bool) -> int:
+    """Reads the shards of a plan into a state folder, all together or each alone, and returns how many queries that took
+    which write the results of several."""
+    folder = Path(plan.folder)
+    step = next(step for step in plan.steps if isinstance(step.op, logical.Read))
+    assert isinstance(step.op, logical.Read)
+    groups = [[shard] for shard in plan.shards] if alone else [plan.shards]
+    with connect() as connection:
+        connection.execute("CALL enable_logging('QueryLog', storage = 'memory')")
+        for shards in groups:
+            destinations = [Store(root, "a.recipe").shard_result(step.id, shard) for shard in shards]
+            for _ in reading.read_many(connection, step.op, shards, folder, destinations):
+                pass
+        logged = "SELECT count(*) FROM duckdb_logs() WHERE message LIKE 'COPY%PARTITION_BY%'"
+        return int(connection.execute(logged).fetchall()[0][0])
+
+
+def test_together_as_alone(pool: Path, run: Run) -> None:
+    first = json.loads(run("plan", pool / "a.recipe", "--json").out)
+    found = results(pool)
+    assert len(found) == 11
+    plan = pipeline.plan(pool / "a.recipe", {}).plan
+    assert read(plan, pool / "together/.recipec", alone=False) > 0
+    assert results(pool / "together") == found
     shutil.rmtree(pool / ".recipec")
-    monkeypatch.setattr(reading, "FEW_ROWS", -1)
-    monkeypatch.setattr(together, "copy", None)
-    assert json.loads(run("plan", pool / "a.recipe", "--json").out)["selection"]["digest"] == digest
-    assert results(pool) == first
+    assert read(plan, pool / ".recipec", alone=True) == 0
+    assert results(pool) == found
+    second = json.loads(run("plan", pool / "a.recipe", "--json").out)
+    assert second["steps"][0]["action"] == "reuse"
+    assert second["selection"]["digest"] == first["selection"]["digest"]
 
 
 def test_shards_of_the_same_bytes_have_one_result(pool: Path, run: Run) -> None:
