@@ -180,9 +180,9 @@ def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
     for path in paths:
         plugin = files.plugin_of(path)
         if plugin not in (None, source.plugin):
-            message = f"a shard of source `{source.name}` has a format of {plugin}, unlike the first"
+            message = f"the shard `{path}` of source `{source.name}` has a format of {plugin}, unlike the first"
             helps = ("make it a source of its own",)
-            raise Failure(Diagnostic("R0306", message, source.origin.span, place=str(path), helps=helps))
+            raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
 def _check_columns(source: model.Source, found: Sequence[Shard]) -> None:
