@@ -263,6 +263,11 @@ def find(kind: Kind, name: str) -> Any:
     if name not in own(kind):
         noun = KINDS[kind].noun
         raise Failure(Diagnostic("R0248", f"no {noun} `{name}` is installed", helps=did_you_mean(name, names(kind))))
+    return built_in(kind, name)
+
+
+def built_in(kind: Kind, name: str) -> Any:
+    """The `SPEC` of a word of `own(kind)`, whatever other packages give."""
     return importlib.import_module(f"{KINDS[kind].package}.{name}").SPEC
 
 

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_json(parser)
     options.add_resources(parser)
     options.add_device(parser)
+    options.add_engine(parser, "that of the plan file, or local")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                 limit=pipeline.TEXT_LIMIT,
                 settings=settings,
                 device=arguments.device,
+                engine=arguments.engine,
                 progress=progress,
             )
             plan = planned.whole
@@ -57,10 +59,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if not options.is_plan_file(arguments.path) and not arguments.yes:
         confirm(plan)
     with bars.progress(quiet=arguments.json) as progress:
-        if isinstance(plan, PhasedPlan):
-            made = list(pipeline.apply_phases(plan, settings=settings, device=arguments.device, progress=progress))
-        else:
-            made = [pipeline.apply(plan, settings=settings, device=arguments.device, progress=progress)]
+        # In the order of training; what stands already is left as it is.
+        made = [
+            pipeline.apply(one, settings=settings, device=arguments.device, engine=arguments.engine, progress=progress)
+            for one in (plan.phases if isinstance(plan, PhasedPlan) else (plan,))
+        ]
     if arguments.json:
         text = [manifest.model_dump_json(indent=2) for manifest in made]
         print(f"[{', '.join(text)}]" if isinstance(plan, PhasedPlan) else text[0])

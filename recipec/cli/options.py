@@ -47,6 +47,10 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_engine(parser: argparse.ArgumentParser, default: str = "local") -> None:
+    parser.add_argument("--engine", metavar="NAME", help=f"what runs the tasks of steps (default: {default})")
+
+
 def positive(text: str) -> int:
     """An argparse type: a whole number above zero."""
     value = int(text)

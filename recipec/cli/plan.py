@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_json(parser)
     options.add_resources(parser)
     options.add_device(parser)
+    options.add_engine(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             limit=pipeline.TEXT_LIMIT,
             settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
             device=arguments.device,
+            engine=arguments.engine,
             progress=progress,
         )
     if arguments.output is not None:

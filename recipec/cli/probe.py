@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_json(parser)
     options.add_resources(parser)
     options.add_device(parser)
+    options.add_engine(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             deactivate=arguments.deactivate,
             settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
             device=arguments.device,
+            engine=arguments.engine,
             progress=progress,
         )
     if arguments.html is not None:

@@ -79,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_json(parser)
     options.add_resources(parser)
     options.add_device(parser)
+    options.add_engine(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -156,6 +157,7 @@ def _looked_ahead(arguments: argparse.Namespace, problem: Problem) -> tuple[Arra
             mixtures,
             settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
             device=arguments.device,
+            engine=arguments.engine,
             progress=progress,
         )
 
@@ -181,6 +183,7 @@ def _measured(arguments: argparse.Namespace) -> tuple[Measured, model.Recipe]:
             chosen,
             settings=pipeline.settings(arguments.recipe, memory=arguments.memory, threads=arguments.threads),
             device=arguments.device,
+            engine=arguments.engine,
             progress=progress,
         )
     if arguments.table is not None:

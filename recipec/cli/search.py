@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_json(parser)
     options.add_resources(parser)
     options.add_device(parser)
+    options.add_engine(parser)
 
 
 FLOOR_HELP = "held-out rank correlation under which the answer is called no better than a guess (default 0.5)"

@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             runs=arguments.runs,
             settings=settings,
             device=arguments.device,
+            engine=arguments.engine,
             progress=progress,
         ) as trials,
     ):

@@ -32,7 +32,7 @@ def plan_digest(plan: ExecutionPlan) -> str:
     for shard in value["shards"]:
         del shard["mtime_ns"]
     for step in value["steps"]:
-        del step["cost"], step["action"], step["reason"]
+        del step["cost"], step["action"], step["reason"], step["engine"]
     return hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()
 
 

@@ -55,7 +55,7 @@ class Run:
     """
 
     pool: Pool
-    engine: Runner
+    runner: Runner
     now: bool = False
     rates: Rates = field(default_factory=Rates)
 
@@ -94,7 +94,7 @@ class Run:
         reads = isinstance(ops[0], logical.Read)
         self.pool.progress(name, 0, len(tasks), "shards")
         with self.rates.timed(sum(task.shard.rows if reads else task.shard.bytes for task in tasks), *ops):
-            for done, _ in enumerate(self.engine.run(tasks), start=1):
+            for done, _ in enumerate(self.runner.run(tasks), start=1):
                 self.pool.progress(name, done, len(tasks), "shards")
 
     def _score_by_model(self, group: Sequence[int]) -> None:

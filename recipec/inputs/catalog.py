@@ -57,7 +57,8 @@ def refresh(
             if not paths:
                 names = ", ".join(f"`{glob}`" for glob in source.shards)
                 raise Failure(Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards"))
-            _index(catalog, known, paths, source.name, progress)
+            _index(catalog, known, paths, source, progress)
+            _check_formats(source, paths)
             found = _shards(known, source, paths, folder)
             _check_columns(source, found)
             result += found
@@ -95,27 +96,31 @@ class Entry(NamedTuple):
 
 
 def _index(
-    catalog: duckdb.DuckDBPyConnection, known: dict[str, Entry], paths: Sequence[Path], source: str, progress: Progress
+    catalog: duckdb.DuckDBPyConnection,
+    known: dict[str, Entry],
+    paths: Sequence[Path],
+    source: model.Source,
+    progress: Progress,
 ) -> None:
     """Brings what is known of some files up to date. What is kept at once is small enough to be lost at a kill."""
-    new = [path for path in paths if (entry := known.get(str(path))) is None or entry.mark != local.mark(path)]
+    new = [path for path in paths if (entry := known.get(str(path))) is None or entry.mark != _mark(path, source)]
     done = len(paths) - len(new)
     for batch in _batches(new):
         entries: dict[str, Entry] = {}
-        seen = [local.mark(path) for path in batch]
+        seen = [_mark(path, source) for path in batch]
         found = footers.read([path for path in batch if files.is_parquet(path)])
-        jobs = [(path, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
+        jobs = [(path, source, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
         for path, entry in zip(batch, threads.each(_read, jobs, THREADS), strict=True):
             entries[str(path)] = entry
             done += 1
-            progress(f"index {source}", done, len(paths), "shards")
+            progress(f"index {source.name}", done, len(paths), "shards")
         columns = [list(entries), *map(list, zip(*entries.values(), strict=True))]
         catalog.execute(
             "INSERT OR REPLACE INTO shards SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)", columns
         )
         known.update(entries)
     if not new:
-        progress(f"index {source}", done, len(paths), "shards")
+        progress(f"index {source.name}", done, len(paths), "shards")
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
@@ -132,11 +137,11 @@ def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
         yield batch
 
 
-def _read(job: tuple[Path, str, spec.Structure | None]) -> Entry:
-    path, seen, footer = job
+def _read(job: tuple[Path, model.Source, str, spec.Structure | None]) -> Entry:
+    path, source, seen, footer = job
     found = footer if footer is not None else files.structure(path)
     digest = digests.sha256_file(path)
-    if local.mark(path) != seen:
+    if _mark(path, source) != seen:
         raise Failure(Diagnostic("R0304", "the shard changed while it was read", place=str(path)))
     return Entry(seen, digest, found.rows, json.dumps(found.columns))
 
@@ -163,6 +168,21 @@ def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Pa
             )
         )
     return result
+
+
+def _mark(path: Path, source: model.Source) -> str:
+    """What tells a file, read by its format, from what was there before; of another version a format may read it otherwise."""
+    return local.mark(path) if source.plugin is None else f"{local.mark(path)} {source.plugin}"
+
+
+def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
+    """Every shard must be of a format that is recipec's own or of the package that the recipe was checked with."""
+    for path in paths:
+        plugin = files.plugin_of(path)
+        if plugin not in (None, source.plugin):
+            message = f"the shard `{path}` of source `{source.name}` has a format of {plugin}, unlike the first"
+            helps = ("make it a source of its own",)
+            raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
 def _check_columns(source: model.Source, found: Sequence[Shard]) -> None:

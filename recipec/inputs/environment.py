@@ -48,6 +48,11 @@ class Files:
             first = failure.diagnostics[0]
             raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
+    def format(self, globs: Sequence[str], folder: Path) -> str | None:
+        """The word of the format of the first shard; what the others are is checked when they are indexed."""
+        first_shard = shards.first(globs, folder)
+        return shards.format_of(first_shard).name if first_shard is not None else None
+
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
         # Few recipes name a law, and laws take longer to import than a recipe to check.
         import numpy as np

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from recipec import spec
+from recipec import plugins, spec
 from recipec.database.connection import shared
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir.model import Plugin
 from recipec.places import local
 
 if TYPE_CHECKING:
@@ -38,22 +40,50 @@ def path(shard: Shard, folder: Path) -> Path:
 
 
 def format_of(path: Path) -> spec.Format:
-    """The format of a file, by the end of its name.
+    """The format of a file, by the end of its name; those of other packages are asked where it is none of recipec's.
 
     Raises:
-        Failure: it is of no known format.
+        Failure: it is of no known format, or several packages have one for it.
     """
     name = path.name.lower()
-    found = [(len(suffix), format_) for format_ in formats() for suffix in format_.suffixes if name.endswith(suffix)]
+    found = _longest(name, formats()) or _longest(name, _plugged())
     if not found:
         helps = ("shards are .parquet or .jsonl files, the latter also .gz or .zst",)
         raise Failure(Diagnostic("R0302", f"`{path.name}` has no known format", place=str(path), helps=helps))
-    return max(found, key=lambda item: item[0])[1]
+    if len(found) > 1:
+        words = [f"`{one.name}` of {spec.origin('formats', one.name)}" for one in found]
+        message = f"`{path.name}` may be of the formats {' and '.join(words)}"
+        helps = ("uninstall the plug-in whose format is not meant",)
+        raise Failure(Diagnostic("R0244", message, place=str(path), helps=helps))
+    format_: spec.Format = spec.find("formats", found[0].name)
+    return format_
 
 
+def _longest(name: str, among: Sequence[spec.Format]) -> list[spec.Format]:
+    """The formats of the longest suffix that a name ends with."""
+    found = [(len(suffix), one) for one in among for suffix in one.suffixes if name.endswith(suffix)]
+    longest = max((length for length, _ in found), default=0)
+    return [one for length, one in found if length == longest]
+
+
+@cache
 def formats() -> tuple[spec.Format, ...]:
-    """All formats, by name."""
-    return tuple(spec.find("formats", name) for name in spec.names("formats"))
+    """Recipec's own formats, by name."""
+    return tuple(spec.built_in("formats", name) for name in spec.own("formats"))
+
+
+def _plugged() -> list[spec.Format]:
+    return [spec.find("formats", name) for name in plugins.words("formats") if name not in spec.own("formats")]
+
+
+def plugin_of(path: Path) -> Plugin | None:
+    """The package whose format a file has; None for recipec's own.
+
+    Raises:
+        Failure: as `format_of`.
+    """
+    word = format_of(path).name
+    return None if word in spec.own("formats") else spec.origin("formats", word)
 
 
 def schema(path: Path) -> spec.Columns:

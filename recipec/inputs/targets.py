@@ -24,6 +24,14 @@ COMPLETION = "completion"
 """The mark of a field: `"{question} {answer:completion}"`."""
 
 
+def _check_format(path: Path) -> None:
+    """Examples have no step whose identity could say which version of a package has read them."""
+    plugin = shards.plugin_of(path)
+    if plugin is not None:
+        helps = ("write them as .parquet, .jsonl or plain text",)
+        raise Failure(Diagnostic("R0302", f"examples cannot be of a format of {plugin}", place=str(path), helps=helps))
+
+
 def texts(target: model.Target, folder: Path) -> tuple[list[str], list[str]]:
     """The texts of a target's examples, those to use and those held out, each sorted.
 
@@ -70,6 +78,7 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool]]:
         fields = _fields(target, ["text"])
         scan = "(SELECT unnest($1 :: VARCHAR[]) AS text)"
     else:
+        _check_format(path)
         columns = shards.schema(path)
         shard = Shard(source="", path=str(path), sha256="", bytes=0, mtime_ns=0, rows=0, schema_=columns)
         fields = _fields(target, [name for name, _ in columns])

@@ -45,6 +45,10 @@ class Cost(Frozen):
     device: Literal["cpu", "cuda"] = "cpu"
 
 
+LOCAL = "local"
+"""The engine where none is asked for."""
+
+
 class Step(Frozen):
     """One operation of the execution plan.
 
@@ -59,6 +63,7 @@ class Step(Frozen):
     action: Literal["run", "partial", "reuse"]
     reason: str
     cost: Cost
+    engine: str = LOCAL  # what runs its tasks
 
 
 class ExecutionPlan(Frozen):

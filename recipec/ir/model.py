@@ -37,6 +37,7 @@ class Source(Frozen):
     text: str  # the column
     tokens: TokenCount
     domain: Expression  # converted to string; a constant = the source's name when the recipe names none
+    plugin: Plugin | None = None  # that gives the format of its shards
     origin: Origin
 
 
@@ -353,6 +354,6 @@ class Recipe(Frozen):
         mixtures = (self.mixture, *(phase.mixture for phase in (*self.phases, *self.before)))
         law = self.budget.law if self.budget else None
         computed = [mixture for mixture in mixtures if isinstance(mixture, Computed)]
-        users = (*self.scores, *computed, law, self.output)
+        users = (*self.sources, *self.scores, *computed, law, self.output)
         found = {user.plugin for user in users if user is not None and user.plugin is not None}
         return tuple(sorted(found, key=lambda plugin: plugin.package))

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recipec.pipeline.applying import apply, apply_phases
+    from recipec.pipeline.applying import apply
     from recipec.pipeline.compiling import Compiled, compile_recipe
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
@@ -22,7 +22,6 @@ __all__ = [
     "Compiled",
     "Planned",
     "apply",
-    "apply_phases",
     "compile_recipe",
     "forecasts",
     "look_ahead",
@@ -39,7 +38,6 @@ _PLACES = {
     "Compiled": "compiling",
     "Planned": "planning",
     "apply": "applying",
-    "apply_phases": "applying",
     "compile_recipe": "compiling",
     "forecasts": "predicting",
     "look_ahead": "measuring",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from recipec import dataset, plugins
@@ -11,7 +10,7 @@ from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.inputs import catalog
 from recipec.ir import logical
-from recipec.ir.execution import ExecutionPlan, Manifest, PhasedPlan
+from recipec.ir.execution import ExecutionPlan, Manifest
 from recipec.models.job import Device
 from recipec.pipeline import opening
 from recipec.places import lease
@@ -25,9 +24,13 @@ def apply(
     *,
     settings: Settings | None = None,
     device: Device = "auto",
+    engine: str | None = None,
     progress: Progress = silent,
 ) -> Manifest:
     """Materialises the dataset of a plan: exactly its steps, its shards, its documents.
+
+    Args:
+        engine: instead of the one that the plan was made for.
 
     Raises:
         Failure: the plan is stale, its recipe has no output, another process is at it, the disk is full, …
@@ -41,24 +44,10 @@ def apply(
     with disk_errors(store.root), lease.lock(store.root):
         _check_fresh(plan)
         limits = settings or Settings(temp=store.temporary)
-        with opening.at_work(plan.shards, folder, store, limits, device, progress) as place:
+        with opening.at_work(
+            plan.shards, folder, store, limits, device, progress, engine or plan.steps[0].engine
+        ) as place:
             return _applied(place, plan, destination)
-
-
-def apply_phases(
-    plan: PhasedPlan,
-    *,
-    settings: Settings | None = None,
-    device: Device = "auto",
-    progress: Progress = silent,
-) -> Iterator[Manifest]:
-    """Materialises the dataset of each phase, in the order of training; one that stands already is left as it is.
-
-    Raises:
-        Failure: as `apply`.
-    """
-    for one in plan.phases:
-        yield apply(one, settings=settings, device=device, progress=progress)
 
 
 def _check_fresh(plan: ExecutionPlan) -> None:

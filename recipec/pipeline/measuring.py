@@ -28,6 +28,7 @@ def probe(
     deactivate: bool = False,
     settings: Settings | None = None,
     device: Device = "auto",
+    engine: str | None = None,
     progress: Progress = silent,
 ) -> probing.Probe:
     """Probes the targets of a recipe against a keyed sample of so many documents of its pool.
@@ -35,7 +36,7 @@ def probe(
     Args:
         deactivate: also zero each target's neurons, and see what that does to the loss on its examples.
     """
-    with _before_models(path, overrides, settings, device, progress) as run:
+    with _before_models(path, overrides, settings, device, progress, engine) as run:
         return probing.probe(run.pool, documents, deactivate)
 
 
@@ -46,10 +47,11 @@ def measure_influence(
     *,
     settings: Settings | None = None,
     device: Device = "auto",
+    engine: str | None = None,
     progress: Progress = silent,
 ) -> tuple[tikmix.Measured, model.Recipe]:
     """The influence of a recipe's domains on its targets at a checkpoint, and the recipe."""
-    with _before_models(path, overrides, settings, device, progress) as run:
+    with _before_models(path, overrides, settings, device, progress, engine) as run:
         return tikmix.measure(run.pool, chosen), run.pool.recipe
 
 
@@ -63,10 +65,11 @@ def look_ahead(
     *,
     settings: Settings | None = None,
     device: Device = "auto",
+    engine: str | None = None,
     progress: Progress = silent,
 ) -> tuple[Array, Array]:
     """The mixtures (n, m) of a recipe's domains whose look-ahead training came to an end, and what each gained (n,)."""
-    with _before_models(path, overrides, settings, device, progress) as run:
+    with _before_models(path, overrides, settings, device, progress, engine) as run:
         targets = [target for target in run.pool.recipe.targets if target.name in tasks]
         found = lookahead.labels(run.pool, ahead, targets, domains, mixtures, now=True)
         assert found is not None
@@ -75,11 +78,16 @@ def look_ahead(
 
 @contextlib.contextmanager
 def _before_models(
-    path: Path, overrides: Mapping[str, str], settings: Settings | None, device: Device, progress: Progress
+    path: Path,
+    overrides: Mapping[str, str],
+    settings: Settings | None,
+    device: Device,
+    progress: Progress,
+    engine: str | None,
 ) -> Iterator[Run]:
     """A run of a recipe that has read everything and scored what needs no model."""
     recipe = compile_recipe(path, overrides).recipe
-    with opening.opened(recipe, settings or opening.settings(path), device, progress) as place:
+    with opening.opened(recipe, settings or opening.settings(path), device, progress, engine) as place:
         run = place.run(recipe)
         run.read()
         run.score(models=False)

@@ -18,7 +18,7 @@ from recipec.execution.run import Run
 from recipec.execution.tasks import Runner, Workplace
 from recipec.inputs import catalog
 from recipec.ir import logical, model
-from recipec.ir.execution import Shard
+from recipec.ir.execution import LOCAL, Shard
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.places import lease
@@ -43,7 +43,8 @@ class Place:
 
     connection: DuckDBPyConnection
     scorer: by_model.Scorer
-    engine: Runner
+    engine: str
+    runner: Runner
     shards: tuple[Shard, ...]
     folder: Path
     store: Store
@@ -71,33 +72,43 @@ class Place:
             scorer=self.scorer,
             progress=self.progress,
         )
-        return Run(pool, self.engine, now=now)
+        return Run(pool, self.runner, now=now)
 
 
 @contextlib.contextmanager
-def opened(recipe: model.Recipe, limits: Settings, device: Device, progress: Progress) -> Iterator[Place]:
+def opened(
+    recipe: model.Recipe, limits: Settings, device: Device, progress: Progress, engine: str | None = None
+) -> Iterator[Place]:
     """The place of a recipe, its shards indexed."""
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
+    spec.find("engines", engine or LOCAL)
     store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), lease.lock(store.root):
         shards = catalog.refresh(recipe.sources, folder, store.root, progress)
-        with at_work(shards, folder, store, limits, device, progress) as place:
+        with at_work(shards, folder, store, limits, device, progress, engine) as place:
             yield place
 
 
 @contextlib.contextmanager
 def at_work(
-    shards: tuple[Shard, ...], folder: Path, store: Store, limits: Settings, device: Device, progress: Progress
+    shards: tuple[Shard, ...],
+    folder: Path,
+    store: Store,
+    limits: Settings,
+    device: Device,
+    progress: Progress,
+    engine: str | None,
 ) -> Iterator[Place]:
     """The place of shards that are known, in a state folder that is locked."""
     threads = limits.threads or os.cpu_count() or 1
+    engine = engine or LOCAL
     with (
         connect(limits) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
-        spec.find("engines", "local").open(Workplace(connection, store.root, folder, threads)) as engine,
+        spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
-        yield Place(connection, scorer, engine, shards, folder, store, progress)
+        yield Place(connection, scorer, engine, runner, shards, folder, store, progress)
 
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:

@@ -77,6 +77,7 @@ def plan(
     judge: bool = True,
     settings: Settings | None = None,
     device: Device = "auto",
+    engine: str | None = None,
     progress: Progress = silent,
 ) -> Planned:
     """The execution plan of a recipe, its selection included.
@@ -85,11 +86,12 @@ def plan(
         score: compute every score now, so that the plan is exact whatever it takes.
         limit: bytes of shards up to which scores are computed anyway.
         device: where models run.
+        engine: what runs the tasks of steps, here and when the plan is applied.
         judge: whether a requirement that is not met stops the plan.
     """
     compiled = compile_recipe(path, overrides)
     recipe, wishes = compiled.recipe, Wishes(score, limit, judge)
-    with opening.opened(recipe, settings or opening.settings(path), device, progress) as place:
+    with opening.opened(recipe, settings or opening.settings(path), device, progress, engine) as place:
         if not recipe.phases:
             one, warnings = _planned(place, recipe, wishes)
             return Planned((one,), (*compiled.diagnostics, *warnings))
@@ -139,7 +141,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
     draft = _draft(pool, place)
     published = destination is not None and dataset.is_published(destination, dataset.plan_digest(draft))
-    steps = scheduler.schedule(pool.plan, pool.ids, pool.shards, recipe.plugins, store, published)
+    steps = scheduler.schedule(pool.plan, pool.ids, pool.shards, recipe.plugins, store, published, place.engine)
     run.read()
     share = None if wishes.score else estimates.share(run, wishes.limit)
     documents = {} if wishes.score else pool.by_model()[0]

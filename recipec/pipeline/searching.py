@@ -25,6 +25,7 @@ def open_trials(
     runs: int | None = None,
     settings: Settings | None = None,
     device: Device = "auto",
+    engine: str | None = None,
     progress: Progress = silent,
 ) -> Iterator[Trials]:
     """The trials of a recipe, for as long as they are at work.
@@ -43,5 +44,5 @@ def open_trials(
     problems = trials.problems(recipe)
     if problems:
         raise Failure(*problems)
-    with opening.opened(recipe, settings or opening.settings(path), device, progress) as place:
+    with opening.opened(recipe, settings or opening.settings(path), device, progress, engine) as place:
         yield trials.opened(place.run(trials.base(recipe)), search)

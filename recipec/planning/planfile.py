@@ -80,8 +80,10 @@ def _check(plan: LogicalPlan) -> None:
         if any(not 0 <= other < position for other in inputs(op)):
             raise ValueError(f"step {position} has an input that does not come before it")
     for op in plan.ops:
-        if isinstance(op, Sample) and isinstance(op.mixture, Computed) and op.mixture.mixer not in spec.names("mixers"):
-            raise ValueError(f"unknown mixture `{op.mixture.mixer}`")
+        # Whether the package of another one is there is asked where the plan is applied.
+        mixture = op.mixture if isinstance(op, Sample) else None
+        if isinstance(mixture, Computed) and mixture.plugin is None and mixture.mixer not in spec.own("mixers"):
+            raise ValueError(f"unknown mixture `{mixture.mixer}`")
     if sum(isinstance(op, Gather) for op in plan.ops) != 1:
         raise ValueError("a plan has one gather")
     stack: list[object] = list(plan.ops)

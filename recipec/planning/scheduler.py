@@ -8,7 +8,7 @@ from typing import Literal
 
 from recipec import spec
 from recipec.ir import logical
-from recipec.ir.execution import Cost, Estimate, Shard, Step
+from recipec.ir.execution import LOCAL, Cost, Estimate, Shard, Step
 from recipec.ir.model import Plugin
 from recipec.places.state import Store
 from recipec.planning import reasons
@@ -37,12 +37,14 @@ def schedule(
     plugins: Sequence[Plugin],
     store: Store,
     published: bool,
+    engine: str = LOCAL,
 ) -> tuple[Step, ...]:
     """The steps of a plan, with what the store holds taken into account.
 
     Args:
         plugins: the packages whose words the recipe uses.
         published: whether the dataset of this plan stands at its place already.
+        engine: what runs the tasks of the steps.
     """
     rates = store.note(RATES)
     steps: list[Step] = []
@@ -56,6 +58,7 @@ def schedule(
                 action=action,
                 reason="" if action == "reuse" else reasons.reason(plan, position, ids, shards, plugins, store),
                 cost=_cost(op, missing, rates if isinstance(rates, dict) else {}),
+                engine=engine,
             )
         )
     return tuple(steps)

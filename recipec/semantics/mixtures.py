@@ -36,8 +36,9 @@ def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) 
 
 
 def words() -> tuple[str, ...]:
-    """The mixers that recipes name."""
-    return tuple(name for name in spec.names("mixers") if spec.find("mixers", name).called)
+    """The mixers that recipes name; those of other packages are not imported for it."""
+    own = spec.own("mixers")
+    return tuple(name for name in spec.names("mixers") if name not in own or spec.find("mixers", name).called)
 
 
 def _by_mixer(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from recipec import spec
 from recipec.diagnostics import Failure
 from recipec.ir import expressions as ir
 from recipec.ir import model
 from recipec.ir.expressions import Expression
-from recipec.semantics import quantities
+from recipec.semantics import extensions, quantities
 from recipec.semantics.blocks import Form, Settings, required, settings
 from recipec.semantics.context import Columns, Context
 from recipec.semantics.typing import Scope, named, over_columns, typed
+from recipec.source import Span
 from recipec.syntax import ast
 
 SOURCE = {
@@ -51,6 +53,7 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
         text=text,
         tokens=tokens,
         domain=domain,
+        plugin=spec.origin("formats", context.environment.format(shards, context.folder) or ""),
         origin=model.Origin.of(node.name.span),
     )
 
@@ -70,10 +73,18 @@ def scope_of(source: model.Source) -> Scope:
 def _columns(context: Context, shards: tuple[str, ...], node: ast.Source) -> Columns | None:
     setting = next(s for s in node.block.settings if s.name.text == "shards")
     try:
+        if not _may_be_read(context, shards, setting.span):
+            return None
         return context.environment.schema(shards, context.folder, setting.span)
     except Failure as failure:
         context.diagnostics.extend(failure.diagnostics)
         return None
+
+
+def _may_be_read(context: Context, shards: tuple[str, ...], span: Span) -> bool:
+    """Whether the format of shards is recipec's own, or of a package that the recipe needs."""
+    word = context.environment.format(shards, context.folder)
+    return word is None or extensions.extension(context, "formats", ast.Name(word, span=span)) is not None
 
 
 def _globs(context: Context, found: tuple[ast.Setting, ...], what: str) -> tuple[str, ...]:

@@ -88,8 +88,8 @@ def straightforward(path: Path, out: Path, coded: bool) -> float:
     started = time.monotonic()
     with duckdb.connect() as connection:
         names = ", ".join(f"score_{name}" for name, _, _ in CRITERIA)
-        domain = "right(domain, 2) :: UTINYINT AS domain" if coded else "domain"
-        columns = connection.execute(f"SELECT {domain}, tokens, {names} FROM read_parquet(?)", [str(path)]).fetchnumpy()
+        by = "right(domain, 2) :: UTINYINT AS domain" if coded else "domain"
+        columns = connection.execute(f"SELECT {by}, tokens, {names} FROM read_parquet(?)", [str(path)]).fetchnumpy()
     domain, tokens = np.asarray(columns["domain"]), np.asarray(columns["tokens"])
     domains: list[int | str] = [number if coded else f"domain_{number:02}" for number in range(26)]
     merged = np.zeros(len(tokens))

@@ -26,6 +26,8 @@ criterion vowels = vowel_share()
 
 sample top 50% by vowels
 
+mixture even
+
 budget 2K tokens {{
   model 1M params
   law power("power.json")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from recipec import spec
@@ -58,8 +60,53 @@ def test_a_recipe_runs_with_the_words_of_an_installed_package(acme: Mapping[str,
     assert [(need["package"], need["specifier"], need["version"]) for need in recipe["needs"]] == [
         ("acme-filters", ">=1.2", "1.2")
     ]
-    for user in (*recipe["scores"], recipe["output"], recipe["budget"]["law"]):
+    for user in (*recipe["scores"], recipe["mixture"], recipe["output"], recipe["budget"]["law"]):
         assert user["plugin"] == {"package": "acme-filters", "version": "1.2"}
+
+
+def test_shards_of_a_format_and_an_engine_of_an_installed_package(acme: Mapping[str, Path], written: Path) -> None:
+    """The same documents from its format, by its engine, are the same selection."""
+    assert recipec(written, "apply", "a.recipe", "--yes", plugins=acme["1.2"]).code == 0
+    whole = json.loads((written / "out/manifest.json").read_text())
+    duckdb.sql(f"COPY (FROM '{written}/data/*.parquet') TO '{written}/data/0.csv' (HEADER)")
+    text = (written / "a.recipe").read_text()
+    (written / "b.recipe").write_text(text.replace(".parquet", ".csv").replace('"out"', '"again"'))
+    planned = recipec(written, "plan", "b.recipe", "--engine", "inline", "-o", "b.plan", plugins=acme["1.2"])
+    assert planned.err.startswith("inline: read\ninline: score\ninline: score\n")
+    assert {step["engine"] for step in json.loads((written / "b.plan").read_text())["steps"]} == {"inline"}
+    shutil.rmtree(written / ".recipec")
+    applied = recipec(written, "apply", "b.plan", "--yes", plugins=acme["1.2"])
+    assert applied.err.count("inline: ") == 3
+    assert json.loads((written / "again/manifest.json").read_text())["digest"] == whole["digest"]
+    shutil.rmtree(written / ".recipec")
+    assert "inline" not in recipec(written, "apply", "b.plan", "--engine", "local", plugins=acme["1.2"]).err
+    assert (
+        "error[R0248]: no engine `inlin` is installed"
+        in recipec(written, "plan", "b.recipe", "--engine", "inlin", plugins=acme["1.2"]).err
+    )
+
+
+def test_shards_of_a_format_that_the_recipe_does_not_say_it_needs(
+    acme: Mapping[str, Path], written: Path, on_path: OnPath, run: Run
+) -> None:
+    path, shard = written / "a.recipe", written / "data/zz.csv"
+    duckdb.sql(f"COPY (FROM '{written}/data/*.parquet') TO '{shard}' (HEADER)")
+    on_path(acme["1.2"])
+    path.write_text(SOURCE.replace(".parquet", ".csv"))
+    assert "error[R0243]: format `csv` is a word of acme-filters 1.2, which the recipe" in run("check", path).err
+    path.write_text('needs "acme-filters"\n' + SOURCE.replace(".parquet", "*"))
+    assert "zz.csv` of source `web` has a format of acme-filters 1.2, unlike the first\n" in run("plan", path).err
+
+
+def test_examples_of_a_format_of_another_package(
+    acme: Mapping[str, Path], written: Path, on_path: OnPath, run: Run
+) -> None:
+    on_path(acme["1.2"])
+    (written / "examples.csv").write_text("question\nWhy?\n")
+    path = written / "a.recipe"
+    target = 'target qa {\n  examples "examples.csv"\n  text "{question}"\n}\nwhere overlaps(qa) == ""\n'
+    path.write_text(f'needs "acme-filters"\n{SOURCE}{target}')
+    assert "error[R0302]: examples cannot be of a format of acme-filters 1.2" in run("plan", path).err
 
 
 def actions(run: Run) -> dict[str, tuple[str, str]]:
@@ -150,7 +197,10 @@ def test_nothing_is_imported_before_its_word_is_used(acme: Mapping[str, Path], w
         "print(sorted(name for name in sys.modules if name.startswith('acme')), file=sys.stderr)"
     )
     ended = python(written, "-c", script, plugins=acme["1.2"])
-    assert ended.err == "['acme_filters', 'acme_filters.csv', 'acme_filters.power', 'acme_filters.vowel_share']\n"
+    assert (
+        ended.err
+        == "['acme_filters', 'acme_filters.csv', 'acme_filters.even', 'acme_filters.power', 'acme_filters.vowel_share']\n"
+    )
 
 
 def test_built_in_words_alone_read_little_metadata(world: Path) -> None:
@@ -230,14 +280,14 @@ CLASHES = [
         "`column` is a criterion of recipec and a criterion of other 0.3",
     ),
     (
-        {"formats": {"parquet": "other"}},
-        'output parquet "out"\n',
-        "`parquet` is a format of recipec and a format of other 0.3",
+        {"formats": {"jsonl": "other"}},
+        'output jsonl "out"\n',
+        "`jsonl` is a format of recipec and a format of other 0.3",
     ),
     (
         {"mixers": {"natural": "other"}},
         "mixture natural\n",
-        "`natural` is a mixture of recipec and a mixer of other 0.3",
+        "`natural` is a mixer of recipec and a mixer of other 0.3",
     ),
     (
         {"laws": {"chinchilla": "other"}},

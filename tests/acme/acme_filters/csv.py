@@ -1,27 +1,60 @@
-"""`output csv "out"`"""
+"""`shards "data/*.csv"`, `output csv "out"`: comma-separated values with a header."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recipec.spec import Format
+from recipec.database import types
+from recipec.database.sql import file, ident, literal
+from recipec.spec import Columns, Format, Structure
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+ENDS = {"none": ".csv", "gzip": ".csv.gz"}
 
 
-def options(compression: str, row_group: int) -> str:
-    return f"FORMAT csv, HEADER, COMPRESSION {compression}"
+def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
+    return types.columns(connection, f"read_csv({file(path)}, header = true)")
 
 
-def scan(paths: str, columns: Sequence[tuple[str, str]]) -> str:
-    types = ", ".join(f"{name} :: {type_} AS {name}" for name, type_ in columns)
-    return f"(SELECT {types} FROM read_csv({paths}, header = true, all_varchar = true))"
+def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
+    rows = connection.execute(f"SELECT count(*) FROM {scan(path, (), 'n')}").fetchall()
+    return Structure(columns(connection, path), int(rows[0][0]))
+
+
+def scan(path: Path, columns: Columns, row: str) -> str:
+    typed = "".join(
+        f", try_cast({ident(name)} AS {types.SQL_TYPES[type_]}) AS {ident(name)}" for name, type_ in columns
+    )
+    table = f"read_csv({file(path)}, header = true, all_varchar = true, parallel = false)"
+    return f"(SELECT row_number() OVER () - 1 AS {ident(row)}{typed} FROM {table})"
+
+
+def write(connection: DuckDBPyConnection, query: str, path: Path, compression: str, row_group: int) -> int:
+    copy = f"COPY ({query}) TO {literal(str(path))} (FORMAT csv, HEADER, COMPRESSION {compression})"
+    return int(connection.execute(copy).fetchall()[0][0])
+
+
+def read_back(paths: Sequence[Path], columns: Sequence[tuple[str, str]]) -> str:
+    typed = ", ".join(f"{ident(name)} :: {type_} AS {ident(name)}" for name, type_ in columns)
+    files = f"[{', '.join(map(file, paths))}]"
+    return f"(SELECT {typed} FROM read_csv({files}, header = true, all_varchar = true))"
 
 
 SPEC = Format(
     name="csv",
     summary="comma-separated values with a header",
-    compressions=("none", "gzip"),
-    suffix=lambda compression: ".csv.gz" if compression == "gzip" else ".csv",
-    options=options,
+    suffixes=tuple(ENDS.values()),
+    compressions=tuple(ENDS),
+    suffix=lambda compression: ENDS[compression],
+    columns=columns,
+    structure=structure,
     scan=scan,
+    write=write,
+    read_back=read_back,
     loader="csv",
+    typed=False,
 )

@@ -1,14 +1,21 @@
-"""`mixture even(target: qa)`"""
+"""`mixture even`"""
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
-from recipec.spec import Mixer
-
-
-class Params(BaseModel):
-    target: str | None = None
+from recipec.ir.mixing import Decided
+from recipec.selection.mixing import Problem
+from recipec.spec import Mixer, NoParams
 
 
-SPEC = Mixer(name="even", summary="The same share for every domain.", source="Acme", params=Params)
+def decide(problem: Problem, params: NoParams) -> Decided:
+    domains = sorted({pool.domain for pool in problem.pools})
+    return Decided({domain: 1 / len(domains) for domain in domains})
+
+
+SPEC = Mixer(
+    name="even",
+    summary="The same share for every domain.",
+    source="Acme",
+    params=NoParams,
+    decide=decide,
+)
