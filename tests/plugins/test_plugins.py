@@ -43,6 +43,7 @@ def written(world: Path) -> Path:
     return world
 
 
+@pytest.mark.slow
 def test_a_recipe_runs_with_the_words_of_an_installed_package(acme: Mapping[str, Path], written: Path) -> None:
     assert recipec(written, "fmt", "--check", "a.recipe", plugins=acme["1.2"]).code == 0
     assert recipec(written, "check", "a.recipe", plugins=acme["1.2"]).out == "1 recipe fine\n"
@@ -64,6 +65,7 @@ def test_a_recipe_runs_with_the_words_of_an_installed_package(acme: Mapping[str,
         assert user["plugin"] == {"package": "acme-filters", "version": "1.2"}
 
 
+@pytest.mark.slow
 def test_shards_of_a_format_and_an_engine_of_an_installed_package(acme: Mapping[str, Path], written: Path) -> None:
     """The same documents from its format, by its engine, are the same selection."""
     assert recipec(written, "apply", "a.recipe", "--yes", plugins=acme["1.2"]).code == 0
