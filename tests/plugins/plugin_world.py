@@ -15,7 +15,7 @@ import pytest
 from recipec import pipeline, plugins, spec
 from recipec.cli import views
 from recipec.diagnostics import Failure
-from tests.conftest import REPOSITORY, SOURCE, Result
+from tests.conftest import REPOSITORY, SOURCE, Result, Run
 
 RECIPE = f"""needs "acme-filters >= 1.2"
 
@@ -133,6 +133,14 @@ def told(world: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     except Failure as failure:
         found = failure.diagnostics
     return "\n".join(views.render(one) for one in found)
+
+
+def actions(run: Run) -> dict[str, tuple[str, str]]:
+    """What the plan of a.recipe does with each step, and why."""
+    steps = json.loads(run("plan", "a.recipe", "--json").out)["steps"]
+    return {
+        step["op"].get("call", {}).get("name", step["op"]["kind"]): (step["action"], step["reason"]) for step in steps
+    }
 
 
 @pytest.fixture
