@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.ir.expressions import Frozen
-
-Array = np.ndarray[Any, Any]
 
 BOOTSTRAPS = 1000
 

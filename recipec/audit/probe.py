@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipec import spec
+from recipec.arrays import Array
 from recipec.audit import measures
 from recipec.audit.measures import Separation
 from recipec.database.sql import ident, literal
@@ -23,7 +24,6 @@ from recipec.scoring.by_model import Scorer, wanted
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
 
-Array = np.ndarray[Any, Any]
 
 FOLDS = 5
 """Parts of a target without held-out examples: each is scored by a profile of the others."""

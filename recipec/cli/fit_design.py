@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.cli import bars, options
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import count
@@ -17,7 +18,7 @@ from recipec.cli.tables import Table as Drawn
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.laws import design, fitting, lawfile, tables
 from recipec.laws.form import Law
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.progress import Progress
 
 STANDARD = {

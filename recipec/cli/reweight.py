@@ -11,10 +11,10 @@ from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from recipec.database.tables import Array
+    from recipec.arrays import Array
     from recipec.ir import model
     from recipec.tikmix import Measured
-    from recipec.tikmix.problem import Problem
+    from recipec.tikmix.problem import InfluenceProblem
 
 EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model) the influence of each domain of the pool on
 each target is measured: gradients of the loss on the target's held-out examples against those of equal samples of the
@@ -139,7 +139,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise Failure(*(Diagnostic("R1304", problem, helps=("see `recipec reweight --help`",)) for problem in problems))
 
 
-def _looked_ahead(arguments: argparse.Namespace, problem: Problem) -> tuple[Array, Array]:
+def _looked_ahead(arguments: argparse.Namespace, problem: InfluenceProblem) -> tuple[Array, Array]:
     from recipec import pipeline
     from recipec.cli import bars
     from recipec.tikmix import modelled, solver

@@ -14,16 +14,16 @@ import numpy as np
 from pydantic import ValidationError
 
 from recipec import __version__
+from recipec.arrays import Array
 from recipec.cli import page as pages
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import share
 from recipec.cli.tables import Table
-from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir.reweighting import Reweighting
 from recipec.places import digests, local
 from recipec.tikmix import Measured
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 
 KIND, REWEIGHT_VERSION = "reweighting", 1
 
@@ -109,7 +109,7 @@ def write_influence(path: Path, found: Measured) -> None:
     local.write_text(path, text.getvalue())
 
 
-def write_mixtures(path: Path, problem: Problem, mixtures: Array) -> None:
+def write_mixtures(path: Path, problem: InfluenceProblem, mixtures: Array) -> None:
     """A row a mixture, for a training run each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

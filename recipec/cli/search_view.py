@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from recipec import __version__
+from recipec.arrays import Array
 from recipec.cli import search_show
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import share
 from recipec.cli.tables import Table
-from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic
 from recipec.places import local
 from recipec.search.answer import Answer, Regressor

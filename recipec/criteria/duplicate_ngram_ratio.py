@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from recipec.criteria._ngrams import Array, ngrams, per_text, words
+from recipec.arrays import Array
+from recipec.criteria._ngrams import ngrams, per_text, words
 from recipec.spec import Criterion
 
 

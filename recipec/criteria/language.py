@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.criteria._languages import predictions
-from recipec.criteria._ngrams import Array
 from recipec.criteria._text import NoParams
 from recipec.spec import Criterion
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from recipec.arrays import Array
 from recipec.criteria._languages import predictions
-from recipec.criteria._ngrams import Array
 from recipec.spec import Criterion
 
 LANGUAGES = 176

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from recipec.arrays import Array
 from recipec.ir.passes import Dtype, Wanted
 from recipec.spec import PLACE, Criterion
-
-Array = np.ndarray[Any, Any]
 
 PIECE = 128
 """Texts whose neurons are looked up at once."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from recipec.criteria._ngrams import Array, Words, ngrams, words
+from recipec.arrays import Array
+from recipec.criteria._ngrams import Words, ngrams, words
 from recipec.spec import Criterion
 
 SEPARATORS = np.ones(256, dtype=bool)

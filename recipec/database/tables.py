@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.places import digests, local
-
-Array = np.ndarray[Any, Any]
 
 KEYS = ("index", "run", "id", "name", "recipe")
 """Names of a column that tells rows apart, first one first."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from recipec.database.relations import SEPARATOR
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic
 from recipec.ir import model
@@ -19,8 +20,6 @@ from recipec.ir.execution import Manifest
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-SEPARATOR = "\x1f"
 
 TOLERANCE = 1e-9
 """Relative error that another machine's exp and division may have; all else is compared exactly."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recipec.database.relations import SEPARATOR
 from recipec.database.sql import literal
 from recipec.ir import logical
 from recipec.ir.execution import DomainTotal, Shard
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BYTES_PER_TOKEN = 4
-
-SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)

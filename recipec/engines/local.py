@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,17 +24,59 @@ WORTH = 4.0
 """Seconds of computing from which processes of their own are started: that takes most of a second."""
 
 
+class Processes:
+    """Processes of this machine, started with the first thing to compute.
+
+    Not the standard library's pool: that imports the caller's main module again in every process.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool: Any = None  # of loky, which has no types
+        self._starting = threading.Lock()
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """As `Executor.submit`."""
+        from loky import ProcessPoolExecutor
+
+        with self._starting:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(self._count, initializer=_end_with, initargs=(os.getpid(),))
+            future: Future[Any] = self._pool.submit(function, *arguments)
+        return future
+
+    def kill(self) -> None:
+        """Ends the processes, whatever they are at."""
+        with self._starting:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, kill_workers=True)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after the one that started it, also where that one was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @dataclass(slots=True)
 class Local:
     """Runs tasks side by side on this machine.
 
     Attributes:
-        processes: makes the pool of processes, when the first task is worth it.
+        processes: for what Python computes.
+        worth: seconds of computing from which processes are used.
         cursors: of the tasks that are being performed, to interrupt them.
     """
 
     place: Workplace
-    processes: Callable[[], Executor]
+    processes: Processes
+    worth: float = WORTH
     cursors: set[DuckDBPyConnection] = field(default_factory=set)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
@@ -42,7 +87,7 @@ class Local:
         tasks = [task for task in tasks if not isinstance(task, ReadTask)]
         if not tasks:
             return
-        submit = self.processes().submit if self.place.threads > 1 and cost(tasks) > WORTH else here
+        submit = self.processes.submit if self.place.threads > 1 and cost(tasks) > self.worth else here
         with ThreadPoolExecutor(max(1, min(self.place.threads, len(tasks)))) as threads:
             futures = {threads.submit(self._perform, task, submit): task for task in tasks}
             try:
@@ -51,6 +96,7 @@ class Local:
                 threads.shutdown(wait=False, cancel_futures=True)
                 for cursor in tuple(self.cursors):
                     cursor.interrupt()
+                self.processes.kill()
                 raise
 
     def _read(self, op: logical.Read, tasks: Sequence[ReadTask]) -> Iterator[Task]:
@@ -98,28 +144,14 @@ def here(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
 
 
 @contextlib.contextmanager
-def open_local(place: Workplace) -> Iterator[Local]:
+def open_local(place: Workplace, worth: float = WORTH) -> Iterator[Local]:
     """The engine, for as long as it is at work."""
-    started: list[Any] = []  # of loky, which has no types
-
-    def processes() -> Executor:
-        if not started:
-            # Not the standard library's pool: that imports the caller's main module again in every process.
-            from loky import ProcessPoolExecutor
-
-            started.append(ProcessPoolExecutor(place.threads, timeout=IDLE))
-        executor: Executor = started[0]
-        return executor
-
+    processes = Processes(place.threads)
     try:
-        yield Local(place, processes)
+        yield Local(place, processes, worth)
     finally:
-        for executor in started:
-            executor.shutdown(wait=False, kill_workers=True)
+        processes.kill()
 
-
-IDLE = 60
-"""Seconds after which a process without work ends, so that none is left where its parent was killed."""
 
 SPEC = Engine(
     name="local",

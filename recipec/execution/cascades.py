@@ -12,9 +12,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from recipec.database.sql import ident, literal
 from recipec.execution import trial
@@ -31,8 +28,6 @@ from recipec.planning.scheduler import source_of
 from recipec.progress import counted
 from recipec.scoring.by_model import Scorer, cascade_of, wanted
 from recipec.selection import ranking
-
-Array = np.ndarray[Any, Any]
 
 SHARE, LEAST, MOST = 0.1, 512, 8192
 """The sample: a share of the pool, within bounds."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
@@ -15,7 +16,6 @@ from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
 from recipec.ir.mixing import Decided
 from recipec.laws import forecasting, lawfile, prediction
 from recipec.laws.lawfile import LawFile
-from recipec.laws.runs import Array
 from recipec.selection import mixing
 from recipec.selection.bands import Bands, bands, edges, groups
 from recipec.selection.rules import nest_of
@@ -50,12 +50,12 @@ def measured(
     return Bands(found.domains, found.nests, *sums)
 
 
-def pool_of(found: Bands, op: logical.Sample) -> forecasting.Pool:
+def composition_of(found: Bands, op: logical.Sample) -> forecasting.Composition:
     """The pool that the best mixture is made of, and the quotas it keeps."""
     names = sorted(set(found.domains))
     bounds = groups(found, op.quotas, float(op.tokens + op.already if op.tokens else found.drawn.sum()))
     numbers = tuple(names.index(domain) for domain in found.domains)
-    return forecasting.Pool(found.unique, found.drawn, found.most, bounds, numbers)
+    return forecasting.Composition(found.unique, found.drawn, found.most, bounds, numbers)
 
 
 def judged(
@@ -73,7 +73,7 @@ def judged(
     found = measured(connection, op, ledger, count, share=share)
     apart = any(quota.conditions for quota in op.quotas)
     parts = measured(connection, op, ledger, count, share=share, nested=True) if apart else found
-    return [evaluate(file, path, found, pool_of(parts, op), size) for size in params]
+    return [evaluate(file, path, found, composition_of(parts, op), size) for size in params]
 
 
 def band_count(file: LawFile) -> int:
@@ -92,7 +92,7 @@ def forecast(
     return judged(connection, op, ledger, file, budget.law.path, sizes, share=share)[0]
 
 
-def evaluate(file: LawFile, path: str, found: Bands, pool: forecasting.Pool, params: float) -> Forecast | None:
+def evaluate(file: LawFile, path: str, found: Bands, pool: forecasting.Composition, params: float) -> Forecast | None:
     """A law on what is drawn; None where nothing is."""
     drawn, fresh = found.drawn, found.fresh
     if not drawn.sum() > 0:

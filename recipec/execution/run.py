@@ -145,7 +145,7 @@ class Run:
         if pool.store.has_result(pool.ids[position]):
             return
         parts = [
-            selection.Part(source_of(pool.plan, end).source.name, pool.after(end, pool.shards_of(end)))
+            selection.GatherInput(source_of(pool.plan, end).source.name, pool.after(end, pool.shards_of(end)))
             for end in op.inputs
         ]
         self._check_duplicates()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database.sql import ident, literal
 from recipec.ir import logical, model
 from recipec.ir.selection import Cascade
@@ -16,7 +17,6 @@ from recipec.selection.gathering import score_column
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
 
-Array = np.ndarray[Any, Any]
 
 BANDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.5)
 """How far a predicted rank may be from the edge for its document to be scored, tried in turn."""

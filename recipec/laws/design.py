@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws import fitting
 from recipec.laws.form import Law
 from recipec.laws.lawfile import LEVEL
-from recipec.laws.runs import BANDS, Array, Runs
+from recipec.laws.runs import BANDS, Runs
 from recipec.progress import Progress, silent
 
 FLOPS = 6.0

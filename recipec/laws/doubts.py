@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws.form import Law
 from recipec.laws.lawfile import Errors, Parameter
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
 
 NARROW_LOSS = 0.10

@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws.form import Law
 from recipec.laws.lawfile import Errors
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
 from recipec.progress import Progress, silent
 

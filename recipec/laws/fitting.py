@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares, minimize
 
+from recipec.arrays import Array
 from recipec.laws.form import Law, Parameter
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.progress import Progress, silent
 
 DELTA = 1e-3

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws import optimum
 from recipec.laws.form import Law
 from recipec.laws.information import absorption
 from recipec.laws.lawfile import LEVEL, LawFile
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 
 BILLION = 1e9
 
@@ -26,7 +27,7 @@ CAPS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class Composition:
     """What a mixture is made of and what it must keep; a row is a domain, or a part of one that a quota tells apart.
 
     Attributes:
@@ -106,7 +107,7 @@ def more_found(file: LawFile, params: float, unique: Array, drawn: Array, fresh:
     return result
 
 
-def best(file: LawFile, params: float, pool: Pool, *, theta: Array | None = None) -> Array | None:
+def best(file: LawFile, params: float, pool: Composition, *, theta: Array | None = None) -> Array | None:
     """The tokens (domains, q) of the best mixture of as many tokens as are drawn; None where the law tells no cells
     apart.
 
@@ -139,7 +140,7 @@ def best(file: LawFile, params: float, pool: Pool, *, theta: Array | None = None
     return min(found, key=loss_of, default=merged(pool, pool.drawn))
 
 
-def problem(pool: Pool, theta: Array, absorbed: float) -> optimum.Problem:
+def problem(pool: Composition, theta: Array, absorbed: float) -> optimum.Allowance:
     """The water-filling problem of a pool.
 
     What is drawn keeps the bounds but for less than a document a domain; that much they are widened by."""
@@ -151,19 +152,19 @@ def problem(pool: Pool, theta: Array, absorbed: float) -> optimum.Problem:
         groups.append(optimum.Group(group.rows, min(group.least, has), max(group.most, has)))
     quality = np.exp(-theta[0] * np.arange(drawn.shape[1]))[None] * np.ones_like(drawn)
     most = np.where(pool.unique > 0, np.minimum(np.maximum(pool.most, drawn), total), 0.0)
-    return optimum.Problem(
+    return optimum.Allowance(
         quality, pool.unique, most, np.zeros(rows), np.full(rows, np.inf), total, absorbed, tuple(groups)
     )
 
 
-def merged(pool: Pool, values: Array) -> Array:
+def merged(pool: Composition, values: Array) -> Array:
     """The rows of a pool (m, q) summed by domain."""
     result = np.zeros((max(pool.domains) + 1, values.shape[1]))
     np.add.at(result, np.array(pool.domains), values)
     return result
 
 
-def best_interval(file: LawFile, params: float, pool: Pool) -> tuple[Array, Array] | None:
+def best_interval(file: LawFile, params: float, pool: Composition) -> tuple[Array, Array] | None:
     """95 % interval of each domain's share of the best mixture, over bootstrap samples of the law; None without."""
     step = max(1, len(file.samples) // SAMPLES)
     found = [best(file, params, pool, theta=np.array(sample)) for sample in file.samples[::step][:SAMPLES]]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.laws.runs import Array, Runs
+from recipec.arrays import Array
+from recipec.laws.runs import Runs
 
 
 @dataclass(frozen=True, slots=True)

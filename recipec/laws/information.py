@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recipec.laws.runs import Array, Runs
+from recipec.arrays import Array
+from recipec.laws.runs import Runs
 
 N_REF = 1e9
 LEAST_LAMBDA = 1e-3

@@ -13,10 +13,11 @@ import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
 from recipec import resources, spec
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir.expressions import Frozen
 from recipec.laws.form import Law
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.places import local, scheme
 
 LAW_VERSION = 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.laws.runs import Array
+from recipec.arrays import Array
 
 STEPS = 200
 """Halvings of a bracket of log ν: beyond the resolution of a double."""
@@ -30,7 +30,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Allowance:
     """What may be read.
 
     Attributes:
@@ -53,7 +53,7 @@ class Problem:
     groups: tuple[Group, ...] = ()
 
 
-def gain(problem: Problem, tokens: Array) -> float:
+def gain(problem: Allowance, tokens: Array) -> float:
     """Σ f·U·log K·(1 − exp(−λR/log K)) in token-nats for tokens (m, q); larger is better."""
     log_total = np.log(problem.total)
     unique = np.minimum(problem.unique, tokens)
@@ -61,7 +61,7 @@ def gain(problem: Problem, tokens: Array) -> float:
     return float(np.sum(problem.quality * unique * log_total * -np.expm1(-problem.absorption * repeats / log_total)))
 
 
-def slope(problem: Problem, tokens: Array) -> Array:
+def slope(problem: Allowance, tokens: Array) -> Array:
     """(m, q): information that one more token of a cell gives, the right-hand derivative of `gain`."""
     x = problem.absorption / np.log(problem.total)
     steep = problem.quality * problem.absorption
@@ -69,7 +69,7 @@ def slope(problem: Problem, tokens: Array) -> Array:
     return np.asarray(np.where(tokens < problem.unique, steep * -np.expm1(-x) / x, steep * np.exp(-x * repeats)))
 
 
-def best(problem: Problem) -> Array:
+def best(problem: Allowance) -> Array:
     """The tokens (m, q) of the best recipe, summing to `problem.total`.
 
     Raises:
@@ -105,7 +105,7 @@ class Tree:
     parts: tuple[Tree, ...]
 
     @classmethod
-    def of(cls, problem: Problem, most: Array, slack: float) -> Tree:
+    def of(cls, problem: Allowance, most: Array, slack: float) -> Tree:
         """The tree of a problem; the root holds everything and has no bounds of its own."""
         nodes = {
             frozenset({row}): cls(row, float(problem.least_domain[row]), float(most[row]), ())
@@ -127,7 +127,7 @@ class Tree:
         inner = float(demanded[self.row]) if self.row >= 0 else sum(part.total(demanded) for part in self.parts)
         return min(max(inner, self.least), self.most)
 
-    def share_out(self, problem: Problem, tokens: float, wanted: Array) -> None:
+    def share_out(self, problem: Allowance, tokens: float, wanted: Array) -> None:
         """Writes the best tokens of each row into `wanted` (m,), `tokens` in all."""
         if self.row >= 0:
             wanted[self.row] = tokens
@@ -142,7 +142,7 @@ class Tree:
             part.share_out(problem, float(share), wanted)
 
 
-def demand(problem: Problem, nu: Array) -> Array:
+def demand(problem: Allowance, nu: Array) -> Array:
     """(m, q): tokens of each cell whose slope is at least ν, a scalar or one a domain (m,)."""
     price = np.broadcast_to(nu, problem.unique.shape[:1])[:, None]
     x = problem.absorption / np.log(problem.total)
@@ -152,7 +152,7 @@ def demand(problem: Problem, nu: Array) -> Array:
     return np.asarray(np.minimum(tokens, problem.most))
 
 
-def bracket(problem: Problem, enough: object, size: int) -> tuple[Array, Array]:
+def bracket(problem: Allowance, enough: object, size: int) -> tuple[Array, Array]:
     """The two neighbouring multipliers (size,) between which `enough` turns true: (too dear, cheap enough)."""
     assert callable(enough)
     steep = problem.quality * problem.absorption
@@ -171,48 +171,3 @@ def interpolate(low: Array, high: Array, total: float) -> Array:
     """The point between two vectors whose sum is `total`."""
     span = high.sum() - low.sum()
     return np.asarray(low + (high - low) * ((total - low.sum()) / span if span > 0 else 0.0))
-
-
-def best_ordered(problem: Problem) -> Array:
-    """The best recipe of one domain in which no band gets more tokens than a better one (the paper's w_d ≥ w_{d+1}).
-
-    For a given ν the constraint pools adjacent bands that would violate it, and a pool spends where its summed slope
-    falls to its size times ν.
-    """
-    assert problem.unique.shape[0] == 1
-
-    def ordered(nu: float) -> Array:
-        pools: list[list[int]] = []
-        levels: list[float] = []
-        for band in range(problem.unique.shape[1]):
-            pools.append([band])
-            levels.append(level(problem, [band], nu))
-            while len(levels) > 1 and levels[-1] > levels[-2]:
-                pools[-2:] = [pools[-2] + pools[-1]]
-                levels[-2:] = [level(problem, pools[-1], nu)]
-        return np.concatenate([np.full(len(pool), tokens) for pool, tokens in zip(pools, levels, strict=True)])
-
-    dear, cheap = bracket(problem, lambda nu: ordered(float(nu[0])).sum() >= problem.total, 1)
-    return interpolate(ordered(float(dear[0])), ordered(float(cheap[0])), problem.total)[None, :]
-
-
-def level(problem: Problem, pool: list[int], nu: float) -> float:
-    """The tokens that each band of a pool gets when one more costs ν in every band."""
-    quality, unique = problem.quality[0, pool], problem.unique[0, pool]
-    part = Problem(
-        quality[None],
-        unique[None],
-        problem.most[:, pool],
-        problem.least_domain,
-        problem.most_domain,
-        problem.total,
-        problem.absorption,
-    )
-    low, high = 0.0, float(min(part.most.min(), problem.total))
-    for _ in range(STEPS // 2):
-        middle = (low + high) / 2
-        if slope(part, np.full((1, len(pool)), middle)).sum() >= nu * len(pool):
-            low = middle
-        else:
-            high = middle
-    return high

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws.information import LEAST_LAMBDA, N_REF, UNIT, information
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.progress import Progress, silent
 
 DRAWS = 100_000

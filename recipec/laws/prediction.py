@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws import lawfile
 from recipec.laws.lawfile import LEVEL, MEAN_TO_DEVIATION, LawFile
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 
 NORMAL = 1.959964
 """Standard deviations of a 95 % interval."""

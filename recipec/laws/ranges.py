@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws.lawfile import LawFile
 from recipec.laws.prediction import Prediction, predict
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 
 LEAST_WORTH = 0.1
 """Repetition has stopped paying when a further token lowers the loss by less than this share of what a fresh one would.
@@ -105,4 +106,4 @@ def worth(file: LawFile, runs: Runs) -> Array:
     with np.errstate(all="ignore"):
         now = law.loss(theta, runs)
         gained, possible = now - law.loss(theta, repeated), now - law.loss(theta, fresh)
-    return np.divide(gained, possible, out=np.ones_like(now), where=possible > 0)
+    return np.asarray(np.divide(gained, possible, out=np.ones_like(now), where=possible > 0))

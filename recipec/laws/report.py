@@ -8,12 +8,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.laws import evaluation, fitting, paper
 from recipec.laws.doubts import doubts
 from recipec.laws.form import Law
 from recipec.laws.lawfile import LEVEL, MEAN_TO_DEVIATION, Errors, LawFile, Parameter, Range
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
 from recipec.progress import Progress, silent
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+from recipec.arrays import Array
 
 BANDS = (0.05, 0.15, 0.20, 0.20, 0.20, 0.20)
 """Shares of the pool's tokens in InfoLaw's six quality buckets, best first (arXiv 2605.02364)."""

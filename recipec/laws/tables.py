@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database.tables import load, numeric
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 from recipec.places import digests
 
 SYNONYMS = {

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.ir import model
 from recipec.ir.mixing import Decided
 from recipec.laws import optimum
-from recipec.laws.runs import Array
 from recipec.selection.bands import Bands, groups
 from recipec.selection.mixing import Problem
 from recipec.spec import Mixer, NoParams
@@ -49,7 +49,7 @@ def best(found: Bands, quotas: Sequence[model.Quota], law: model.LawFacts, total
     unique = np.minimum(found.unique, found.most)
     cap = np.where(unique > 0, np.minimum(found.most, total), 0.0)
     rows = len(found.domains)
-    free = optimum.Problem(quality, unique, cap, np.zeros(rows), np.full(rows, np.inf), total, law.absorption)
+    free = optimum.Allowance(quality, unique, cap, np.zeros(rows), np.full(rows, np.inf), total, law.absorption)
     try:
         return optimum.best(replace(free, groups=groups(found, quotas, total)))
     except ValueError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, Label
 from recipec.ir import model
 from recipec.ir.mixing import Decided, Earlier
@@ -21,7 +21,7 @@ from recipec.source import Span
 from recipec.spec import PLACE, Mixer
 from recipec.tikmix import answering, inputs, lookahead, modelled, proposing, solver, weighing
 from recipec.tikmix.measurement import MEASURED_VERSION, Measured, Options, measure, stored
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.report import Report
 from recipec.tikmix.solver import Infeasible
 
@@ -116,7 +116,7 @@ def _recipe(problem: mixing.Problem) -> model.Recipe:
     return found
 
 
-def _labelled(pool: Pool, problem: Problem, params: Params, *, now: bool) -> tuple[Array, Array] | None:
+def _labelled(pool: Pool, problem: InfluenceProblem, params: Params, *, now: bool) -> tuple[Array, Array] | None:
     """Mixtures around the direct answer with what each gains; None where they are not trained yet."""
     mixtures = modelled.candidates(problem, solver.solve(problem).weights, params.candidates)
     if params.label == "influence":

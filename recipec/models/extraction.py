@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.passes import Wanted
 from recipec.models import projections
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Array = np.ndarray[Any, Any]
 
 HEAD_POSITIONS = 4096
 """Positions whose logits are held at once."""

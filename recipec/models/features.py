@@ -11,18 +11,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database.sql import literal
 from recipec.ir.passes import Wanted
 from recipec.places import digests
 
 VERSION = 1
 """Raised when the same model gives other features."""
-
-Array = np.ndarray[Any, Any]
 
 
 def key(wanted: Wanted, digest: str) -> str:

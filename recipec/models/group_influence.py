@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models.curvature import Curvature, Kind
 from recipec.models.gradients import Batch, Catcher, batches, linear_layers
 from recipec.models.loading import Loaded
 from recipec.places import local
-
-Array = np.ndarray[Any, Any]
 
 Sequences = Sequence[Sequence[int]]
 Spans = Sequence[tuple[int, int]]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.models import extraction, loading
@@ -17,8 +18,6 @@ from recipec.models.predictor import Predictor, fit
 from recipec.places import local
 
 CHUNK = 4096
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from recipec.arrays import Array
 
 NGRAMS = 1 << 17
 """Places that single tokens and pairs of them are hashed to."""

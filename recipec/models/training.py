@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import loading
 from recipec.models.job import Train
@@ -20,7 +21,6 @@ from recipec.places import local, publish
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Array = np.ndarray[Any, Any]
 
 PARTS = 1000
 """Of a training, that are reported one by one."""

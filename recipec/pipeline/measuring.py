@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from recipec import tikmix
+from recipec.arrays import Array
 from recipec.audit import probe as probing
 from recipec.database.connection import Settings
-from recipec.database.tables import Array
 from recipec.execution.run import Run
 from recipec.ir import model
 from recipec.models.job import Device

@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
-
-Array = np.ndarray[Any, Any]
 
 Kind = Literal["lightgbm", "linear"]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipec import plugins, spec
+from recipec.arrays import Array
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 BATCH = 16_384
 """Stored features that are scored at once: 20 MB for 30 layers of 20 neurons."""
 
-Array = np.ndarray[Any, Any]
 
 Done = Callable[[int], None]
 

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,11 +123,24 @@ def _score_batches(
 ) -> None:
     columns = ", ".join(f"v{number} {SQL_TYPE[op.call.type]}" for number, op in enumerate(ops))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE scored_batches (row BIGINT, {columns})")
-    places = ", ".join(f"unnest(${number})" for number in range(1, len(ops) + 2))
     for op in ops:
         params(op, folder)  # What is wrong with a target is said here, not in another process.
     # Temporary tables belong to a connection, so that the texts are read on it in bounded pieces, by row.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE batch_texts AS SELECT row, text FROM {texts} ORDER BY row")
+    try:
+        _compute(connection, ops, folder, submit)
+    except BrokenExecutor:
+        helps = ("fewer `--threads`: each has a process that holds texts and their values",)
+        message = "a process that computes criteria was killed: most likely it had too little memory"
+        raise Failure(Diagnostic("R0405", message, helps=helps)) from None
+    connection.execute("DROP TABLE batch_texts")
+
+
+def _compute(
+    connection: DuckDBPyConnection, ops: Sequence[logical.Score], folder: Path, submit: Callable[..., Future[Any]]
+) -> None:
+    """From `batch_texts` to `scored_batches`."""
+    places = ", ".join(f"unnest(${number})" for number in range(1, len(ops) + 2))
     waiting: deque[tuple[list[int], Future[list[list[Any]]]]] = deque()
 
     def take() -> None:
@@ -140,14 +153,15 @@ def _score_batches(
             take()
     while waiting:
         take()
-    connection.execute("DROP TABLE batch_texts")
 
 
 def _batches(connection: DuckDBPyConnection) -> Iterator[tuple[list[int], list[str]]]:
     """The rows and texts of `batch_texts`, `BATCH` at a time."""
     total = connection.execute("SELECT count(*) FROM batch_texts").fetchall()[0][0]
     for start in range(0, total, BATCH):
-        found = connection.execute(f"SELECT row, text FROM batch_texts LIMIT {BATCH} OFFSET {start}").fetchall()
+        # By row id: what a LIMIT takes is of no certain order, and might come twice.
+        query = f"SELECT row, text FROM batch_texts WHERE rowid BETWEEN {start} AND {start + BATCH - 1}"
+        found = connection.execute(query).fetchall()
         yield [row for row, _ in found], [text for _, text in found]
 
 

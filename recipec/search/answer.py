@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.proxies import regression
 from recipec.proxies.regression import Judgement, Linear, Trees
-from recipec.search.runs import Runs
+from recipec.search.runs import SearchRuns
 
 CANDIDATES, BEST, FOLDS, FLOOR = 100_000, 10, 10, 0.5
 """FLOOR: a held-out rank correlation under which the answer is no better than a guess."""
@@ -52,7 +52,7 @@ class Answer:
     best_run: the lowest loss among the runs, with its key.
     """
 
-    runs: Runs
+    runs: SearchRuns
     regressors: tuple[Regressor, ...]
     weights: Array
     predicted: float
@@ -81,7 +81,7 @@ def better(lightgbm: Judgement, linear: Judgement) -> Judgement:
 
 
 def answer(
-    runs: Runs,
+    runs: SearchRuns,
     *,
     folds: int = FOLDS,
     drawn: Callable[[], Array],
@@ -148,7 +148,7 @@ def _best(regressors: tuple[Regressor, ...], drawn: Array, may: Callable[[Array]
     return mean if may(mean) else kept[0]
 
 
-def check(runs: Runs, folds: int) -> None:
+def check(runs: SearchRuns, folds: int) -> None:
     """What no regressor can be fitted on."""
     problems = []
     if len(runs.x) < 2 * folds:
@@ -163,7 +163,7 @@ def check(runs: Runs, folds: int) -> None:
         raise Failure(*problems)
 
 
-def _regressor(runs: Runs, number: int, folds: int) -> Regressor:
+def _regressor(runs: SearchRuns, number: int, folds: int) -> Regressor:
     y = runs.losses[:, number]
     judged = regression.judge("lightgbm", runs.x, y, folds), regression.judge("linear", runs.x, y, folds)
     model = regression.fit(better(*judged).kind, runs.x, y)
@@ -175,7 +175,7 @@ def predicted(regressors: tuple[Regressor, ...], x: Array) -> Array:
     return found
 
 
-def draw(runs: Runs, count: int, seed: int, *, shares: bool) -> Array:
+def draw(runs: SearchRuns, count: int, seed: int, *, shares: bool) -> Array:
     """Candidates (count, d) where the runs are: no regressor knows more than they do.
 
     Shares are drawn as RegMix draws them: Dirichlet around the runs' mean, from nearly even to nearly one domain alone

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from recipec import proxies
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.places import digests, local
 from recipec.proxies import jobs, regression
@@ -22,7 +22,7 @@ from recipec.proxies.records import Record, Training
 from recipec.search import answer as answering
 from recipec.search.answer import Answer
 from recipec.search.draws import NATURAL, Drawn
-from recipec.search.runs import Runs
+from recipec.search.runs import SearchRuns
 from recipec.search.trials import CONFIRMING, SEED, Trials
 
 DEFAULT = (500.0, 0.08, 1.0, 0.001)
@@ -113,7 +113,7 @@ def _added(trials: Trials) -> list[Array]:
     return [np.array(one, float) for one in json.loads(local.read_text(path))]
 
 
-def add(trials: Trials, found: Drawings, runs: Runs, count: int) -> Drawings:
+def add(trials: Trials, found: Drawings, runs: SearchRuns, count: int) -> Drawings:
     """More draws, where regressors of the runs so far promise a low loss and are not sure of it: the mean of several, each fitted
     without a part of the runs, less their standard deviation."""
     generator = np.random.default_rng([trials.run.pool.recipe.seed, len(found.x), 1])
@@ -142,7 +142,9 @@ def add(trials: Trials, found: Drawings, runs: Runs, count: int) -> Drawings:
     return Drawings((*found.x, *chosen), tuple(trainings))
 
 
-def runs_of(trials: Trials, found: Drawings, records: Sequence[Record | None]) -> tuple[Runs, tuple[Diagnostic, ...]]:
+def runs_of(
+    trials: Trials, found: Drawings, records: Sequence[Record | None]
+) -> tuple[SearchRuns, tuple[Diagnostic, ...]]:
     """The runs that came to an end, and a warning of those that did not."""
     targets = tuple(trials.corpus.tasks)
     good = [
@@ -154,7 +156,7 @@ def runs_of(trials: Trials, found: Drawings, records: Sequence[Record | None]) -
         found.trainings[n].name for n in range(len(records)) if records[n] is not None and n not in set(good)
     )
     kept = [record for n in good if (record := records[n]) is not None]
-    runs = Runs(
+    runs = SearchRuns(
         names=trials.space.names,
         x=np.array([found.x[n] for n in good], float).reshape(len(good), len(trials.space.names)),
         targets=targets,

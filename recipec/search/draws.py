@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database.sql import literal
-from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.selection import Stats
 from recipec.selection import mixing, ranking, rules
-from recipec.selection.allocation import Allocation, Pool, allocate
+from recipec.selection.allocation import Allocation, CellTotals, allocate
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -263,7 +263,7 @@ def _guess(normal: Array, weights: Array, tokens: Array, omega: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DrawnCell:
     """A cell of the allocation with what a draw makes of it.
 
     Attributes:
@@ -279,7 +279,7 @@ class Cell:
     u: Array
     epsilon: float
 
-    def facts(self) -> Pool:
+    def facts(self) -> CellTotals:
         """What the allocation wants to know."""
         sizes = [(float(block.below[-1]), block.limit) for block in self.blocks]
         rest = sum(size * min(self.epsilon, limit) for size, limit in sizes)
@@ -287,7 +287,7 @@ class Cell:
         reachable = sum(size * limit for size, limit in sizes if size and limit)
         if not self.epsilon:
             reachable = float((self.t * self.r).sum())
-        return Pool(
+        return CellTotals(
             domain=self.key[0],
             nest=self.key[1],
             documents=sum(block.stop - block.start for block in self.blocks),
@@ -362,7 +362,7 @@ class Cell:
         return low, self._all(low)
 
 
-def _cells(pool: Documents, heads: Sequence[Array], expected: Sequence[Array], curves: Array) -> Iterator[Cell]:
+def _cells(pool: Documents, heads: Sequence[Array], expected: Sequence[Array], curves: Array) -> Iterator[DrawnCell]:
     for m, domain in enumerate(pool.domains):
         blocks = [block for block in pool.blocks if block.cell[0] == domain]
         for key in sorted({block.cell for block in blocks}):
@@ -371,7 +371,7 @@ def _cells(pool: Documents, heads: Sequence[Array], expected: Sequence[Array], c
             if len(mine) < len(blocks):
                 inside = (head >= mine[0].start) & (head < mine[-1].stop)
                 head, s = head[inside], s[inside]
-            yield Cell(
+            yield DrawnCell(
                 key=key,
                 blocks=mine,
                 draws=pool.u,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database import tables
-from recipec.database.tables import Array, Matrix
+from recipec.database.tables import Matrix
 from recipec.diagnostics import Diagnostic, Failure, Severity, did_you_mean
 
 SLACK = 0.02
@@ -17,7 +18,7 @@ SLACK = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class SearchRuns:
     """Attributes:
     names: (d,) domains, or parameters.
     x: (n, d) shares as they are in the table, or parameters.
@@ -37,7 +38,9 @@ class Runs:
     digests: tuple[str, str]
 
 
-def read(mixtures: Path, losses: Path, targets: Sequence[str], *, shares: bool) -> tuple[Runs, tuple[Diagnostic, ...]]:
+def read(
+    mixtures: Path, losses: Path, targets: Sequence[str], *, shares: bool
+) -> tuple[SearchRuns, tuple[Diagnostic, ...]]:
     """The runs of two tables, joined by their key column, or by their order where neither has one.
 
     Args:
@@ -63,7 +66,7 @@ def read(mixtures: Path, losses: Path, targets: Sequence[str], *, shares: bool) 
         raise Failure(*problems)
     place = {key: number for number, key in enumerate(y.keys)}
     chosen = y.values[[place[key] for key in x.keys]][:, [y.names.index(name) for name in targets]]
-    runs = Runs(x.names, x.values, tuple(targets), chosen, x.keys, (), (x.digest, y.digest))
+    runs = SearchRuns(x.names, x.values, tuple(targets), chosen, x.keys, (), (x.digest, y.digest))
     return _without_diverged(runs, losses)
 
 
@@ -106,7 +109,7 @@ def _shares(x: Matrix) -> Diagnostic | None:
     return replace(_bad(x, wrong, f"the shares do not sum to one, but for example to {total[first]:.4g}"), helps=helps)
 
 
-def mixtures_like(path: Path, runs: Runs, *, shares: bool) -> tuple[tuple[str, ...], Array]:
+def mixtures_like(path: Path, runs: SearchRuns, *, shares: bool) -> tuple[tuple[str, ...], Array]:
     """Keys and rows (n, d) of another table with the same columns.
 
     Raises:
@@ -127,7 +130,7 @@ def _bad(x: Matrix, rows: Array, words: str) -> Diagnostic:
     return Diagnostic("R1403", f"`{x.path}`: {words}", place=f"{x.path}, row {', '.join(keys[:5])}{more}")
 
 
-def _without_diverged(runs: Runs, path: Path) -> tuple[Runs, tuple[Diagnostic, ...]]:
+def _without_diverged(runs: SearchRuns, path: Path) -> tuple[SearchRuns, tuple[Diagnostic, ...]]:
     good: Array = np.asarray(np.isfinite(runs.losses).all(axis=1))
     if good.all():
         return runs, ()

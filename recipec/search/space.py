@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.ir import model
 from recipec.ir.search import Bound
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recipec import proxies
+from recipec.arrays import Array
 from recipec.database.sql import literal
-from recipec.database.tables import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import logical, model
 from recipec.ir.search import Search

@@ -1,8 +1,8 @@
 """Selection: which documents, how often, and why. All of it in DuckDB, out of core; the solvers see domains only."""
 
 from recipec.selection.digest import digest
-from recipec.selection.gathering import Part, gather
+from recipec.selection.gathering import GatherInput, gather
 from recipec.selection.ranking import rank
 from recipec.selection.sampling import candidates, redrawn, sample
 
-__all__ = ["Part", "candidates", "digest", "gather", "rank", "redrawn", "sample"]
+__all__ = ["GatherInput", "candidates", "digest", "gather", "rank", "redrawn", "sample"]

@@ -17,7 +17,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class CellTotals:
     """What the pool has of one cell: (domain, bits of the nested quotas of that domain)."""
 
     domain: str
@@ -46,7 +46,7 @@ class Allocation:
     binds: Mapping[Key, str]
 
 
-def allocate(op: logical.Sample, pools: Sequence[Pool], decided: Decided) -> Allocation:
+def allocate(op: logical.Sample, pools: Sequence[CellTotals], decided: Decided) -> Allocation:
     """Token targets of all cells, as near to the decided weights as the bounds allow.
 
     Raises:
@@ -67,7 +67,7 @@ def allocate(op: logical.Sample, pools: Sequence[Pool], decided: Decided) -> All
     return Allocation(total, targets, asked, weights, _binds(op, pools, targets, total))
 
 
-def _asked(op: logical.Sample, pools: Sequence[Pool], weights: Mapping[str, float]) -> dict[Key, float]:
+def _asked(op: logical.Sample, pools: Sequence[CellTotals], weights: Mapping[str, float]) -> dict[Key, float]:
     """The weight of each cell before any bound; cells of a domain share by what the curves give."""
     natural: dict[str, float] = {}
     for pool in pools:
@@ -110,7 +110,7 @@ def mask(op: logical.Sample, domain: str) -> int:
 
 
 def _forest(
-    op: logical.Sample, pools: Sequence[Pool], asked: Mapping[Key, float], total: float
+    op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, float], total: float
 ) -> tuple[Node[Key], ...]:
     """A tree a domain: its own quota, the quotas inside it by inclusion, the cells as leaves."""
     domains = sorted({pool.domain for pool in pools})
@@ -126,7 +126,7 @@ def _forest(
 
 
 def _tree(
-    cells: Sequence[Pool],
+    cells: Sequence[CellTotals],
     quotas: Sequence[tuple[int, model.Quota]],
     asked: Mapping[Key, float],
     total: float,
@@ -166,7 +166,7 @@ def _check_laminar(quotas: Sequence[tuple[int, model.Quota]], members: Mapping[i
                 )
 
 
-def _shrunk(op: logical.Sample, pools: Sequence[Pool], asked: Mapping[Key, float], total: float) -> float:
+def _shrunk(op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, float], total: float) -> float:
     """The largest whole number of tokens, at most `total`, that the upper bounds leave room for."""
 
     def fits(tokens: float) -> bool:
@@ -182,7 +182,7 @@ def _shrunk(op: logical.Sample, pools: Sequence[Pool], asked: Mapping[Key, float
     return float(low)
 
 
-def _check(op: logical.Sample, pools: Sequence[Pool], asked: Mapping[Key, float], total: float) -> None:
+def _check(op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, float], total: float) -> None:
     """Raises when the bounds cannot all hold, naming each that is in the way and the change to it that would do."""
     found = list(_unreachable(op, pools, total))
     forest = _forest(op, pools, asked, total)
@@ -196,7 +196,7 @@ def _check(op: logical.Sample, pools: Sequence[Pool], asked: Mapping[Key, float]
         raise Failure(*found, exit_code=ExitCode.INFEASIBLE)
 
 
-def _unreachable(op: logical.Sample, pools: Sequence[Pool], total: float) -> Iterable[Diagnostic]:
+def _unreachable(op: logical.Sample, pools: Sequence[CellTotals], total: float) -> Iterable[Diagnostic]:
     """Quotas that ask for more than their documents can give."""
     bits = {id(quota): bit for bit, quota in enumerate(nested(op))}
     for quota in op.quotas:
@@ -240,7 +240,7 @@ def _too_much(op: logical.Sample, total: float, excess: float) -> Diagnostic:
     )
 
 
-def _too_little(op: logical.Sample, pools: Sequence[Pool], total: float, most: float) -> Diagnostic:
+def _too_little(op: logical.Sample, pools: Sequence[CellTotals], total: float, most: float) -> Diagnostic:
     """The upper bounds leave too little room: quotas, or what the pool has under the repetition limits."""
     gap = total - most
     capping = [quota for quota in op.quotas if bounds(quota, total)[1] < math.inf]
@@ -280,7 +280,9 @@ def _count(tokens: float) -> str:
     return f"{tokens:,.0f}"
 
 
-def _binds(op: logical.Sample, pools: Sequence[Pool], targets: Mapping[Key, float], total: float) -> dict[Key, str]:
+def _binds(
+    op: logical.Sample, pools: Sequence[CellTotals], targets: Mapping[Key, float], total: float
+) -> dict[Key, str]:
     """Which bound each cell is held at: a quota's, or what its documents can give."""
     result: dict[Key, str] = {}
     own = {quota.domain: quota for quota in op.quotas if not quota.conditions}

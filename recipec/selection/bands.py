@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database.sql import literal
 from recipec.ir import model
 from recipec.laws import optimum
-from recipec.laws.runs import BANDS, Array
+from recipec.laws.runs import BANDS
 from recipec.selection.allocation import bounds
 
 if TYPE_CHECKING:

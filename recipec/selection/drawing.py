@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from recipec.database.sql import literal
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 FEW = 200_000
 """Documents that are bisected in memory instead of by another scan."""

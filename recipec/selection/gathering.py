@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GatherInput:
     """One input of a gather.
 
     Attributes:
@@ -31,7 +31,7 @@ class Part:
     relation: str
 
 
-def gather(connection: DuckDBPyConnection, op: logical.Gather, parts: Sequence[Part], destination: Path) -> None:
+def gather(connection: DuckDBPyConnection, op: logical.Gather, parts: Sequence[GatherInput], destination: Path) -> None:
     """Writes the candidates of all sources (see `logical.Gather`)."""
     united = " UNION ALL ".join(_part(op, index, part) for index, part in enumerate(parts))
     query = f"SELECT * FROM ({united})"
@@ -59,7 +59,7 @@ def _columns(op: logical.Gather) -> list[str]:
     return [*fixed, *scores, *exact, "cap", "nest"]
 
 
-def _part(op: logical.Gather, index: int, part: Part) -> str:
+def _part(op: logical.Gather, index: int, part: GatherInput) -> str:
     """One input with its scores as doubles; a score that is not finite makes a row unreadable."""
     scores = [(score_column(c.name), f"CAST({expression(c.values[index])} AS DOUBLE)") for c in op.criteria]
     keys = [f"{expression(clause.keys[index])} AS key_{number}" for number, clause in enumerate(op.duplicates)]

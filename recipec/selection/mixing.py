@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from recipec import spec
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided, Earlier
-from recipec.selection.allocation import Pool
+from recipec.selection.allocation import CellTotals
 from recipec.selection.bands import Bands, bands
 from recipec.selection.rules import limit, nest_of
 
@@ -25,7 +25,7 @@ class Candidates:
 
     connection: DuckDBPyConnection
     table: str
-    pools: tuple[Pool, ...]
+    pools: tuple[CellTotals, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Problem:
     """
 
     op: logical.Sample
-    pools: Sequence[Pool]
+    pools: Sequence[CellTotals]
     candidates: Candidates | None = None
     documents: Any = None
     stated: logical.Sample | None = None
@@ -104,7 +104,7 @@ def shared(amounts: Mapping[str, float]) -> dict[str, float]:
     return {domain: amount / total if total else 0.0 for domain, amount in amounts.items()}
 
 
-def natural(pools: Sequence[Pool]) -> dict[str, float]:
+def natural(pools: Sequence[CellTotals]) -> dict[str, float]:
     """The shares that the sampling curves give at scale 1."""
     amounts: dict[str, float] = {}
     for pool in pools:
@@ -112,7 +112,7 @@ def natural(pools: Sequence[Pool]) -> dict[str, float]:
     return shared(amounts)
 
 
-def proportional(pools: Sequence[Pool]) -> dict[str, float]:
+def proportional(pools: Sequence[CellTotals]) -> dict[str, float]:
     """The shares of the pool's unique tokens."""
     amounts: dict[str, float] = {}
     for pool in pools:

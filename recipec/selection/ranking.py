@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from recipec.database.relations import SEPARATOR
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
@@ -20,8 +21,6 @@ from recipec.selection.gathering import score_column
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-SEPARATOR = "\x1f"
 
 Direction = Literal["higher", "lower"]
 

@@ -14,7 +14,7 @@ from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cell, Reason, Selection, Stats
 from recipec.places import local
 from recipec.selection import drawing, ranking
-from recipec.selection.allocation import Allocation, Pool, allocate
+from recipec.selection.allocation import Allocation, CellTotals, allocate
 from recipec.selection.digest import digest
 from recipec.selection.mixing import Candidates
 from recipec.selection.rules import INFINITE, expected, limit, nest_of, threshold
@@ -106,7 +106,7 @@ FINE = 1 << 20
 """Fixed point of sums of expected tokens, which must not depend on the order of rows."""
 
 
-def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> tuple[Pool, ...]:
+def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> tuple[CellTotals, ...]:
     rows = connection.execute(
         f"""
         SELECT domain, CAST(nest AS BIGINT), count(*), CAST(sum(tokens) AS HUGEINT),
@@ -117,17 +117,17 @@ def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> tu
         FROM ({_valued(op, table)}) GROUP BY domain, nest ORDER BY domain, nest
         """
     ).fetchall()
-    return tuple(Pool(row[0], row[1], row[2], int(row[3]), float(row[4]), float(row[5])) for row in rows)
+    return tuple(CellTotals(row[0], row[1], row[2], int(row[3]), float(row[4]), float(row[5])) for row in rows)
 
 
-def _drawable(op: logical.Sample, table: str, pools: Sequence[Pool]) -> str:
+def _drawable(op: logical.Sample, table: str, pools: Sequence[CellTotals]) -> str:
     return (
         f"SELECT CAST(cells.cell AS INTEGER) AS cell, tokens, s, r, u FROM ({_valued(op, table)}) AS v "
         f"JOIN {_cells(pools)} ON v.domain = cell_domain AND v.nest = cell_nest WHERE s > 0"
     )
 
 
-def _cells(pools: Sequence[Pool], *columns: dict[int, float]) -> str:
+def _cells(pools: Sequence[CellTotals], *columns: dict[int, float]) -> str:
     """The cells as a table: cell_domain, cell_nest, number, and further numbers by cell."""
     rows = [
         ", ".join([literal(pool.domain), str(pool.nest), str(number), *(literal(float(c[number])) for c in columns)])
@@ -139,7 +139,7 @@ def _cells(pools: Sequence[Pool], *columns: dict[int, float]) -> str:
 
 
 def _ledger(
-    op: logical.Sample, table: str, pools: Sequence[Pool], allocation: Allocation, scales: dict[int, float]
+    op: logical.Sample, table: str, pools: Sequence[CellTotals], allocation: Allocation, scales: dict[int, float]
 ) -> str:
     """Every candidate with its derivation. A cell whose target is 0 draws nothing, whatever its curve."""
     closed = {
@@ -181,7 +181,7 @@ def _selection(
     connection: DuckDBPyConnection,
     op: logical.Sample,
     ledger: str,
-    pools: Sequence[Pool],
+    pools: Sequence[CellTotals],
     allocation: Allocation,
     scales: dict[int, float],
 ) -> Selection:
@@ -210,7 +210,7 @@ def _selection(
     )
 
 
-def _cell(pool: Pool, allocation: Allocation, scale: float, drawn: tuple[int, int, int]) -> Cell:
+def _cell(pool: CellTotals, allocation: Allocation, scale: float, drawn: tuple[int, int, int]) -> Cell:
     return Cell(
         domain=pool.domain,
         nest=pool.nest,

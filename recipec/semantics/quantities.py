@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from recipec.diagnostics import Failure
 from recipec.semantics.context import Context
-from recipec.source import Span
 from recipec.syntax import ast
 
 UNITS = {
@@ -133,7 +132,3 @@ def place(context: Context, expr: ast.Expr, what: str) -> str | None:
 
 def domain_name(node: ast.Name | ast.String) -> str:
     return node.text if isinstance(node, ast.Name) else node.value
-
-
-def span_of(*nodes: ast.Node) -> Span:
-    return nodes[0].span.to(nodes[-1].span)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.tikmix import modelled, solver
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.report import Report
 
 Method = Literal["direct", "model"]
 
 
-def answer(problem: Problem, method: Method = "direct", labelled: tuple[Array, Array] | None = None) -> Report:
+def answer(problem: InfluenceProblem, method: Method = "direct", labelled: tuple[Array, Array] | None = None) -> Report:
     """Weights by TiKMiX-D, or by TiKMiX-M around them.
 
     Args:

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.database import tables
-from recipec.database.tables import Array, Matrix
+from recipec.database.tables import Matrix
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 
 SLACK = 1e-3
 """How far a prior may be from a sum of one: tables are rounded."""
 
 
-def read(influence: Path, prior: Path, quotas: Sequence[str] = ()) -> Problem:
+def read(influence: Path, prior: Path, quotas: Sequence[str] = ()) -> InfluenceProblem:
     """The problem of two tables: `task` and a column a domain; `domain` and `weight`.
 
     Args:
@@ -43,7 +44,7 @@ def read(influence: Path, prior: Path, quotas: Sequence[str] = ()) -> Problem:
     if problems:
         raise Failure(*problems)
     weights = w.values[[w.keys.index(name) for name in s.names], 0]
-    return Problem(s.keys, s.names, s.values, weights / weights.sum(), low, high)
+    return InfluenceProblem(s.keys, s.names, s.values, weights / weights.sum(), low, high)
 
 
 def _influence(s: Matrix) -> list[Diagnostic]:
@@ -90,7 +91,7 @@ def _quota(text: str, names: Sequence[str]) -> tuple[int, float, float] | Diagno
     return names.index(name), least, most
 
 
-def labels(path: Path, problem: Problem) -> tuple[Array, Array]:
+def labels(path: Path, problem: InfluenceProblem) -> tuple[Array, Array]:
     """Mixtures (n, m) that were tried, and what each gained (n,): a table with a column a domain and `gain`.
 
     Raises:
@@ -103,7 +104,7 @@ def labels(path: Path, problem: Problem) -> tuple[Array, Array]:
     return values[:, :-1], values[:, -1]
 
 
-def weighted(problem: Problem, alpha: float, beta: float, gamma: float) -> Problem:
+def weighted(problem: InfluenceProblem, alpha: float, beta: float, gamma: float) -> InfluenceProblem:
     """With the weights of the objective's terms.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recipec import proxies
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import model
 from recipec.ir.expressions import Frozen

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.proxies import regression
 from recipec.proxies.regression import Judgement
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 
 BOX = (0.5, 2.0)
 """Of a weight, as multiples of TiKMiX-D's (the paper's)."""
@@ -51,7 +51,7 @@ class Modelled:
         return lightgbm if lightgbm.rank_correlation > linear.rank_correlation else linear
 
 
-def allowed(problem: Problem, center: Array, w: Array) -> Array:
+def allowed(problem: InfluenceProblem, center: Array, w: Array) -> Array:
     """(n,) Which mixtures (n, m) are in the box around `center`, within the bounds, and leave no task worse off."""
     box = (w >= BOX[0] * center - 1e-12) & (w <= BOX[1] * center + 1e-12)
     bounds = (w >= problem.low - 1e-12) & (w <= problem.high + 1e-12)
@@ -60,7 +60,7 @@ def allowed(problem: Problem, center: Array, w: Array) -> Array:
     return np.asarray(np.concatenate([box, bounds, pareto], axis=1).all(axis=1))
 
 
-def candidates(problem: Problem, center: Array, count: int = LABELLED, seed: int = 0) -> Array:
+def candidates(problem: InfluenceProblem, center: Array, count: int = LABELLED, seed: int = 0) -> Array:
     """Up to `count` mixtures (n, m) by Latin hypercube in the box, normalised, those outside of it rejected; tasks may
     fare worse here, as labels are to tell.
 
@@ -86,13 +86,13 @@ def candidates(problem: Problem, center: Array, count: int = LABELLED, seed: int
     return mixtures
 
 
-def influence_labels(problem: Problem, mixtures: Array) -> Array:
+def influence_labels(problem: InfluenceProblem, mixtures: Array) -> Array:
     """(n,) Label by influence, literally: ΣP̂; larger is better."""
     found: Array = (mixtures @ problem.scaled.T).sum(axis=1)
     return found
 
 
-def search(problem: Problem, center: Array, mixtures: Array, gains: Array, seed: int = 0) -> Modelled:
+def search(problem: InfluenceProblem, center: Array, mixtures: Array, gains: Array, seed: int = 0) -> Modelled:
     """Fits both regressors, and looks for the best mixture by the better one.
 
     Raises:

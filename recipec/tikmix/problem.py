@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 
 GUARD = 1e-8
 """The paper's own, against a division by nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class InfluenceProblem:
     """Attributes:
     tasks: (n,) and domains: (m,) names.
     influence: S (n, m); larger helps a task more.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.ir.reweighting import Predictor, Reweighting
 from recipec.tikmix.modelled import Modelled
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.solver import Solution
 
 BINDS = 1e-6
@@ -28,7 +28,7 @@ class Report:
     direct: the direct answer with its multipliers.
     """
 
-    problem: Problem
+    problem: InfluenceProblem
     weights: Array
     direct: Solution
     modelled: Modelled | None = None

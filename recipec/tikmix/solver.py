@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 
 LEVELS = 10.0 ** -np.arange(0, 13)
 """Weights of the barrier, one after the other: what the last leaves of a gap is 1e-12 a constraint."""
@@ -55,7 +55,7 @@ class Infeasible(Failure):
         self.held = tuple(held)
 
 
-def solve(problem: Problem) -> Solution:
+def solve(problem: InfluenceProblem) -> Solution:
     """The optimum.
 
     Raises:
@@ -107,7 +107,14 @@ class Barrier:
 
     @classmethod
     def of(
-        cls, problem: Problem, scaled: Array, base: Array, demand: Array, used: Array, free: Array, total: float
+        cls,
+        problem: InfluenceProblem,
+        scaled: Array,
+        base: Array,
+        demand: Array,
+        used: Array,
+        free: Array,
+        total: float,
     ) -> Barrier:
         """Of the free domains.
 
@@ -196,7 +203,7 @@ class Barrier:
         return gradient, hessian
 
 
-def check_feasible(problem: Problem) -> None:
+def check_feasible(problem: InfluenceProblem) -> None:
     """Looks for weights within everything by a linear programme that lets each constraint give way.
 
     Raises:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from recipec.database.tables import Array
+from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir import model
 from recipec.proxies import regression
 from recipec.selection.projection import Node, shared_out
 from recipec.tikmix.measurement import Measured
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.solver import solve
 
 STABLE = 0.5
@@ -22,7 +22,7 @@ STABLE = 0.5
 
 def problem(
     measured: Measured, recipe: model.Recipe, *, within: bool = False, drawn: Mapping[str, float] | None = None
-) -> Problem:
+) -> InfluenceProblem:
     """The problem of a recipe. The prior is its own mixture where that is written out, else the pool's tokens.
 
     Args:
@@ -41,7 +41,7 @@ def problem(
         nodes = [Node(low[j], high[j], j, prior[j]) for j in range(len(prior))]
         prior = np.array(list(shared_out(nodes, 1.0).values()))
     influence = np.array(measured.shards).mean(axis=0)
-    return Problem(measured.tasks, measured.domains, influence, prior, low, high)
+    return InfluenceProblem(measured.tasks, measured.domains, influence, prior, low, high)
 
 
 def _explicit(measured: Measured, mixture: model.Shares | model.FromFile) -> Array:
@@ -87,7 +87,7 @@ def _share(amount: model.Amount | None, budget: float | None, otherwise: float) 
     return min(1.0, amount.value / budget) if budget else otherwise
 
 
-def errors(measured: Measured, whole: Problem) -> tuple[Array, Array]:
+def errors(measured: Measured, whole: InfluenceProblem) -> tuple[Array, Array]:
     """Standard errors of S (n, m), from its parts, and of the weights (m,), from leaving each part out (jackknife)."""
     parts = np.array(measured.shards)
     count = len(parts)

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 ORDER = [
+    "arrays",
     "source",
     "diagnostics",
     "progress",

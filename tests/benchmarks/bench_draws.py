@@ -14,7 +14,8 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
+
+from recipec.arrays import Array
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -25,8 +26,6 @@ from recipec.search import draws
 from recipec.search.space import Space
 
 DOMAINS = 26
-
-Array = np.ndarray[Any, Any]
 
 
 def pool(count: int) -> draws.Documents:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 
+from recipec.arrays import Array
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import sys
@@ -24,7 +26,7 @@ from scipy.optimize import curve_fit
 
 from recipec.laws import fitting, lawfile, optimum, report, tables
 from recipec.laws.forms import infolaw
-from recipec.laws.runs import BANDS, Array, Runs
+from recipec.laws.runs import BANDS, Runs
 from tests.benchmarks.simulated_runs import TRUE, simulated
 
 DATABLATIONS = Path("/work/shared/data/datablations/datablations_c4_182_fit_set.csv")
@@ -66,14 +68,14 @@ def competitor(runs: Runs, start: Array) -> tuple[Array, float, int]:
     return np.array(found), time.perf_counter() - began, failed
 
 
-def problem(seed: int) -> optimum.Problem:
+def problem(seed: int) -> optimum.Allowance:
     """26 domains of very different sizes, quotas on each, at most 4 copies."""
     rng = np.random.default_rng(seed)
     unique = rng.lognormal(23, 1.3, (26, 1)) * np.array([BANDS])
     total = float(unique.sum()) * 0.8
     share = unique.sum(axis=1) / unique.sum()
     quality = np.exp(-0.922 * np.arange(6))[None] * np.ones((26, 1))
-    return optimum.Problem(
+    return optimum.Allowance(
         quality, unique, unique * 4, total * share * 0.3, total * np.minimum(share * 2.5, 1.0), total, 2.92
     )
 
@@ -88,7 +90,7 @@ def clipped(weights: Array, low: Array, high: Array, total: Array) -> Array:
     return np.asarray(np.clip(weights * np.exp(least)[:, None], low, high))
 
 
-def random_recipes(given: optimum.Problem, rng: np.random.Generator, count: int) -> Array:
+def random_recipes(given: optimum.Allowance, rng: np.random.Generator, count: int) -> Array:
     """(count, 26, 6) recipes within all bounds: random weights, brought to the bounds by one scalar a level."""
     reach = np.minimum(given.most_domain, given.most.sum(axis=1))
     share = given.unique.sum(axis=1) * np.exp(rng.normal(0, 1, (count, 26)))

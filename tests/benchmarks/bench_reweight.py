@@ -16,16 +16,16 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.solver import solve
 from tests.tikmix.test_reweight import slsqp
 
 
-def problem(seed: int, n: int, m: int) -> Problem:
+def problem(seed: int, n: int, m: int) -> InfluenceProblem:
     generator = np.random.default_rng(seed)
     tasks, domains = tuple(f"t{i}" for i in range(n)), tuple(f"d{j}" for j in range(m))
     influence = generator.normal(size=(n, m)) + 0.5 * (seed % 2)
-    return Problem(tasks, domains, influence, generator.dirichlet(np.ones(m)), np.zeros(m), np.ones(m))
+    return InfluenceProblem(tasks, domains, influence, generator.dirichlet(np.ones(m)), np.zeros(m), np.ones(m))
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from recipec.arrays import Array
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
@@ -41,8 +43,6 @@ BASE = proxies.Proxy(
 CURVATURES: tuple[Literal["ekfac", "diagonal", "identity"], ...] = ("ekfac", "diagonal", "identity")
 
 UP = 1.2
-
-Array = np.ndarray[Any, Any]
 
 
 def build(folder: Path) -> Path:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from recipec import pipeline
+from recipec.arrays import Array
 from recipec.ir.forecast import Forecast
 from recipec.laws import forecasting, lawfile
 from recipec.laws.forms import infolaw
-from recipec.laws.runs import BANDS, Array, Runs
+from recipec.laws.runs import BANDS, Runs
 from recipec.selection.bands import bands, edges
 from tests.benchmarks.simulated_runs import TRUE
 from tests.conftest import Run, write_parquet

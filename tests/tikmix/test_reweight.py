@@ -12,31 +12,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recipec.arrays import Array
 from recipec.diagnostics import Failure
-from recipec.tikmix.problem import Problem
+from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.solver import solve
 from tests.conftest import Run
 
-Array = np.ndarray[Any, Any]
 
-
-def problem(influence: Any, prior: Any = None, **changes: Any) -> Problem:
+def problem(influence: Any, prior: Any = None, **changes: Any) -> InfluenceProblem:
     s = np.asarray(influence, float)
     n, m = s.shape
     prior = np.full(m, 1 / m) if prior is None else np.asarray(prior, float)
     tasks, domains = tuple(f"t{i}" for i in range(n)), tuple(f"d{j}" for j in range(m))
-    whole = Problem(tasks, domains, s, prior, np.zeros(m), np.ones(m))
+    whole = InfluenceProblem(tasks, domains, s, prior, np.zeros(m), np.ones(m))
     arrays: dict[str, Any] = {name: np.asarray(changes[name]) for name in ("low", "high") if name in changes}
     return replace(whole, **{**changes, **arrays})
 
 
-def random(seed: int, n: int, m: int) -> Problem:
+def random(seed: int, n: int, m: int) -> InfluenceProblem:
     generator = np.random.default_rng(seed)
     s = generator.normal(size=(n, m)) + 0.5 * (seed % 2)
     return problem(s, generator.dirichlet(np.ones(m)))
 
 
-def slsqp(p: Problem) -> Array:
+def slsqp(p: InfluenceProblem) -> Array:
     """The paper's solver, from the uniform weights."""
     from scipy.optimize import minimize
 

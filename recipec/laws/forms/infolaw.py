@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws.form import Law, Parameter
 from recipec.laws.information import LEAST_LAMBDA, information
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 
 
 def loss(theta: Array, runs: Runs) -> Array:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from recipec.arrays import Array
 from recipec.laws.form import Law, Parameter
-from recipec.laws.runs import Array, Runs
+from recipec.laws.runs import Runs
 
 
 def loss(theta: Array, runs: Runs) -> Array:
