@@ -40,6 +40,8 @@ def _identify_mixtures(value: dict[str, Any], plan: ExecutionPlan) -> None:
     """Puts what plans and mixtures were before they changed their shape, so that datasets stay known by their plans."""
     value["version"] = 1
     recipe = value["recipe"]
+    if not recipe["needs"]:
+        del recipe["needs"]
     recipe["mixture"] = mixing.identified(plan.recipe.mixture)
     phases = (*plan.recipe.phases, *plan.recipe.before)
     for said, phase in zip((*recipe["phases"], *recipe["before"]), phases, strict=True):
@@ -49,13 +51,17 @@ def _identify_mixtures(value: dict[str, Any], plan: ExecutionPlan) -> None:
 
 
 def _without_origins(value: Any) -> Any:
-    """A value without the `Origin`s in it; a parameter that is called `origin` is none."""
+    """A value without the `Origin`s in it, and without the packages that are none; a parameter that is called `origin` is no
+    `Origin`."""
     if isinstance(value, list):
         return [_without_origins(item) for item in value]
     if isinstance(value, dict):
-        said = ((key, item) for key, item in value.items() if not (key == "origin" and _is_origin(item)))
-        return {key: _without_origins(item) for key, item in said}
+        return {key: _without_origins(item) for key, item in value.items() if not _is_unsaid(key, item)}
     return value
+
+
+def _is_unsaid(key: str, item: Any) -> bool:
+    return (key == "origin" and _is_origin(item)) or (key == "plugin" and item is None)
 
 
 def _is_origin(value: Any) -> bool:

@@ -70,6 +70,8 @@ def identified(mixture: model.Mixture) -> dict[str, Any]:
     """
     value: dict[str, Any] = {"kind": word(mixture), **mixture.model_dump(mode="json", exclude={"kind", "mixer"})}
     missing: dict[str, Any] = {"law": None, "params": {}, "weights": [], "path": "", "digest": ""}
+    if value.get("plugin", "") is None:
+        del value["plugin"]
     return {**missing, **value}
 
 

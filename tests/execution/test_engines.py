@@ -23,7 +23,7 @@ from recipec.ir.task import ScoreTask, Task
 from recipec.pipeline import opening
 from recipec.progress import silent
 from tests.conftest import RECIPEC, REPOSITORY, SOURCE, wait_for
-from tests.plugin_world import lay_out
+from tests.plugins.plugin_world import lay_out
 
 TASK: TypeAdapter[Task] = TypeAdapter(Task)
 

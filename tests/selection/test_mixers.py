@@ -18,7 +18,7 @@ from recipec.ir import logical, model
 from recipec.ir.mixing import Decided, Earlier, identified, word
 from recipec.mixers import tikmix
 from recipec.selection import mixing
-from recipec.selection.allocation import Pool, allocate
+from recipec.selection.allocation import CellTotals, allocate
 from recipec.selection.bands import Bands
 from recipec.selection.mixing import Problem
 from recipec.tikmix.measurement import Measured, Options
@@ -26,9 +26,9 @@ from tests.conftest import SOURCE, Run
 from tests.plugins.plugin_world import Lay
 
 POOLS = (
-    Pool("a", 0, 10, 100, np.inf, 30.0),
-    Pool("a", 1, 10, 100, np.inf, 30.0),
-    Pool("b", 0, 10, 600, np.inf, 20.0),
+    CellTotals("a", 0, 10, 100, np.inf, 30.0),
+    CellTotals("a", 1, 10, 100, np.inf, 30.0),
+    CellTotals("b", 0, 10, 600, np.inf, 20.0),
 )
 
 
@@ -73,7 +73,7 @@ def test_shares_and_files_are_what_they_say() -> None:
 
 def test_a_pool_of_nothing_has_no_weights() -> None:
     assert mixing.decide(Problem(op(model.Natural()), ())).weights == {}
-    empty = (Pool("a", 0, 0, 0, 0.0, 0.0),)
+    empty = (CellTotals("a", 0, 0, 0, 0.0, 0.0),)
     assert mixing.decide(Problem(op(model.Natural()), empty)).weights == {"a": 0.0}
 
 
