@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -40,18 +41,16 @@ class Files:
             message = f"no file matches {written}"
             helps = (f"globs start from the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
-        try:
+        with _placed(span):
             if first_shard not in self._schemas:
                 self._schemas[first_shard] = shards.schema(first_shard)
             return self._schemas[first_shard]
-        except Failure as failure:
-            first = failure.diagnostics[0]
-            raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
-    def format(self, globs: Sequence[str], folder: Path) -> str | None:
+    def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of the first shard; what the others are is checked when they are indexed."""
         first_shard = shards.first(globs, folder)
-        return shards.format_of(first_shard).name if first_shard is not None else None
+        with _placed(span):
+            return shards.format_of(first_shard).name if first_shard is not None else None
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
         # Few recipes name a law, and laws take longer to import than a recipe to check.
@@ -89,6 +88,16 @@ class Files:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:
             raise Failure(Diagnostic("R0232", f"`{path}` is not UTF-8", span)) from None
+
+
+@contextlib.contextmanager
+def _placed(span: Span) -> Iterator[None]:
+    """Shows what is wrong with a shard where the recipe names it."""
+    try:
+        yield
+    except Failure as failure:
+        first = failure.diagnostics[0]
+        raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
 
 @cache

@@ -34,7 +34,7 @@ class Environment(Protocol):
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards of a source, in their order."""
 
-    def format(self, globs: Sequence[str], folder: Path) -> str | None:
+    def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of the shards of a source; None where there are none."""
 
     def pattern_error(self, pattern: str) -> str | None:

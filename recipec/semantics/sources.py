@@ -53,7 +53,7 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
         text=text,
         tokens=tokens,
         domain=domain,
-        plugin=spec.origin("formats", context.environment.format(shards, context.folder) or ""),
+        plugin=spec.origin("formats", context.environment.format(shards, context.folder, node.name.span) or ""),
         origin=model.Origin.of(node.name.span),
     )
 
@@ -83,7 +83,7 @@ def _columns(context: Context, shards: tuple[str, ...], node: ast.Source) -> Col
 
 def _may_be_read(context: Context, shards: tuple[str, ...], span: Span) -> bool:
     """Whether the format of shards is recipec's own, or of a package that the recipe needs."""
-    word = context.environment.format(shards, context.folder)
+    word = context.environment.format(shards, context.folder, span)
     return word is None or extensions.extension(context, "formats", ast.Name(word, span=span)) is not None
 
 

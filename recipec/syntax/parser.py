@@ -138,8 +138,8 @@ def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str])
     word = _word_at(source.text, place.start)
     if not word:
         remedy = (REMEDIES[place.text],) if place.text in REMEDIES else ()
-        shown = place.text if place.text.isprintable() else f"U+{ord(place.text):04X}"
-        return Diagnostic("R0008", f"unexpected character `{shown}`", place, _expected(allowed), helps=remedy)
+        shown = "".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in place.text)
+        return Diagnostic("R0008", f"unexpected character `{_clipped(shown)}`", place, _expected(allowed), helps=remedy)
     span = Span(source, place.start, place.start + len(word))
     before = source.text[start : place.start]
     if NUMBER_BEFORE.search(before) and (before[-1].isalnum() or get_close_matches(word.lower(), UNITS, n=1)):

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recipec import syntax
@@ -264,6 +264,7 @@ def test_formatting_keeps_the_meaning(text: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
+@example("`\x1f`")
 @given(
     st.text(max_size=200)
     | st.lists(st.sampled_from([*DESIGN.split(), "\n", "{", "}", "(", '"']), max_size=40).map(" ".join)
