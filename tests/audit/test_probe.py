@@ -15,6 +15,8 @@ from tests import tiny_model
 from tests.conftest import Run
 from tests.criteria.test_nag import CELL, LAW, LENGTH, RECIPE, TOP_K, documents, model, pool, recipe
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 
 __all__ = ["model", "pool"]  # fixtures

@@ -18,6 +18,8 @@ from recipec.criteria import nag
 from tests import tiny_model
 from tests.conftest import Run, rows, wait_for
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 
 TOP_K, LENGTH = 5, 30

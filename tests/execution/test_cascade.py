@@ -15,6 +15,8 @@ from recipec.execution.trial import wilson
 from tests import tiny_model
 from tests.conftest import Run, rows
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 
 DOCUMENTS = 3000

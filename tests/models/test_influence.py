@@ -20,6 +20,8 @@ from recipec.models.gradients import Catcher, batches, linear_layers  # noqa: E4
 from tests import tiny_model  # noqa: E402
 from tests.conftest import Run  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

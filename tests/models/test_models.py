@@ -20,6 +20,8 @@ from recipec.models import cache, extraction, loading, projections
 from tests import tiny_model
 from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 
 TEXTS = [tiny_model.text(seed, 1 + seed * 7 % 60) for seed in range(23)]

@@ -15,6 +15,8 @@ from recipec.ir.passes import Wanted
 from recipec.models import adding, cache, extraction, loading
 from tests import tiny_model
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 
 TEXTS = [text[:1500] for _, text in sorted(pydoc_data.topics.topics.items())[:60:6]] + ["A short text.", "x"]

@@ -27,6 +27,8 @@ from recipec.proxies import trainings  # noqa: E402
 from tests import tiny_model  # noqa: E402
 from tests.conftest import wait_for  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """seed 3
 source web {
   shards "data/*.parquet"

@@ -19,6 +19,8 @@ pytest.importorskip("lightgbm")
 from tests import tiny_model
 from tests.conftest import REPOSITORY, Run, wait_for, write_parquet
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """seed 3
 source web {
   shards "data/*.parquet"

@@ -13,6 +13,8 @@ pytest.importorskip("torch")
 from tests import tiny_model
 from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """seed 3
 source web {
   shards "data/*.parquet"
