@@ -41,6 +41,7 @@ def blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_every_console_command_runs_and_prints_what_the_pages_say(checkout: Path, run: Run) -> None:
     commands = 0
     for block in (block for page in PAGES for block in blocks("console", page.read_text(encoding="utf-8"))):
@@ -217,6 +218,7 @@ def test_decontamination_finds_the_overlaps_of_the_example(checkout: Path, run: 
     assert all(len(row[0].partition(" = ")[2].split()) == 13 for row in found)
 
 
+@pytest.mark.slow
 def test_quickstart_runs_as_the_readme_says(tmp_path: Path) -> None:
     folder = tmp_path / "first"
     ended = subprocess.run(

@@ -20,6 +20,8 @@ from recipec.selection.bands import bands, edges
 from tests.benchmarks.simulated_runs import TRUE
 from tests.conftest import Run, write_parquet
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = 900
 
 

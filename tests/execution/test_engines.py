@@ -25,6 +25,8 @@ from recipec.progress import silent
 from tests.conftest import RECIPEC, REPOSITORY, SOURCE, wait_for
 from tests.plugins.plugin_world import lay_out
 
+pytestmark = pytest.mark.slow
+
 TASK: TypeAdapter[Task] = TypeAdapter(Task)
 
 SCORED = (
@@ -175,7 +177,6 @@ def test_a_killed_process_is_a_diagnostic(world: Path) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_processes_too(world: Path, how: signal.Signals) -> None:

@@ -18,6 +18,8 @@ from recipec.laws.runs import Runs
 from tests.benchmarks.simulated_runs import TRUE, simulated
 from tests.conftest import REPOSITORY, Run
 
+pytestmark = pytest.mark.slow
+
 SHARED = REPOSITORY.parent / "shared/data/datablations"
 FIT_SET = (
     next((path for path in (SHARED, Path("/work/shared/data/datablations")) if path.is_dir()), SHARED)

@@ -14,6 +14,8 @@ from recipec import pipeline
 from recipec.database.connection import Settings
 from tests.conftest import MIX, rows
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = """
     SELECT 'doc-' || i AS id, repeat('word' || (i % 7) || ' ', (10 + i % 13) :: INTEGER) AS text, 20 + i % 13 AS n,
         ['a', 'b', 'c'][1 + i % 3] AS topic, (hash(i) % 97) / 97.0 AS edu, (hash(i, 1) % 1000) / 10.0 AS ppl

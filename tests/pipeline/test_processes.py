@@ -16,6 +16,8 @@ import pytest
 
 from tests.conftest import MIX, Run, rows, wait_for
 
+pytestmark = pytest.mark.slow
+
 APPLY = [sys.executable, "-m", "recipec", "apply", "mix.recipe", "--yes"]
 
 

@@ -14,6 +14,8 @@ from recipec import spec
 from tests.conftest import SOURCE, Run
 from tests.plugins.plugin_world import RECIPE, OnPath, actions, forget, install, python, recipec, write_law
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
@@ -30,7 +32,6 @@ def written(world: Path) -> Path:
     return world
 
 
-@pytest.mark.slow
 def test_a_recipe_runs_with_the_words_of_an_installed_package(acme: Mapping[str, Path], written: Path) -> None:
     assert recipec(written, "fmt", "--check", "a.recipe", plugins=acme["1.2"]).code == 0
     assert recipec(written, "check", "a.recipe", plugins=acme["1.2"]).out == "1 recipe fine\n"
@@ -52,7 +53,6 @@ def test_a_recipe_runs_with_the_words_of_an_installed_package(acme: Mapping[str,
         assert user["plugin"] == {"package": "acme-filters", "version": "1.2"}
 
 
-@pytest.mark.slow
 def test_shards_of_a_format_and_an_engine_of_an_installed_package(acme: Mapping[str, Path], written: Path) -> None:
     """The same documents from its format, by its engine, are the same selection."""
     assert recipec(written, "apply", "a.recipe", "--yes", plugins=acme["1.2"]).code == 0

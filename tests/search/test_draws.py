@@ -18,6 +18,8 @@ from recipec.progress import silent
 from recipec.search import draws
 from recipec.search.space import Space, bounded
 
+pytestmark = pytest.mark.slow
+
 HEAD = """seed 11
 source web {
   shards "data/*.parquet"

@@ -13,6 +13,8 @@ import pytest
 from recipec.proxies import regression
 from tests.conftest import REPOSITORY, Run
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("lightgbm")
 
 DATA = REPOSITORY.parent / "shared" / "data" / "regmix"

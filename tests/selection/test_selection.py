@@ -106,6 +106,7 @@ def written(recipe: oracle.Recipe) -> str:
 
 @settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(documents_of, RECIPES)
+@pytest.mark.slow
 def test_a_selection_equals_the_oracle(found: list[dict[str, Any]], recipe: oracle.Recipe) -> None:
     with tempfile.TemporaryDirectory() as name:
         make(Path(name), found)
@@ -144,6 +145,7 @@ def oracle_ranks(recipe: oracle.Recipe, pool: list[oracle.Document]) -> None:
 
 @settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(documents_of, st.integers(1, 400), st.sampled_from([1.0, 2.0, 5.0]))
+@pytest.mark.slow
 def test_a_budget_is_met_from_below_by_less_than_a_document(
     found: list[dict[str, Any]], budget: int, cap: float
 ) -> None:

@@ -18,6 +18,8 @@ from recipec.inputs import environment
 from recipec.source import Source, Span
 from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 SOURCE = 'source web {{\n  shards "{shard}"\n  id doc_id\n  text text\n}}\n'
 
 KINDS: dict[str, Callable[[int], str]] = {

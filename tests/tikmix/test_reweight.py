@@ -198,6 +198,7 @@ def test_quotas_are_constraints(run: Run, tables: tuple[Any, ...]) -> None:
     assert "must fare worse than under the prior" in result.err
 
 
+@pytest.mark.slow
 def test_model(run: Run, tables: tuple[Any, ...], tmp_path: Path) -> None:
     pytest.importorskip("lightgbm")
     found = json.loads(run(*tables, "--method", "model", "--json").out)
