@@ -246,7 +246,7 @@ def test_what_cannot_be_searched(run: Run, world: Path) -> None:
     assert result.code == 1
     result = run("search", world / "r.recipe", "--mixtures", "a.csv", "--export-jobs", "x", "--collect", "y")
     assert "--mixtures goes with tables" in result.err
-    assert "--export-jobs and --collect are of two commands" in result.err
+    assert "--export-jobs and --collect cannot be combined" in result.err
     (world / "r.recipe").write_text(RECIPE)
     result = run("search", "--more", "3")
     assert "--more needs a recipe" in result.err
