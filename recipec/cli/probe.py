@@ -16,7 +16,8 @@ EPILOG = """examples:
   recipec probe science.recipe --html probe.html   the same with plots, as an HTML page
 
 AUC is the probability that an example of the target scores above a document of the other group: 1 is perfect
-separation, 0.5 is none. Copies with shuffled words, and with numbers and names exchanged, show what the match depends on.
+separation, 0.5 is none. Copies with words shuffled, and with numbers and names exchanged, show what the match depends
+on.
 """
 
 

@@ -1,4 +1,4 @@
-"""`recipec search`: finds a recipe's best sampling parameters by proxy runs, or the best mixture from a table of runs."""
+"""`recipec search`: finds the best sampling parameters by proxy runs, or the best mixture from a table of runs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 EPILOG = """With a recipe: parameters are drawn within the bounds of its `search { … }`, and a small model (a proxy) is
-trained on what each draw selects. One regressor of the loss per target ranks 100,000 further draws; the mean of the best
-10 is the answer. To confirm it, proxies are trained on it, on the default curve and on natural sampling. An interrupted
-search continues where it stopped. `sample quadmix from "search.json"` and `quality { weights from "search.json" }` use
-the answer in a recipe.
+trained on what each draw selects. One regressor of the loss per target ranks 100,000 further draws; the mean of the
+best 10 is the answer. To confirm it, proxies are trained on it, on the default curve and on natural sampling. An
+interrupted search continues where it stopped. `sample quadmix from "search.json"` and
+`quality { weights from "search.json" }` use the answer in a recipe.
 
 With tables: MIXTURES has one row per run and one column per domain, shares that sum to one (RegMix's tables work
 unchanged); LOSSES has one row per run and one column per loss. Rows are joined by a column `index`, `run`, `id` or

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a title; `numeric` holds the indexes of right-aligned columns; `shades`, if not empty, holds the
-    background colours of the cells in CSS notation ("" for none)."""
+    """Rows of text under a title; `numeric` holds the indexes of right-aligned columns; `shades`, if not empty, holds
+    the background colours of the cells in CSS notation ("" for none)."""
 
     title: str
     header: tuple[str, ...]

@@ -376,7 +376,7 @@ def test_a_checkpoint_that_cannot_be_measured(model: loading.Loaded, tmp_path: P
     broken = loading.load(tiny_model.build(tmp_path / "broken"), "fp32", "cpu")
     next(iter(broken.decoder.parameters())).fill_(float("nan"))
     settings = group_influence.Settings(kind="identity", shards=1)
-    with pytest.raises(Failure, match="the loss of the checkpoint is no number"):
+    with pytest.raises(Failure, match="the loss of the checkpoint is not finite"):
         group_influence.measure(broken, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
     bare = replace(model, decoder=torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.LayerNorm(4)))
     with pytest.raises(Failure, match="has no linear layers to measure influence by"):
