@@ -280,7 +280,7 @@ def test_layout_does_not_matter(world: Path, run: Run) -> None:
         (
             ("--checkpoint", "tiny", "--tokens", 60, "--length", 30, "--parts", 4),
             {},
-            "domain `a` has too little text: 60 tokens, and 4 parts of 30 are the least",
+            "domain `a` has too little text: 60 tokens, and 4 parts of 30 are the minimum",
         ),
     ],
 )
