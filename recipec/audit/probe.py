@@ -158,7 +158,7 @@ def _cases(pool: Pool) -> list[_Case]:
 
 
 def _pool(pool: Pool, documents: int) -> list[tuple[str, str]]:
-    """Names and texts of documents that pass the filters before any model runs, sampled by a keyed hash of their ids."""
+    """Names and texts of documents that pass the filters before any model, sampled by a keyed hash of their ids."""
     first = {source_of(pool.plan, p).source.name: p for p in reversed(range(len(pool.plan.ops))) if pool.is_by_model(p)}
     found: list[tuple[int, str, str, str, int]] = []
     for name, position in sorted(first.items()):

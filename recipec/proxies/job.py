@@ -1,4 +1,4 @@
-"""`python -m recipec.proxies.job FOLDER`: runs a training of `recipec search --export-jobs` and writes its record there.
+"""`python -m recipec.proxies.job FOLDER`: runs a training of `recipec search --export-jobs`; writes its record there.
 
 An interrupted training continues from its last saved state; one that has a record is not run again.
 """

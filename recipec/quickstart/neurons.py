@@ -79,7 +79,7 @@ def _below(packages: Path, parts: Iterable[str]) -> Iterator[tuple[Path, str, st
 
 
 def _docstrings(files: Iterable[tuple[Path, str, str, str]], domain: str) -> Iterator[Document]:
-    """Yields long docstrings, each distinct text once, with the given domain; mathematics only if that is the domain."""
+    """Yields long docstrings with the given domain; those of numpy and scipy not for the domain "other"."""
     for path, kind, origin, name in files:
         if domain == "other" and origin in ("numpy", "scipy"):
             continue
