@@ -233,7 +233,7 @@ def test_a_recipe_is_reweighted(world: Path, run: Run) -> None:
     assert found["measured"]["domain_tokens"] == [600, 600, 600]
     ratio = found["measured"]["tokens_per_counted_token"]
     assert ratio != pytest.approx(1, abs=0.05)
-    words = f"the tokenizer of `tiny` makes {ratio:.2f} tokens of one that the recipe counts"
+    words = f"the tokenizer of `tiny` makes {ratio:.2f} tokens per token that the recipe counts"
     assert words in found["warnings"]
     assert f"warning[R1307]: {words}" in result.err
     assert set(found["influence"]) == {"law", "cell"}

@@ -236,7 +236,7 @@ def test_model(run: Run, tables: tuple[Any, ...], tmp_path: Path) -> None:
         (S, W, ("--quota", "webb=1%..2%"), "is of no known domain"),
         (S, W, ("--quota", "web"), "`web` is not a quota"),
         (S, W, ("--quota", "web=30%..20%"), "shares rise from 0 to 1"),
-        (S, W, ("--alpha", "-1"), "--alpha, --beta and --gamma are at least 0"),
+        (S, W, ("--alpha", "-1"), "--alpha, --beta and --gamma must be at least 0"),
         (S, W, ("--labels", "x.csv"), "go with `--method model`"),
     ],
 )
