@@ -225,15 +225,15 @@ def test_model(run: Run, tables: tuple[Any, ...], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("s", "w", "more", "message"),
     [
-        (S.replace("wiki", "wikki"), W, (), "has the domain `wikki`, and"),
-        (S, W.replace("0.6", "0.7"), (), "the weights sum to 1.1, and not to 1"),
+        (S.replace("wiki", "wikki"), W, (), "has the domain `wikki`, which is not in"),
+        (S, W.replace("0.6", "0.7"), (), "the weights sum to 1.1, not to 1"),
         (S, W.replace("0.6", "-0.6"), (), "a weight is negative, missing or not a number"),
         (S.replace("0.5", "nan"), W, (), "1 influences are missing or not numbers, for example of `web` on `qa`"),
         (S.replace("0.5", "x"), W, (), "row 1: web is `x`, and a number is needed"),
         (S.replace("task", "tusk"), W, (), "has no column `task`"),
         (S.replace("prog", "qa"), W, (), "has more than one row of task `qa`"),
         (S, W.replace("weight", "share"), (), "expected `domain` and `weight`"),
-        (S, W, ("--quota", "webb=1%..2%"), "is of no known domain"),
+        (S, W, ("--quota", "webb=1%..2%"), "names no known domain"),
         (S, W, ("--quota", "web"), "`web` is not a quota"),
         (S, W, ("--quota", "web=30%..20%"), "shares rise from 0 to 1"),
         (S, W, ("--alpha", "-1"), "--alpha, --beta and --gamma must be at least 0"),
