@@ -1,4 +1,4 @@
-"""What changed between two recipes, plans or datasets: the text, the inputs, the domains, the documents and why.
+"""Compares two recipes, plans or datasets: the text, the inputs, the domains, the documents, and why they changed.
 
 The cause of a document's change is the first stage of its derivation at which the two ledgers differ: candidate,
 readable, filter, domain, tokens, merged score, rank, curve, repetition limit, scale, draw.
@@ -38,7 +38,8 @@ CAUSES = (
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: a recipe has only its model, a plan its figures too, a dataset (or an applied plan) a ledger."""
+    """One side of a comparison: a recipe only has its typed model, a plan also figures, a dataset (or an applied plan)
+    also a ledger."""
 
     label: str
     recipe: Recipe
@@ -51,8 +52,8 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class DomainChange:
-    """Drawn tokens and planned share of one domain on both sides; a domain absent on one side has zeros there. The cause
-    is what moved its share: the mixture, or the bound that holds it now or held it before."""
+    """Drawn tokens and planned share of one domain on both sides, zero if the domain is absent. The cause is what moved
+    its share: the mixture, or the bound that holds it now or held it before."""
 
     domain: str
     old_tokens: int
@@ -84,14 +85,14 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """All of it. `documents` and `examples` are None where a side has no ledger."""
+    """The whole comparison. `documents` and `examples` are None if a side has no ledger."""
 
     recipe: tuple[str, ...]  # unified diff of the canonical texts
     shards: tuple[str, ...]  # "+ path", "- path", "~ path"
     domains: tuple[DomainChange, ...]
     documents: tuple[DocumentGroup, ...] | None
     examples: tuple[DocumentChange, ...] | None
-    loss: tuple[float, float] | None = None  # predicted for both sides; None where a side has no law
+    loss: tuple[float, float] | None = None  # predicted for both sides; None if a side has no law
 
     @property
     def empty(self) -> bool:
@@ -100,10 +101,10 @@ class Difference:
 
 
 def compare(connection: DuckDBPyConnection, old: Side, new: Side, *, examples: int = 10) -> Difference:
-    """The difference of two sides.
+    """Compares two sides.
 
     Args:
-        examples: how many changed documents to name; the counts are always of all.
+        examples: number of changed documents to list; the counts always cover all.
     """
     documents = named = None
     if old.ledger is not None and new.ledger is not None:
@@ -128,7 +129,7 @@ def recipe_lines(old: Side, new: Side) -> tuple[str, ...]:
 
 
 def shard_lines(old: Sequence[Shard], new: Sequence[Shard]) -> tuple[str, ...]:
-    """Shards that came, went or hold other bytes, by source and path."""
+    """Lines for shards that were added, removed or changed, by source and path."""
     before = {(shard.source, shard.path): shard.sha256 for shard in old}
     after = {(shard.source, shard.path): shard.sha256 for shard in new}
     signs = {
@@ -162,11 +163,11 @@ def _by_domain(selection: Selection) -> dict[str, list[Cell]]:
 
 
 SAME = 1e-9
-"""Of two shares."""
+"""Tolerance for equal shares."""
 
 
 def _cause(before: Sequence[Cell], after: Sequence[Cell]) -> str:
-    """Why a domain's share is another one."""
+    """Why a domain's share has changed."""
     if abs(sum(cell.weight for cell in before) - sum(cell.weight for cell in after)) <= SAME:
         return ""
     if not before or not after:
@@ -181,7 +182,7 @@ def _cause(before: Sequence[Cell], after: Sequence[Cell]) -> str:
 
 
 def changed_documents(old: str, new: str) -> str:
-    """SQL of the documents whose number of copies differs, with the cause of each."""
+    """SQL query of the documents whose number of copies differs, with the cause of each."""
     causes = "\n".join(f"WHEN {condition} THEN {words}" for condition, words in CAUSES)
     return f"""
         SELECT coalesce(new.source, old.source) AS source, coalesce(new.doc_id, old.doc_id) AS doc_id,
@@ -194,7 +195,7 @@ def changed_documents(old: str, new: str) -> str:
 
 
 def _with_before(connection: DuckDBPyConnection, ledger: str) -> str:
-    """A ledger with the copies that earlier phases drew; none where there are no phases."""
+    """A ledger with a column of the copies drawn in earlier phases: 0 if there are no phases."""
     names = {row[0] for row in connection.execute(f"DESCRIBE {ledger}").fetchall()}
     return ledger if "before" in names else f"SELECT *, 0 :: BIGINT AS before FROM ({ledger})"
 
@@ -218,6 +219,6 @@ def document_examples(connection: DuckDBPyConnection, changes: str, limit: int) 
 
 
 def ledger_relation(files: Sequence[Path]) -> str:
-    """SQL of a ledger from its Parquet files."""
+    """SQL query of a ledger from its Parquet files."""
     names = ", ".join(literal(str(file)) for file in files)
     return f"SELECT * FROM read_parquet([{names}])"

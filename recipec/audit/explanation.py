@@ -1,4 +1,4 @@
-"""Why one document is in or out: its derivation, each step with the recipe's own line, and what would change it."""
+"""Explains why a document is in or out: its derivation, each step with the recipe's line, and what would change it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Step(Frozen):
-    """One step of a derivation: what it is called, what it came to, and the recipe's line that decided it."""
+    """One step of a derivation: its name, its result, and the recipe's line that decided it."""
 
     name: str
     says: str
@@ -33,12 +33,12 @@ class Step(Frozen):
 
 
 class Explanation(Frozen):
-    """Of one document.
+    """The explanation of one document.
 
     Attributes:
-        row: the ledger's row, column by column.
-        neurons: for each score by a target's neurons those that the document has too.
-        flips: changes of one thing each that would take the document in (or out), the smallest change first.
+        row: the document's row of the ledger, by column.
+        neurons: per score by a target's neurons, those that the document shares.
+        flips: changes of a single thing that would include (or exclude) the document, the smallest change first.
     """
 
     source: str
@@ -54,7 +54,7 @@ class Explanation(Frozen):
 def explain(
     connection: DuckDBPyConnection, dataset: Path, doc_id: str, source: str | None = None
 ) -> tuple[Explanation, ...]:
-    """The explanation of a document: one for each source that has a document of this id.
+    """Explains a document: one explanation per source that has a document with this id.
 
     Raises:
         Failure: the dataset has no such candidate.
@@ -85,11 +85,11 @@ def _unknown(connection: DuckDBPyConnection, ledger: str, doc_id: str, source: s
     ).fetchall()
     where = f" of source `{source}`" if source is not None else ""
     helps = did_you_mean(doc_id, [row[0] for row in near])
-    return Failure(Diagnostic("R0801", f"the dataset knows no document `{doc_id}`{where}", helps=helps))
+    return Failure(Diagnostic("R0801", f"the dataset has no candidate document `{doc_id}`{where}", helps=helps))
 
 
 def _matches(connection: DuckDBPyConnection, manifest: Manifest, row: dict[str, Any]) -> tuple[Match, ...]:
-    """The neurons behind the scores of a document, where shards, features and the packages of plug-ins are still there."""
+    """The neurons behind a document's scores, if the shards, features and packages of plug-ins still exist."""
     recipe = manifest.recipe
     number = next((n for n, source in enumerate(recipe.sources) if source.name == row["source"]), None)
     shard = next((s for s in manifest.shards if (s.source, s.path) == (row["source"], row["shard"])), None)
@@ -184,11 +184,11 @@ def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], match
 
 
 SHOWN = 4
-"""Neurons that are shown; --json has all."""
+"""Number of neurons shown; --json has all of them."""
 
 
 def _neurons(match: Match) -> str:
-    """The neurons that gave most, and how many there are."""
+    """The neurons that contributed most, and the number of shared ones, in words."""
     total = sum(one.gave for one in match.neurons)
     most = ", ".join(f"{one.layer}/{one.neuron} {one.gave / total:.1%}" for one in match.neurons[:SHOWN])
     shared = f"{len(match.neurons)} of {match.of} are among those of {match.target}"
@@ -209,7 +209,7 @@ def _weight_blocks(recipe: model.Recipe, domain: str) -> list[model.Weights]:
 
 
 def weights_of(recipe: model.Recipe, domain: str) -> dict[str, float]:
-    """α of a domain by criterion."""
+    """The weights α of a domain by criterion."""
     return {name: weight for block in _weight_blocks(recipe, domain) for name, weight in block.weights}
 
 

@@ -1,6 +1,6 @@
-"""The nearest change that would have altered the outcome: one parameter at a time, all else (the scale too) as it is.
+"""The nearest changes that would alter the outcome: one parameter at a time, all else (including the scale) fixed.
 
-A document is in when min(c·S(r), R) > u; each parameter's threshold follows from this in closed form.
+A document is in if min(c·S(r), R) > u; each parameter's threshold follows from this in closed form.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Flip(Frozen):
 
     Attributes:
         says: "in if omega >= 0.31 (is 0.08)".
-        distance: how far the value must move, relative to the larger of both; smaller is nearer.
+        distance: how far the value must move, relative to the larger of the old and new values; smaller is nearer.
         origin: the recipe's line to change.
     """
 
@@ -29,7 +29,7 @@ class Flip(Frozen):
 
 
 def flips(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> tuple[Flip, ...]:
-    """What would take a document in, or a selected one out, the nearest first. Nothing for an unreadable one."""
+    """Changes that would include a document, or exclude a selected one, nearest first; none for an unreadable one."""
     if row["bad"] is not None:
         return ()
     if row["rejected_by"] is not None:
@@ -48,12 +48,12 @@ def repeat_of(recipe: model.Recipe, domain: str) -> model.Repeat | None:
 
 
 def copies(scale: float, expected: float, cap: float | None, draw: float) -> int:
-    """⌈min(c·S, R) − u⌉, at least 0."""
+    """The number of copies: ⌈min(c·S, R) − u⌉, at least 0."""
     return max(0, math.ceil(min(scale * expected, math.inf if cap is None else cap) - draw))
 
 
 def expected(curve: model.Curve, rank: float, omega: float) -> float:
-    """QuaDMix eq. 3 with another ω."""
+    """The expectation S by QuaDMix eq. 3, with another ω."""
     if rank > omega:
         return curve.epsilon
     return float((2 / (1 + math.exp(-curve.lambda_ * (omega - rank)))) ** curve.eta + curve.epsilon)
@@ -73,7 +73,7 @@ def _clause(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Flip]:
 
 
 def _bounds(clause: model.Clause, condition: Expression, evidence: str, then: str) -> Iterator[Flip]:
-    """The limits in a clause that, moved to the document's own value, would let it pass."""
+    """Yields the limits in a clause that would let the document pass if moved to its value."""
     found = dict(part.rpartition(" = ")[::2] for part in evidence.split("; "))
     for test in _comparisons(condition):
         subject, limit = test.operands
@@ -142,7 +142,7 @@ def _in(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterato
 
 
 def _omega_in(curve: model.Curve, row: dict[str, Any], needed: float) -> Iterator[Flip]:
-    """The smallest ω at which S is above `needed`."""
+    """Yields the smallest ω at which S exceeds `needed`, if there is one."""
     omega = omega_for(curve, row["rank"], needed)
     if omega is not None and omega <= 1 and omega > curve.omega:
         sign = ">=" if omega == row["rank"] else ">"
@@ -152,7 +152,7 @@ def _omega_in(curve: model.Curve, row: dict[str, Any], needed: float) -> Iterato
 
 
 def omega_for(curve: model.Curve, rank: float, needed: float) -> float | None:
-    """The ω from which on S(rank) exceeds `needed`, or None: S rises from 1 + ε at ω = rank to 2^η + ε."""
+    """The ω above which S(rank) exceeds `needed`, or None: S rises from 1 + ε at ω = rank to 2^η + ε."""
     above = needed - curve.epsilon
     if above < 1:
         return rank
@@ -165,7 +165,7 @@ def omega_for(curve: model.Curve, rank: float, needed: float) -> float | None:
 def _scale(
     recipe: model.Recipe, row: dict[str, Any], cell: Cell | None, needed: float, way: str, word: str
 ) -> Iterator[Flip]:
-    """What the scale would have to be, and about how many tokens of the domain that means."""
+    """Yields the required scale, and the approximate change of the domain's tokens that it corresponds to."""
     if cell is None or cell.target is None or row["scale"] == 0:
         return
     tokens = abs(cell.drawn_tokens * (needed / row["scale"] - 1))

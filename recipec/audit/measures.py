@@ -1,4 +1,4 @@
-"""Separation, overlap and minimal edits."""
+"""Measures of the probe: separation of scores, overlap of profiles, and minimal edits of texts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ BOOTSTRAPS = 1000
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 NAME = re.compile(r"(?<=[a-z,;] )[A-Z][A-Za-z]+")
-"""A word that begins with a capital letter and no sentence."""
+"""A capitalised word that does not begin a sentence."""
 
 
 class Separation(Frozen):
-    """How well scores tell two groups apart.
+    """How well scores separate two groups.
 
     Attributes:
-        auc: the probability that one of the first group scores above one of the second, ties counting half; 0.5 is chance.
+        auc: probability that a member of the first group scores above one of the second, with ties as half; 0.5 is
+            chance.
         low, high: its 95% interval, by resampling both groups.
         first, second: the sizes of the groups.
     """
@@ -35,7 +36,7 @@ class Separation(Frozen):
 
 
 def separation(above: Array, below: Array) -> Separation | None:
-    """The separation of two groups of scores; None where one of them has fewer than two."""
+    """The separation of two groups of scores; None if one of them has fewer than two."""
     if len(above) < 2 or len(below) < 2:
         return None
     wins = (above[:, None] > below[None, :]) + 0.5 * (above[:, None] == below[None, :])
@@ -47,21 +48,21 @@ def separation(above: Array, below: Array) -> Separation | None:
 
 
 def overlap(one: Array, other: Array) -> float:
-    """How much two profiles (L, N) share, in [0, 1]: the mean over layers of the sum of the smaller frequencies."""
+    """The overlap of two profiles (L, N), in [0, 1]: the mean over layers of the sum of the smaller frequencies."""
     width = max(one.shape[1], other.shape[1])
     padded = [np.pad(profile, ((0, 0), (0, width - profile.shape[1]))) for profile in (one, other)]
     return float(np.minimum(*padded).sum(axis=1).mean())
 
 
 def shuffled(text: str) -> str:
-    """A text's words in another order, which its hash gives: the same words mean something else, or nothing."""
+    """Shuffles a text's words, seeded by its hash: the same words with another meaning, or none."""
     words = text.split()
     generator = np.random.default_rng(_seed(text))
     return " ".join(words[place] for place in generator.permutation(len(words))) or text
 
 
 def exchanged(texts: Sequence[str]) -> list[str]:
-    """Texts with their numbers and names replaced by those of the others: the form stays, the facts are wrong."""
+    """Replaces the numbers and names of texts by those of the other texts: the form stays, the facts are wrong."""
     result = list(texts)
     for pattern in (NUMBER, NAME):
         pool = sorted({found for text in texts for found in pattern.findall(text)})

@@ -1,4 +1,4 @@
-"""The probe of every target that a recipe scores by its neurons."""
+"""Probes every target by whose neurons a recipe scores documents."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 FOLDS = 5
-"""Parts of a target without held-out examples: each is scored by a profile of the others."""
+"""Number of folds of a target without held-out examples: each is scored by a profile of the others."""
 
 DRAWS = 5
-"""Sets of random neurons that a target's are compared with."""
+"""Number of sets of random neurons to compare with a target's."""
 
 SHOWN = 3
-"""Documents of each kind that a report names."""
+"""Number of documents of each kind that a report lists."""
 
 
 class Ranked(Frozen):
@@ -44,13 +44,13 @@ class Ranked(Frozen):
 
 
 class Deactivation(Frozen):
-    """What zeroing neurons does to the mean loss (nats a token) on examples of the target that the profile has not seen.
+    """The effect of zeroing neurons on the mean loss (nats per token) on examples of the target unseen by the profile.
 
     Attributes:
-        neurons: how many are zeroed, of each kind.
-        intact, target, random: losses of the whole model, without the target's neurons, and the mean without as many random
-            ones of the same layers; a larger loss is worse.
-        random_low, random_high: the least and the greatest of the random draws.
+        neurons: number of zeroed neurons, of each kind.
+        intact, target, random: losses of the whole model, without the target's neurons, and the mean without as many
+            random neurons of the same layers; a larger loss is worse.
+        random_low, random_high: the minimum and the maximum over the random draws.
     """
 
     neurons: int
@@ -62,13 +62,14 @@ class Deactivation(Frozen):
 
 
 class TargetReport(Frozen):
-    """What the probe found of one score.
+    """The probe's result for one score.
 
     Attributes:
-        against_pool, against_shuffled, against_exchanged: separation of examples that the profile has not seen.
-        held: whether those are the recipe's held-out examples; else every example was scored by a profile of the others.
+        against_pool, against_shuffled, against_exchanged: separation of unseen examples from these.
+        held: whether those are the recipe's held-out examples; else every example was scored by a profile of the
+            others.
         typical, surprising: documents of the pool with the highest scores, and unseen examples with the lowest.
-        scores: of the groups "examples", "pool", "shuffled", "exchanged", for plots.
+        scores: scores of the groups "examples", "pool", "shuffled", "exchanged", for plots.
     """
 
     criterion: str
@@ -87,7 +88,7 @@ class TargetReport(Frozen):
 
 class Probe(Frozen):
     """Attributes:
-    overlaps: by the names of two criteria, how much the profiles of their targets share, in [0, 1].
+    overlaps: by the names of two criteria, the overlap of their targets' profiles, in [0, 1].
     """
 
     targets: tuple[TargetReport, ...]
@@ -97,7 +98,7 @@ class Probe(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One score by a target, and its examples."""
+    """One score by a target, with its examples."""
 
     criterion: str
     call: model.ScoreCall
@@ -111,13 +112,17 @@ def probe(pool: Pool, documents: int, deactivate: bool = False) -> Probe:
     """Probes every target that a criterion of the recipe scores by neurons, against a keyed sample of the pool.
 
     Raises:
-        Failure: the recipe has no such criterion, or a target cannot serve.
+        Failure: the recipe has no such criterion, or a target cannot be used.
     """
     cases = list(_cases(pool))
     if not cases:
         helps = ("`criterion fit = nag(target: T)` scores by the neurons of a target",)
         raise Failure(
-            Diagnostic("R1108", "the recipe scores by no target's neurons, so there is nothing to probe", helps=helps)
+            Diagnostic(
+                "R1108",
+                "no criterion of the recipe scores by a target's neurons, so there is nothing to probe",
+                helps=helps,
+            )
         )
     texts = _pool(pool, documents)
     pool.progress("probe", 0, len(cases), "targets")
@@ -153,7 +158,7 @@ def _cases(pool: Pool) -> list[_Case]:
 
 
 def _pool(pool: Pool, documents: int) -> list[tuple[str, str]]:
-    """Names and texts of documents that pass the filters before any model runs, by a keyed hash of their ids."""
+    """Names and texts of documents that pass the filters before any model, sampled by a keyed hash of their ids."""
     first = {source_of(pool.plan, p).source.name: p for p in reversed(range(len(pool.plan.ops))) if pool.is_by_model(p)}
     found: list[tuple[int, str, str, str, int]] = []
     for name, position in sorted(first.items()):
@@ -218,7 +223,7 @@ def _report(
 def _scores(
     extension: Any, params: Any, prepared: Any, used: Array, arrays: Sequence[Array], held: bool
 ) -> dict[str, Array]:
-    """Scores by group. Without held-out examples each example, and each edited copy of it, is scored by a profile that has
+    """Scores by group. Without held-out examples, each example and its edited copies are scored by a profile that has
     not seen it."""
     names = ("examples", "pool", "shuffled", "exchanged")
     if held:
@@ -254,7 +259,7 @@ def _warnings(report: TargetReport) -> list[str]:
         found.append("its examples cannot be told from the pool: a selection by it is no better than chance")
     if copies is not None and copies.low <= 0.5:
         found.append(
-            "examples with their words shuffled score the same: the target is matched by its words, not by sense"
+            "examples with their words shuffled score the same: the target is matched by its words, not its meaning"
         )
     exchanged = report.against_exchanged
     if exchanged is not None and exchanged.low <= 0.5:
@@ -263,7 +268,7 @@ def _warnings(report: TargetReport) -> list[str]:
 
 
 def _deactivation(scorer: Scorer, case: _Case, profile: Array, unseen: Sequence[str]) -> Deactivation:
-    """Zeroes the most frequent neurons of a profile, `top_k` a layer, and as many random ones."""
+    """Zeroes the most frequent neurons of a profile, `top_k` per layer, and as many random ones."""
     depth, top_k = profile.shape[0], case.one.top_k
     chosen = np.argsort(-profile, axis=1, kind="stable")[:, :top_k]
     generator = np.random.default_rng(0)

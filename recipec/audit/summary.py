@@ -1,4 +1,4 @@
-"""Why a dataset is as it is: reasons by domain, where each bound held, what each criterion decided alone."""
+"""Summarises how a dataset came about: reasons by domain, where each bound held, what each criterion decided alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Clause(Frozen):
-    """How many documents a `where` rejected, those that an earlier one had not."""
+    """The documents that a `where` rejected and no earlier one had."""
 
     text: str
     origin: model.Origin | None
@@ -27,8 +27,8 @@ class Clause(Frozen):
 
 
 class Decided(Frozen):
-    """What a criterion decided alone: with its weight at 0, and the curves and scales as they are, so many of the
-    selected documents would be out, and so many others in."""
+    """What a criterion decided alone: the numbers of selected documents that would be out, and of others that would be
+    in, with its weight at 0 and unchanged curves and scales."""
 
     criterion: str
     selected: int
@@ -38,7 +38,7 @@ class Decided(Frozen):
 
 
 class Bound(Frozen):
-    """A quota or limit that held a domain at its value, and what the domain would have had without it."""
+    """A quota or limit that held a domain at its value, and the share the domain would have had without it."""
 
     domain: str
     nest: int
@@ -59,7 +59,7 @@ class Summary(Frozen):
 
 
 def summarise(connection: DuckDBPyConnection, dataset: Path) -> Summary:
-    """The summary of a dataset: the manifest's figures, and one pass over the ledger for each criterion."""
+    """Summarises a dataset from the manifest's figures and one pass over the ledger per criterion."""
     manifest = read_manifest(dataset)
     return Summary(
         reasons=manifest.selection.reasons,
@@ -132,7 +132,7 @@ def _decided(connection: DuckDBPyConnection, dataset: Path, manifest: Manifest) 
 
 
 def _without(rank: logical.Rank, criterion: str) -> logical.Rank:
-    """The ranking with the weight of one criterion at 0."""
+    """The ranking with the weight of one criterion set to 0."""
     weights = tuple(
         block.model_copy(
             update={"weights": tuple((name, 0.0 if name == criterion else w) for name, w in block.weights)}

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from recipec.ir.execution import ExecutionPlan, PhasedPlan
 
 EPILOG = """examples:
-  recipec apply science.plan          exactly the saved plan; refuses (exit 4) when a shard changed since
-  recipec apply science.recipe        plan, show, ask, run
-  recipec apply science.recipe --yes  without asking
+  recipec apply science.plan          run exactly the saved plan; refuse (exit 4) if a shard has changed since
+  recipec apply science.recipe        plan, show the plan, ask, run
+  recipec apply science.recipe --yes  the same without asking
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PLANFILE|RECIPE", type=Path)
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
     options.add_device(parser)
-    options.add_engine(parser, "that of the plan file, or local")
+    options.add_engine(parser, "the plan file's engine, or local")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     with bars.progress(quiet=arguments.json) as progress:
         if options.is_plan_file(arguments.path):
             if arguments.parameters:
-                raise Failure(Diagnostic("R0702", "a plan file has its parameters fixed; `--set` needs a recipe"))
+                raise Failure(Diagnostic("R0702", "the parameters of a plan file are fixed; `--set` needs a recipe"))
             plan: ExecutionPlan | PhasedPlan = planfile.read(arguments.path)
         else:
             planned = pipeline.plan(
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if not options.is_plan_file(arguments.path) and not arguments.yes:
         confirm(plan)
     with bars.progress(quiet=arguments.json) as progress:
-        # In the order of training; what stands already is left as it is.
+        # In training order; datasets that already exist are left as they are.
         made = [
             pipeline.apply(one, settings=settings, device=arguments.device, engine=arguments.engine, progress=progress)
             for one in (plan.phases if isinstance(plan, PhasedPlan) else (plan,))
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def confirm(plan: ExecutionPlan | PhasedPlan) -> None:
-    """Shows the plan and asks; anything but yes stops with nothing changed."""
+    """Shows the plan and asks for confirmation; any answer but yes stops without changing anything."""
     from recipec.cli import plan_view
 
     plan_view.print_plan(plan, full=False)

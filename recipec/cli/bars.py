@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar a task on a terminal, a line every few seconds elsewhere."""
+"""Progress on stderr: one bar per task on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from recipec.progress import Progress, silent
 
 QUIET_SECONDS = 2.0
-"""Work shorter than this shows nothing."""
+"""Minimum time in seconds between progress lines; shorter work prints none."""
 
 
 @contextlib.contextmanager

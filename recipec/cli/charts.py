@@ -1,4 +1,4 @@
-"""Charts without a plotting library: self-contained SVG, and a sketch in characters for the terminal."""
+"""Charts without a plotting library: self-contained SVG, and a text sketch for the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points (x, y) under a name; `band` are (low, high) of y for each point; `line` joins them."""
+    """A named series of points (x, y); `band` holds (low, high) of y per point; `line` connects the points."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -33,7 +33,7 @@ class Chart:
     log_x: bool = False
 
     def limits(self, *, bands: bool) -> tuple[float, float, float, float]:
-        """(x low, x high, y low, y high) of all points, and of the bands where they are drawn; never empty."""
+        """Axis limits (x low, x high, y low, y high) over all points, and over the bands if `bands`; never empty."""
         xs = [self.scaled(x) for series in self.series for x, _ in series.points]
         ys = [y for series in self.series for _, y in series.points]
         if bands:
@@ -48,7 +48,7 @@ class Chart:
 
 
 def svg(chart: Chart) -> str:
-    """The chart as one SVG file that needs nothing else."""
+    """Renders the chart as a self-contained SVG file."""
     x_low, x_high, y_low, y_high = chart.limits(bands=True)
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -96,7 +96,7 @@ def pairs(places: Sequence[tuple[float, float]]) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """About five round numbers between two."""
+    """About five round numbers from `low` to `high`."""
     step = 10 ** math.floor(math.log10((high - low) / 4))
     step = next(step * factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 6)
     first = math.ceil(low / step)
@@ -108,7 +108,7 @@ def number(value: float) -> str:
 
 
 def sketch(chart: Chart, *, width: int = 64, height: int = 14) -> str:
-    """The chart in characters: a letter a series, later ones over earlier ones."""
+    """Renders the chart as text: one letter per series, later series over earlier ones."""
     x_low, x_high, y_low, y_high = chart.limits(bands=False)
     grid = [[" "] * width for _ in range(height)]
     for index, series in enumerate(chart.series):

@@ -1,4 +1,4 @@
-"""`recipec check`: parse, resolve, type-check; reads no data beyond schemas."""
+"""`recipec check`: parses, resolves and type-checks recipes; reads no data except schemas."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors
 
 EPILOG = """examples:
-  recipec check science.recipe                 every mistake of the file, in one run
-  recipec check *.recipe --json                the same for a program
+  recipec check science.recipe                 report every mistake in the file in one run
+  recipec check *.recipe --json                the same as JSON
 """
 
 

@@ -1,4 +1,4 @@
-"""Consoles and tables: the one place that knows how rich is set up."""
+"""Consoles and tables: the only module that configures rich."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from recipec.cli.tables import Table
 
 PLAIN_WIDTH = 160
-"""Columns of output that does not go to a terminal: nothing is cropped for a log or a pipe."""
+"""Output width in columns when stdout is not a terminal, so that logs and pipes are not cropped."""
 
 
 def stdout() -> Console:
@@ -23,7 +23,7 @@ def stdout() -> Console:
 
 
 def draw_table(console: Console, table: Table) -> None:
-    """One table under its title, without frames, numbers to the right."""
+    """Prints a table under its title, without frames, with numbers aligned to the right."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -33,7 +33,7 @@ def draw_table(console: Console, table: Table) -> None:
         drawn.add_column(name, justify="right" if index in table.numeric else "left", overflow="fold")
     for number, row in enumerate(table.rows):
         shades = table.shades[number] if table.shades else [""] * len(row)
-        # `Text` and not `str`, so that brackets in a domain's name are no markup.
+        # `Text` rather than `str`, so that brackets in a domain's name are not read as markup.
         cells = zip(row, shades, strict=True)
         drawn.add_row(*(Text(cell, style=f"white on {shade}" if shade else "") for cell, shade in cells))
     console.print()

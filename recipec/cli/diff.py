@@ -1,4 +1,4 @@
-"""`recipec diff`: two recipes, plans or datasets, down to documents."""
+"""`recipec diff`: compares two recipes, plans or datasets, down to documents."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     from recipec.audit.difference import Difference, Side
 
 EPILOG = """examples:
-  recipec diff v3.recipe v4.recipe      what the text says differently
-  recipec diff v3.plan v4.plan          and what that does to domains (and documents, where the selection is stored)
-  recipec diff out/v3 out/v4            and which documents went in and out, by cause
+  recipec diff v3.recipe v4.recipe      what changed in the text
+  recipec diff v3.plan v4.plan          and the effect on domains (and documents, where the selection is stored)
+  recipec diff out/v3 out/v4            and which documents were added and removed, by cause
 
-Exits 0 whether or not there is a difference; --json has `empty`.
+Exits 0 whether or not there is a difference; the field `empty` of --json says which.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", metavar="A", type=Path)
     parser.add_argument("new", metavar="B", type=Path)
-    parser.add_argument("--documents", type=options.positive, default=10, metavar="N", help="documents to name (10)")
+    parser.add_argument(
+        "--documents", type=options.positive, default=10, metavar="N", help="number of documents to list (default 10)"
+    )
     options.add_json(parser)
     options.add_resources(parser)
 
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def side(path: Path) -> Side:
-    """What a path on the command line stands for."""
+    """Loads the recipe, plan file or dataset that a path on the command line names."""
     from recipec import dataset, pipeline
     from recipec.audit.difference import Side, ledger_relation
     from recipec.planning import planfile
@@ -57,7 +59,7 @@ def side(path: Path) -> Side:
         files = [path / file.path for file in manifest.ledger]
         return Side(label, manifest.recipe, manifest.shards, manifest.selection, True, ledger_relation(files))
     if path.is_dir():
-        raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so no dataset"))
+        raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
         plan = planfile.read_one(path)
         stored = pipeline.stored_sample(plan)

@@ -1,4 +1,4 @@
-"""`recipec explain`: why a document is in or out; without a document, why a dataset is as it is."""
+"""`recipec explain`: why a document is in or out; without a document, how a dataset came about."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   recipec explain out/science doc-17              the derivation, the recipe's lines, the nearest change that flips it
-  recipec explain out/science doc-17 --source web where several sources have that id
+  recipec explain out/science doc-17 --source web if several sources have that id
   recipec explain out/science                     reasons by domain, bounds, what each criterion decided alone
-  recipec explain out/science doc-17 --json       for programs
+  recipec explain out/science doc-17 --json       the same as JSON
 """
 
 NEAREST = 3
-"""Flips that are shown; --json has all."""
+"""Number of nearest changes shown; --json has all of them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="DATASET", type=Path)
-    parser.add_argument("document", metavar="DOC", nargs="?", help="the document's id; without it the whole dataset")
+    parser.add_argument("document", metavar="DOC", nargs="?", help="the document's id (default: the whole dataset)")
     parser.add_argument("--source", metavar="NAME", help="the source of the document")
     options.add_json(parser)
     options.add_resources(parser)
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.database.connection import Settings, connect
 
     if not options.is_dataset(arguments.path):
-        raise Failure(Diagnostic("R0705", f"`{arguments.path}` is no dataset: expected a folder with manifest.json"))
+        raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
     with connect(Settings(memory=arguments.memory, threads=arguments.threads)) as connection:
         if arguments.document is None:
             from recipec.audit import summary
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def show_document(one: Explanation) -> None:
-    """The outcome, the derivation step by step, the nearest changes."""
+    """Prints the outcome, the derivation step by step, and the nearest changes."""
     outcome = f"in, {one.copies} {'copy' if one.copies == 1 else 'copies'}" if one.copies else "out"
     print(f"{one.doc_id} of {one.source}: {outcome} ({one.reason})\n")
     width = max(len(step.name) for step in one.steps)
@@ -88,7 +88,7 @@ def show_summary(summary: Summary) -> None:
 
 
 def _reasons(console: Console, summary: Summary) -> None:
-    """Documents by domain and reason, a domain a line."""
+    """Prints the number of documents by domain and reason, one line per domain."""
     from recipec.cli.console import draw_table
     from recipec.cli.tables import Table
 

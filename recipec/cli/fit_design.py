@@ -1,4 +1,4 @@
-"""`recipec fit LAW --design`: the runs to make next, and the intervals that they are expected to leave."""
+"""`recipec fit LAW --design`: proposes the runs to make next, with the parameter intervals to expect from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STANDARD = {
     "muennighoff": "std.law.muennighoff_c4",
     "chinchilla": "std.law.chinchilla",
 }
-"""The law that is assumed to be true where neither a file nor runs say better."""
+"""The standard law per law form, assumed to be true if neither a law file nor runs are given."""
 
 SIZES = 4
 
@@ -65,12 +65,12 @@ def run(law: Law, arguments: argparse.Namespace) -> ExitCode:
 
 
 def grid_of_sizes(low: float, high: float) -> Array:
-    """Four sizes evenly in logarithm, or the one."""
+    """Four sizes evenly spaced in the logarithm, or one if `low` equals `high`."""
     return np.geomspace(low, high, SIZES if low < high else 1)
 
 
 def assumption(law: Law, arguments: argparse.Namespace, known: Runs | None, progress: Progress) -> tuple[Array, str]:
-    """The parameters that the design assumes, and where they come from."""
+    """The parameters that the design assumes, and a description of where they come from."""
     if arguments.assume is not None or (known is None and law.name in STANDARD):
         name = arguments.assume or STANDARD[law.name]
         file = lawfile.read(name, Path())
@@ -78,7 +78,7 @@ def assumption(law: Law, arguments: argparse.Namespace, known: Runs | None, prog
             raise Failure(Diagnostic("R1206", f"--assume `{name}` is a law of {file.law}, not of {law.name}"))
         return file.theta, name
     if known is None:
-        helps = ("give a law file with --assume, or runs that were made already",)
+        helps = ("give a law file with --assume, or runs that you have already made",)
         raise Failure(Diagnostic("R1206", f"a design for {law.name} needs parameters to assume", helps=helps))
     fixed = {"theta": 0.0} if law.info is not None and known.tokens.shape[1] == 1 else {}
     try:
@@ -98,7 +98,7 @@ def show(
     expected: dict[str, design.Expected],
     arguments: argparse.Namespace,
 ) -> None:
-    """The runs and what they are worth."""
+    """Prints the proposed runs and the intervals expected from them."""
     if arguments.json:
         print(json.dumps(as_json(law, theta, assumed, proposed, expected), indent=2))
         return
@@ -136,12 +136,13 @@ def runs_table(proposed: design.Design) -> Drawn:
         for index in range(len(proposed.runs))
     )
     header = ("", "params", "tokens", "shares of the bands", "pool", "epochs", "FLOP")
-    title = f"{len(proposed.runs)} runs to make, {proposed.flops.sum():.3g} FLOP, the most telling for their cost first"
+    flops = f"{proposed.flops.sum():.3g} FLOP"
+    title = f"{len(proposed.runs)} runs to make, {flops}, the most informative for their cost first"
     return Drawn(title, header, rows, frozenset({0, 1, 2, 4, 5, 6}))
 
 
 def as_csv(proposed: design.Design) -> str:
-    """A table that `recipec fit` reads once `loss` is filled in."""
+    """The design as a table that `recipec fit` reads once `loss` is filled in."""
     out = io.StringIO()
     runs = proposed.runs
     bands = runs.tokens.shape[1]

@@ -1,4 +1,4 @@
-"""A fitted law as a person reads it, as a program does, and as a chart."""
+"""Output of a fitted law: tables, JSON and a chart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPLITS = {
 
 
 def show(fitted: Report, table: Table, arguments: argparse.Namespace) -> None:
-    """The report on stdout, its warnings on stderr; with --json one object that holds everything."""
+    """Prints the report on stdout and its warnings on stderr; with --json, one object that holds everything."""
     if arguments.json:
         law = fitted.file.model_dump(mode="json")
         value = {"law": law, "columns": table.columns, "objective": fitted.objective}
@@ -80,7 +80,7 @@ def errors(file: LawFile) -> Drawn:
 
 
 def chart(fitted: Report, table: Table) -> charts.Chart:
-    """Predicted against observed loss, by repetition."""
+    """Chart of predicted against observed loss, with one series per range of repetition."""
     repetition = table.runs.repetition
     groups = (
         ("each token once", repetition <= 1 + 1e-6),
@@ -102,5 +102,5 @@ def points(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, float], ...]:
 
 
 def plot(fitted: Report, table: Table) -> str:
-    """The chart as SVG."""
+    """Renders the chart as SVG."""
     return charts.svg(chart(fitted, table))

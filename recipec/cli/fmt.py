@@ -1,4 +1,4 @@
-"""`recipec fmt`: the canonical form of recipes."""
+"""`recipec fmt`: rewrites recipes in canonical form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recipec.source import Source
 
 EPILOG = """examples:
   recipec fmt science.recipe            rewrite in place
-  recipec fmt --check *.recipe          exit 3 when a file is not in canonical form
+  recipec fmt --check *.recipe          exit 3 if a file is not in canonical form
   recipec fmt --diff science.recipe     show what would change
   recipec fmt - < science.recipe        from standard input to standard output
 """
@@ -20,7 +20,7 @@ EPILOG = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="RECIPE", type=Path, nargs="+", help="`-` is standard input")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 3 when something would")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 3 if a file would change")
     parser.add_argument("--diff", action="store_true", help="change nothing; print what would change")
 
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def treat(path: Path, *, check: bool, diff: bool) -> bool:
-    """Formats one file; whether its form was another."""
+    """Formats one file and returns whether it was not in canonical form."""
     from recipec import syntax
     from recipec.places import local
 
@@ -47,7 +47,7 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
     if has_errors(diagnostics):
         raise Failure(*diagnostics)
     canonical = syntax.format(tree, source)
-    # Bytes decide, as BOM and CRLF are no part of `source`.
+    # Compare bytes, since BOM and CRLF are not part of `source`.
     changed = canonical != source.text if is_stdin(path) else canonical.encode() != path.read_bytes()
     if diff and changed:
         lines = difflib.unified_diff(

@@ -1,4 +1,4 @@
-"""What a law says of a plan, as tables: the prediction, then the domains."""
+"""A law's forecast for a plan, as tables: the prediction, then the domains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
 
 
 def tables(forecast: Forecast) -> Iterator[Table]:
-    """The prediction with its interval, and what each domain gives and costs."""
+    """Yields the prediction with its interval, then what each domain contributes and costs."""
     rows = [
         ("predicted loss", f"{forecast.loss:.4f}", f"95% in {forecast.low:.3f} to {forecast.high:.3f}"),
         ("error of the law", f"{forecast.error:.1%}", "one standard deviation, part of the interval"),

@@ -1,4 +1,4 @@
-"""`recipec init`: a starter recipe from the schema of the shards it is pointed at."""
+"""`recipec init`: writes a starter recipe from the schema of the shards in a folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 EPILOG = """examples:
-  recipec init data/web                writes web.recipe beside the folder's shards' parent
-  recipec init data/web -o mix.recipe  to another file; `-` prints it
+  recipec init data/web                write web.recipe in the current directory
+  recipec init data/web -o mix.recipe  write another file; `-` prints the recipe
 """
 
 
@@ -24,14 +24,16 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
     folder = arguments.folder
     if not folder.is_dir():
-        raise Failure(Diagnostic("R0711", f"`{folder}` is no folder", helps=("name the folder that holds the shards",)))
+        raise Failure(
+            Diagnostic("R0711", f"`{folder}` is not a folder", helps=("name the folder that holds the shards",))
+        )
     path = arguments.output or Path(f"{starter.word(folder.resolve().name)}.recipe")
     if str(path) == "-":
         print(starter.recipe(folder, Path.cwd()), end="")
         return ExitCode.OK
     if path.exists():
         helps = ("name another file with `-o`, or remove it",)
-        raise Failure(Diagnostic("R0711", f"`{path}` is there already", helps=helps))
+        raise Failure(Diagnostic("R0711", f"`{path}` already exists", helps=helps))
     text = starter.recipe(folder, path.parent)
     try:
         local.write_text(path, text)

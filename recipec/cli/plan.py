@@ -1,4 +1,4 @@
-"""`recipec plan`: what will be selected, what it costs, and why each step must run."""
+"""`recipec plan`: shows what will be selected, what it costs, and why each step must run."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from recipec.diagnostics import ExitCode
 
 EPILOG = """examples:
   recipec plan science.recipe                      one screen
-  recipec plan science.recipe --set budget=10B     with another parameter
-  recipec plan science.recipe -o science.plan      keep it for `recipec apply science.plan`
-  recipec plan science.recipe --score              run the scores first, so that every figure is exact
+  recipec plan science.recipe --set budget=10B     with another value of a parameter
+  recipec plan science.recipe -o science.plan      save the plan for `recipec apply science.plan`
+  recipec plan science.recipe --score              compute the scores first, so that every figure is exact
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", type=Path)
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write the plan file for `recipec apply`")
-    parser.add_argument("--full", action="store_true", help="every shard, filter, nested quota and step")
-    parser.add_argument("--score", action="store_true", help="run all scores first; every figure is then exact")
+    parser.add_argument("--full", action="store_true", help="show every shard, filter, nested quota and step")
+    parser.add_argument("--score", action="store_true", help="compute all scores first; every figure is then exact")
     parser.add_argument("--summary-md", metavar="FILE", type=Path, help="write the plan as Markdown (`-` = stdout)")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write the plan as a page")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the plan as an HTML page")
     parser.add_argument(
-        "--detailed-exitcode", action="store_true", help="exit 2 when `apply` would change something, 0 when not"
+        "--detailed-exitcode", action="store_true", help="exit 2 if `apply` would change something, else 0"
     )
     options.add_parameters(parser)
     options.add_json(parser)
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     views.show_diagnostics(planned.diagnostics, json=False)
     if arguments.output is not None:
         print(f"wrote {arguments.output}; run it with `recipec apply {arguments.output}`", file=sys.stderr)
-    # Everything before the writing was run to make this plan; what `apply` would still do is to write.
+    # An exact plan has run every step but `write`, so only a write can still change something.
     changes = any(
         step.action != "reuse"
         for plan in planned.plans

@@ -1,6 +1,6 @@
-"""A plan as a person reads it: one screen of tables, or Markdown for a pull request, from the same rows.
+"""Output of a plan: one screen of tables, Markdown for a pull request, or a page, all from the same rows.
 
-`sections` turns an execution plan into titled tables of text; the two renderers only draw them.
+`sections` turns an execution plan into titled tables of text; the renderers only draw them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from recipec.ir.selection import Cell, Selection
 
 
 def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
-    """The tables of a plan, in reading order; `full` adds the shards, the nested cells and every filter."""
+    """Yields the tables of a plan in reading order; `full` adds the shards, the nested cells and every filter."""
     yield inputs(plan, full=full)
     if plan.selection is not None:
         yield rejections(plan, plan.selection, full=full)
@@ -60,7 +60,7 @@ def inputs(plan: ExecutionPlan, *, full: bool) -> Table:
 
 
 def counted_by(tokens: TokenCount) -> str:
-    """Where the token counts of a source come from; all of a plan's tokens are only as good."""
+    """Where the token counts of a source come from; all token figures of a plan are only as accurate."""
     match tokens.by:
         case "column":
             return f"column {describe(tokens.column)}" if tokens.column is not None else "column"
@@ -71,7 +71,7 @@ def counted_by(tokens: TokenCount) -> str:
 
 
 def rejections(plan: ExecutionPlan, selection: Selection, *, full: bool) -> Table:
-    """How many documents each clause takes out, with the line that says so."""
+    """Table of how many documents each clause removes, with the clause's line."""
     documents: dict[str, int] = defaultdict(int)
     tokens: dict[str, int] = defaultdict(int)
     for reason in selection.reasons:
@@ -110,7 +110,7 @@ def criteria(plan: ExecutionPlan, selection: Selection) -> Table:
 
 
 def domains(selection: Selection, *, nested: bool) -> Table:
-    """The mixture: what was asked, what the quotas and the pool made of it, what is drawn."""
+    """Table of the mixture: the shares asked for, the shares after quotas and pool limits, and the drawn tokens."""
     drawn = sum(cell.drawn_tokens for cell in selection.cells)
     rows = []
     for label, cells in grouped(selection.cells, nested=nested):
@@ -145,7 +145,7 @@ def domains(selection: Selection, *, nested: bool) -> Table:
 
 
 def cascades(selection: Selection) -> Table:
-    """What cascades save, and what that costs: or that they cannot promise what is asked, and save nothing."""
+    """Table of what cascades save and at what recall, or that they cannot guarantee the recall and save nothing."""
     rows = []
     for one in selection.cascades:
         if one.exact is None:
@@ -165,7 +165,7 @@ def cascades(selection: Selection) -> Table:
 
 
 def grouped(cells: tuple[Cell, ...], *, nested: bool) -> Iterator[tuple[str, list[Cell]]]:
-    """Cells by domain, and by nested quota where asked and there are any."""
+    """Yields the cells grouped by domain, and by nested quota if `nested` and there are nested quotas."""
     groups: dict[tuple[str, int], list[Cell]] = defaultdict(list)
     for cell in cells:
         groups[cell.domain, cell.nest if nested else 0].append(cell)
@@ -174,7 +174,7 @@ def grouped(cells: tuple[Cell, ...], *, nested: bool) -> Iterator[tuple[str, lis
 
 
 def steps(plan: ExecutionPlan, *, full: bool) -> Table:
-    """What runs and why. Unless `full`, a step whose result is stored takes no line of its own."""
+    """Table of the steps that run and why. Unless `full`, steps with stored results share one line."""
     shown = [step for step in plan.steps if full or step.action != "reuse"]
     groups = [[step] for step in shown] if full else list(_alike(shown))
     rows = [step_row(group) for group in groups]
@@ -185,7 +185,7 @@ def steps(plan: ExecutionPlan, *, full: bool) -> Table:
 
 
 def _alike(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Scores of one source that follow one another for one reason, together; filters are decided within them."""
+    """Yields groups of steps: consecutive scores of one source with the same reason together, other steps alone."""
     group: list[Step] = []
     for step in steps:
         if step.op.kind == "filter":
@@ -237,10 +237,10 @@ def step_name(step: Step) -> str:
 
 
 def conclusion(plan: ExecutionPlan) -> list[str]:
-    """The last lines of a plan: what comes out, and how sure that is."""
+    """The last lines of a plan: the size of the selection, and whether it is exact."""
     selection = plan.selection
     if selection is None:
-        return ["nothing was selected yet"]
+        return ["nothing has been selected yet"]
     tokens = sum(cell.drawn_tokens for cell in selection.cells)
     documents = sum(cell.drawn_documents for cell in selection.cells)
     copies = sum(cell.drawn_copies for cell in selection.cells)
@@ -258,7 +258,7 @@ def conclusion(plan: ExecutionPlan) -> list[str]:
 
 
 def parts(plan: ExecutionPlan | PhasedPlan) -> Iterator[tuple[str, ExecutionPlan]]:
-    """The plans of a plan, each with what it is of."""
+    """Yields the plan of each phase, or the one plan, with its title."""
     if isinstance(plan, ExecutionPlan):
         yield plan.recipe.path, plan
         return
@@ -269,14 +269,14 @@ def parts(plan: ExecutionPlan | PhasedPlan) -> Iterator[tuple[str, ExecutionPlan
 
 
 def waiting(plan: ExecutionPlan | PhasedPlan) -> list[str]:
-    """What is said of phases that cannot be planned yet."""
+    """The line that says why the next phase cannot be planned yet, if so."""
     if isinstance(plan, ExecutionPlan) or not plan.waiting:
         return []
     return [f"phase {len(plan.phases) + 1} waits: {plan.waiting}"]
 
 
 def markdown(plan: ExecutionPlan | PhasedPlan, *, full: bool = False) -> str:
-    """The plan as Markdown, for a comment on a change to the recipe."""
+    """Renders the plan as Markdown, for a comment on a pull request."""
     lines: list[str] = []
     for title, one in parts(plan):
         path, _, rest = title.partition(", ")
@@ -295,7 +295,7 @@ def markdown(plan: ExecutionPlan | PhasedPlan, *, full: bool = False) -> str:
 
 
 def page(plan: ExecutionPlan | PhasedPlan, *, full: bool = False) -> str:
-    """The plan as a page."""
+    """Renders the plan as an HTML page."""
     found = list(parts(plan))
     tables = [table for _, one in found for table in sections(one, full=full)]
     if len(found) > 1:
@@ -314,7 +314,7 @@ def cell_text(text: str) -> str:
 
 
 def print_plan(plan: ExecutionPlan | PhasedPlan, *, full: bool) -> None:
-    """The plan on stdout."""
+    """Prints the plan on stdout."""
     from recipec.cli.console import draw_table, stdout
 
     console = stdout()

@@ -1,4 +1,4 @@
-"""`recipec predict`: the loss of a table of runs or of a recipe under a law, for one budget or a range."""
+"""`recipec predict`: predicts the loss of a table of runs or of a recipe under a law, for one budget or a range."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
-EPILOG = """LAW is a law file of `recipec fit`, or a published law that was not fitted on your data: std.law.infolaw_2026,
-std.law.muennighoff_c4, std.law.chinchilla. A recipe brings its own law and model, which --law and --params replace.
+EPILOG = """LAW is a law file of `recipec fit`, or a published law, not fitted on your data: std.law.infolaw_2026,
+std.law.muennighoff_c4, std.law.chinchilla. --law and --params replace the law and the model of a recipe.
 
 A table of runs has the columns params, tokens and unique_tokens, or for each quality band (0 is the best) tokens_0,
-unique_0, tokens_1, unique_1, …; with a range of budgets a run keeps its shares, and its unique tokens are its pool.
+unique_0, tokens_1, unique_1, …. Over a range of budgets, a run keeps its shares, and its unique tokens are its pool.
 
 examples:
   recipec predict --law laws/ours.json --runs candidates.csv          ranked, with intervals
-  recipec predict --law laws/ours.json --runs candidates.csv --json   {"runs": [{"loss", "low", "high", "info", "warnings"}]}
+  recipec predict --law laws/ours.json --runs candidates.csv --json   {"runs": [{"loss", "low", "high", "info", …}]}
   recipec predict --law laws/ours.json --runs candidates.csv --budget 10B..100B --plot budget.svg
   recipec predict --law std.law.muennighoff_c4 --runs candidates.csv --params 1B..10B
   recipec predict science.recipe                                      what the plan draws, under the recipe's law
@@ -30,10 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--law", metavar="LAW", help="a law file, or std.law.NAME")
     parser.add_argument("--runs", metavar="TABLE", type=Path, help="a table of runs")
     options.add_columns(parser)
-    parser.add_argument("--budget", metavar="T[..T]", type=options.span, help="tokens, as 30B or 10B..100B")
-    parser.add_argument("--params", metavar="N[..N]", type=options.span, help="parameters, as 1.7B or 1B..10B")
-    parser.add_argument("--points", type=options.positive, default=9, metavar="N", help="points of a range (default 9)")
-    parser.add_argument("--plot", metavar="FILE.svg", type=Path, help="draw the range")
+    parser.add_argument("--budget", metavar="T[..T]", type=options.span, help="tokens, for example 30B or 10B..100B")
+    parser.add_argument("--params", metavar="N[..N]", type=options.span, help="parameters, for example 1.7B or 1B..10B")
+    parser.add_argument(
+        "--points", type=options.positive, default=9, metavar="N", help="number of points in a range (default 9)"
+    )
+    parser.add_argument("--plot", metavar="FILE.svg", type=Path, help="plot the loss over the range")
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """What the arguments must be together."""
+    """Checks that the options are compatible."""
     problems = []
     if (arguments.recipe is None) == (arguments.runs is None):
         message = "`predict` needs either a recipe or a table of runs (--runs)"
@@ -63,7 +65,9 @@ def check(arguments: argparse.Namespace) -> None:
         problems.append(Diagnostic("R1206", "only one of --budget and --params can be a range"))
     if arguments.plot is not None and not ranges:
         helps = ("write for example `--budget 10B..100B`",)
-        problems.append(Diagnostic("R1206", "--plot draws a range, and there is none", helps=helps))
+        problems.append(
+            Diagnostic("R1206", "--plot needs a range, and neither --budget nor --params is one", helps=helps)
+        )
     if problems:
         raise Failure(*problems)
 

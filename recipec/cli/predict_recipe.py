@@ -1,4 +1,4 @@
-"""`recipec predict RECIPE`: what a law says of what the recipe's plan draws, at one budget or over a range."""
+"""`recipec predict RECIPE`: a law's prediction for what the recipe's plan draws, at one budget or over a range."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from recipec.laws.lawfile import LawFile
 from recipec.laws.ranges import LEAST_WORTH
 
 PRESENT = 0.005
-"""A domain or band is part of a mixture from this share on."""
+"""The smallest share at which a domain or band counts as part of a mixture."""
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def law_of(arguments: argparse.Namespace, recipe: model.Recipe) -> tuple[str, LawFile]:
-    """The law of --law, else the recipe's own."""
+    """The law given by --law, else the recipe's own."""
     if arguments.law is not None:
         return arguments.law, lawfile.read(arguments.law, Path())
     if recipe.budget is None or recipe.budget.law is None:
@@ -70,7 +70,7 @@ def own_size(recipe: model.Recipe) -> float:
 
 
 def steps(span: tuple[float, float] | None, points: int) -> list[float]:
-    """Evenly in logarithm; one value where the span is one; none without a span."""
+    """Values evenly spaced in the logarithm; one value if the span has zero width, none without a span."""
     if span is None:
         return []
     low, high = span
@@ -82,7 +82,7 @@ def steps(span: tuple[float, float] | None, points: int) -> list[float]:
 def show(
     file: LawFile, over: str, values: Sequence[float], found: Sequence[Forecast | Failure], *, json_: bool
 ) -> None:
-    """One forecast in full, or a range as a table, a sketch and what it shows."""
+    """Prints one forecast in full, or a range as a table, a sketch and its conclusions."""
     if json_:
         print(json.dumps(as_json(over, values, found), indent=2, ensure_ascii=False))
         return
@@ -108,7 +108,7 @@ def done(found: Forecast | Failure) -> Forecast:
 
 
 def as_json(over: str, values: Sequence[float], found: Sequence[Forecast | Failure]) -> dict[str, object]:
-    """`runs` as for a table of runs (null where the budget is infeasible), `forecasts` with everything."""
+    """JSON output: `runs` as for a table of runs (null where the budget is infeasible), `forecasts` in full."""
     runs = [
         None
         if isinstance(one, Failure)
@@ -169,7 +169,7 @@ def chart(file: LawFile, over: str, values: Sequence[float], found: Sequence[For
 
 
 def conclusions(over: str, values: Sequence[float], found: Sequence[Forecast | Failure]) -> list[str]:
-    """Where the best mixture changes, where repetition stops paying, where no plan is possible."""
+    """Lines saying where the best mixture changes, where repetition stops paying, and where no plan is possible."""
     known = [(value, one) for value, one in zip(values, found, strict=True) if isinstance(one, Forecast)]
     lines = []
     for (low, before), (high, after) in itertools.pairwise(known):
@@ -195,7 +195,7 @@ def conclusions(over: str, values: Sequence[float], found: Sequence[Forecast | F
 
 
 def changed(before: Forecast, after: Forecast) -> list[str]:
-    """Domains and bands that the best mixture takes in or leaves."""
+    """The domains and bands that the best mixture adds or drops from `before` to `after`."""
     pairs = [
         (f"domain `{one.domain}`", one.best or 0.0, other.best or 0.0)
         for one, other in zip(before.domains, after.domains, strict=True)
@@ -208,7 +208,7 @@ def changed(before: Forecast, after: Forecast) -> list[str]:
 
 
 def stop(known: Sequence[tuple[float, Forecast]]) -> float | None:
-    """The budget between two points where a further token is worth too little next to a fresh one."""
+    """The first budget at which another token lowers the loss by less than `LEAST_WORTH` of what a fresh one would."""
     for (low, before), (high, after) in itertools.pairwise(known):
         possible = before.fresh_loss - after.fresh_loss
         if possible > 0 and (before.loss - after.loss) / possible < LEAST_WORTH:

@@ -1,4 +1,4 @@
-"""Predictions for a table of runs: ranked for a person, in the table's order for a program, over a range as a chart."""
+"""Output of predictions for a table of runs: a ranked table, JSON in the table's order, and a chart over a range."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
 
 SHOWN = 10
-"""Runs in a chart or a table over a range: the best ones."""
+"""Number of runs, the best ones, in a chart or a table over a range."""
 
 
 def show(
     file: LawFile, table: Table, runs: Runs, predicted: Prediction, swept: Sweep | None, over: str, *, json: bool
 ) -> None:
-    """The ranked table on stdout, and the range where one was asked for; with `json` one object."""
+    """Prints the ranked table, and the range if one was requested; with `json`, one object."""
     if json:
         value: dict[str, Any] = {"runs": rows(predicted)}
         if swept is not None:
@@ -44,7 +44,7 @@ def show(
 
 
 def rows(predicted: Prediction) -> list[dict[str, Any]]:
-    """One object a run, in the table's order."""
+    """One object per run, in the table's order."""
     return [
         {
             "loss": float(predicted.loss[index]),
@@ -58,7 +58,7 @@ def rows(predicted: Prediction) -> list[dict[str, Any]]:
 
 
 def as_json(swept: Sweep, over: str) -> dict[str, Any]:
-    """A range as JSON; runs are numbered from 0 in the table's order."""
+    """The range as JSON; runs are numbered from 0 in the table's order."""
     return {
         "over": over,
         "values": [float(value) for value in swept.values],
@@ -127,12 +127,12 @@ def chart(file: LawFile, table: Table, swept: Sweep, over: str) -> charts.Chart:
 
 
 def plot(file: LawFile, table: Table, swept: Sweep, over: str) -> str:
-    """The range as SVG."""
+    """Renders the chart of the range as SVG."""
     return charts.svg(chart(file, table, swept, over))
 
 
 def conclusions(file: LawFile, table: Table, swept: Sweep, over: str) -> list[str]:
-    """Where the best run changes, and where repetition stops paying."""
+    """Lines saying where the best run changes, and where repetition stops paying."""
     known = names(table)
     lines = [
         f"above {count(one.value)} {over} the best run is {known[one.after]}, below {known[one.before]}"
@@ -153,7 +153,7 @@ def conclusions(file: LawFile, table: Table, swept: Sweep, over: str) -> list[st
 
 
 def caveats(file: LawFile) -> list[str]:
-    """How far such a prediction can be trusted, always said."""
+    """Lines on how far the prediction can be trusted; always printed."""
     held_out = "; ".join(
         f"{one.mean:.1%} on {one.split}" if not file.fitted else f"{one.mean:.1%} held out by {one.split}"
         for one in file.errors

@@ -1,4 +1,4 @@
-"""`recipec probe`: whether a target's neurons tell its own documents from others."""
+"""`recipec probe`: tests whether a target's neurons tell its own documents from others."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from recipec.diagnostics import ExitCode
 EPILOG = """examples:
   recipec probe science.recipe                     against 300 documents of the pool
   recipec probe science.recipe --documents 2000    tighter intervals
-  recipec probe science.recipe --deactivate        also zero each target's neurons and see what the model loses
-  recipec probe science.recipe --html probe.html   the same with plots, as a page
+  recipec probe science.recipe --deactivate        also zero each target's neurons and measure the loss of the model
+  recipec probe science.recipe --html probe.html   the same with plots, as an HTML page
 
-AUC is the probability that an example of the target scores above a document of the other group: 1 tells all apart, 0.5 none.
-Copies with shuffled words, and with numbers and names exchanged, show what the match rests on.
+AUC is the probability that an example of the target scores above a document of the other group: 1 is perfect
+separation, 0.5 is none. Copies with words shuffled, and with numbers and names exchanged, show what the match depends
+on.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", type=Path)
     parser.add_argument(
-        "--documents", metavar="N", type=options.positive, default=300, help="documents of the pool (default 300)"
+        "--documents",
+        metavar="N",
+        type=options.positive,
+        default=300,
+        help="number of documents sampled from the pool (default 300)",
     )
     parser.add_argument(
         "--deactivate",
         action="store_true",
-        help="loss on the examples without the target's neurons, and without random ones",
+        help="measure the loss on the examples without the target's neurons, and without random ones",
     )
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as a page with plots")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as an HTML page with plots")
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)

@@ -1,4 +1,4 @@
-"""A probe's report: in the terminal, and as a page that needs nothing else."""
+"""Output of a probe's report: in the terminal, and as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show(found: Probe) -> None:
         if (lost := report.deactivation) is not None:
             print(
                 f"  without its {lost.neurons} neurons the loss on its examples goes from {lost.intact:.3f} to {lost.target:.3f} "
-                f"nats a token; without as many random ones to {lost.random:.3f} "
+                f"nats per token; without as many random ones to {lost.random:.3f} "
                 f"({lost.random_low:.3f} … {lost.random_high:.3f})"
             )
         for name, words in GROUPS:
@@ -81,7 +81,7 @@ def _line(report: TargetReport, name: str) -> str:
 
 
 def page(found: Probe, recipe: str) -> str:
-    """A page of its own: no script, nothing fetched."""
+    """Renders the report as a self-contained HTML page: no script, no external resources."""
     body = "".join(_section(report, found.pool) for report in found.targets)
     shared = "".join(
         f"<li>{escape(one)} and {escape(other)} share {value:.0%} of their profiles</li>"
@@ -111,7 +111,7 @@ def _section(report: TargetReport, pool: int) -> str:
     )
     lost = report.deactivation
     loss = (
-        f"<p>Loss on its examples: {lost.intact:.3f} nats a token; without its {lost.neurons} neurons {lost.target:.3f}; "
+        f"<p>Loss on its examples: {lost.intact:.3f} nats per token; without its {lost.neurons} neurons {lost.target:.3f}; "
         f"without as many random ones {lost.random:.3f} ({lost.random_low:.3f} … {lost.random_high:.3f}).</p>"
         if lost is not None
         else ""
@@ -125,7 +125,7 @@ def _section(report: TargetReport, pool: int) -> str:
 
 
 def _plot(report: TargetReport) -> str:
-    """Shares of each group by score, as steps."""
+    """Renders the score distribution of each group as a step plot."""
     low, high = _range(report)
     lines = "".join(_steps(_counts(report, name), COLOURS[name]) for name, _ in GROUPS if report.scores[name])
     legend = "".join(

@@ -1,4 +1,4 @@
-"""`recipec quickstart`: the whole thing, for real, on text that every Python installation has."""
+"""`recipec quickstart`: plans, applies, verifies and explains on text that every Python installation has."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from recipec.progress import Progress
 
 EPILOG = """examples:
-  recipec quickstart           into the new folder recipec-quickstart
-  recipec quickstart /tmp/q    into another one
+  recipec quickstart           use the new folder recipec-quickstart
+  recipec quickstart /tmp/q    use another folder
 
-Cuts Python's own source, docstrings, reference and licences into documents, writes a commented recipe for them, plans it,
-applies it, verifies the dataset, and explains one document that is in and one that is out. No network; under a minute.
-With the extra `models` installed it goes on: fetches the default language model (93 MB), scores 800 docstrings by it, and
-selects those that are like numpy's mathematics; some minutes. Where that cannot be had it says so and ends well.
+Cuts Python's own source, docstrings, reference and licences into documents, writes a commented recipe for them, plans
+it, applies it, verifies the dataset, and explains one document that is in and one that is out. It needs no network and
+takes under a minute. With the extra `models` installed, it then fetches the default language model (93 MB), scores 800
+docstrings with it, and selects those that resemble numpy's mathematics; this takes some minutes. If the model is not
+available, it says so and still succeeds.
 """
 
 RECIPE = "first.recipe"
@@ -30,7 +31,7 @@ RECIPE = "first.recipe"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path("recipec-quickstart"))
-    parser.add_argument("--no-models", action="store_true", help="leave out the part that needs a language model")
+    parser.add_argument("--no-models", action="store_true", help="skip the part that needs a language model")
     options.add_resources(parser)
 
 
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     folder = arguments.folder
     recipe = folder / RECIPE
     if folder.exists() and any(folder.iterdir()) and not recipe.is_file():
-        helps = ("name a folder that is new: `recipec quickstart DIR`",)
+        helps = ("name a new folder: `recipec quickstart DIR`",)
         raise Failure(Diagnostic("R0712", f"`{folder}` already holds something else", helps=helps))
     settings = pipeline.settings(recipe, memory=arguments.memory, threads=arguments.threads)
     with bars.progress(quiet=False) as progress:
@@ -82,7 +83,7 @@ def say(command: str) -> None:
 
 
 def _prepare(folder: Path, recipe: Path, progress: Progress) -> None:
-    """The corpus, and the recipe unless there is one, which may have been edited."""
+    """Writes the corpus, and the recipe unless there is one already, which may have been edited."""
     from recipec import quickstart
     from recipec.database.connection import connect
     from recipec.places import local
@@ -96,7 +97,7 @@ def _prepare(folder: Path, recipe: Path, progress: Progress) -> None:
 
 
 def _budget(connection: DuckDBPyConnection, paths: tuple[Path, ...]) -> int:
-    """A third of the corpus, and no more than the smallest quota's domain can fill."""
+    """The budget in tokens: a third of the corpus, but no more than the domain of the smallest quota can fill."""
     query = "SELECT sum(strlen(text)) // 4, sum(strlen(text)) FILTER (domain = 'language_reference') // 4 FROM read_parquet($1)"
     whole, reference = connection.execute(query, [[str(path) for path in paths]]).fetchall()[0]
     most = min(int(whole) // 3, int(reference) * 8)
@@ -104,7 +105,7 @@ def _budget(connection: DuckDBPyConnection, paths: tuple[Path, ...]) -> int:
 
 
 def explain(dataset: Path, settings: Settings, outcomes: int) -> None:
-    """Explains a document that is in, and for two outcomes one that is out."""
+    """Explains a document that is in and, if `outcomes` is 2, one that is out."""
     from recipec.audit import explanation
     from recipec.cli.explain import show_document
     from recipec.database.connection import connect

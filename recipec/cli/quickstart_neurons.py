@@ -1,4 +1,4 @@
-"""The part of the quickstart that needs a language model: skipped, with a word why, where it cannot be had."""
+"""The part of the quickstart that needs a language model: skipped, with the reason, if the model is not available."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DATASET = "out/mathematics"
 
 
 def run(folder: Path, settings: Settings) -> None:
-    """Adds the model, plans and applies the recipe, and says how far the selection moved towards its target."""
+    """Adds the model, plans and applies the recipe, and prints how far the selection moved towards its target."""
     from recipec.cli.quickstart import explain, plan_and_apply, say
 
     lacking = [
         name for name in ("torch", "transformers", "gguf", "accelerate") if importlib.util.find_spec(name) is None
     ]
     if lacking:
-        _skip(f"{', '.join(lacking)} not installed; `pip install '.[models]'` from the checkout, then the same again")
+        _skip(f"{', '.join(lacking)} not installed; run `pip install '.[models]'` in the checkout, then try again")
         return
     say(f"recipec model add {MODEL}")
     try:
@@ -68,7 +68,7 @@ def _prepare(folder: Path, recipe: Path) -> None:
 
 
 def _compare(dataset: Path, settings: Settings) -> None:
-    """The share of mathematics among the selected tokens and among as many drawn at random."""
+    """Prints the share of mathematics in the selected tokens, in as many random tokens, and in the whole pool."""
     from recipec.database.connection import connect
     from recipec.dataset import read_manifest, tables
 

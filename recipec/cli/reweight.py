@@ -1,4 +1,4 @@
-"""`recipec reweight`: TiKMiX's domain weights, for a table of influences or for those measured at a checkpoint."""
+"""`recipec reweight`: TiKMiX's domain weights, from a table of influences or from those measured at a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from recipec.tikmix import Measured
     from recipec.tikmix.problem import InfluenceProblem
 
-EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model) the influence of each domain of the pool on
-each target is measured: gradients of the loss on the target's held-out examples against those of equal samples of the
-domains. The recipe's quotas and repetition limits are constraints; its written mixture, or else the pool's tokens, is the prior.
+EPILOG = """With a recipe and a checkpoint (a folder or the name of an added model), the influence of each domain of the
+pool on each target is measured: gradients of the loss on the target's held-out examples against gradients on equal
+samples of the domains. The recipe's quotas and repetition limits are constraints; its explicit mixture, else the token
+shares of the pool, is the prior.
 
-With tables: S.csv has a column `task` and then a column a domain, how much a domain helps a task, larger is more; w.csv has
-the columns `domain` and `weight`, the weights that no task may fare worse than.
+With tables: S.csv has a column `task` and one column per domain: how much the domain helps the task, larger is more.
+w.csv has the columns `domain` and `weight`: the prior weights, below whose gain no task may fall.
 
-`direct` solves min α·std(P̂) − β·ΣP̂ − γ·H(w) exactly. `model` tries 256 mixtures around that answer, labels each by a few steps
-of training from the checkpoint (with tables alone by influence, or as --labels says), fits LightGBM and a linear predictor, and
-searches by the one that is better on labels it has not seen.
+`direct` solves min α·std(P̂) − β·ΣP̂ − γ·H(w) exactly. `model` tries 256 mixtures around that answer, labels each by a
+few training steps from the checkpoint (with tables alone: by influence, or from --labels), fits LightGBM and a linear
+predictor, and searches with the one that is better on held-out labels.
 
 examples:
   recipec reweight science.recipe --checkpoint ckpt-200B -o weights.json       then `mixture from "weights.json"`
@@ -38,43 +39,67 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "recipe", metavar="RECIPE", type=Path, nargs="?", help="whose domains, targets and limits count"
+        "recipe", metavar="RECIPE", type=Path, nargs="?", help="the recipe whose domains, targets and limits to use"
     )
-    parser.add_argument("--checkpoint", metavar="MODEL", help="where influence is measured")
-    parser.add_argument("--target", metavar="NAME", action="append", default=[], help="a task (default: every target)")
+    parser.add_argument("--checkpoint", metavar="MODEL", help="the model at which influence is measured")
+    parser.add_argument(
+        "--target",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a target to use as a task; repeatable (default: every target)",
+    )
     parser.add_argument(
         "--curvature",
         choices=("ekfac", "kfac", "diagonal", "identity"),
         default="ekfac",
-        help="of the loss (default ekfac)",
+        help="approximation of the curvature of the loss (default ekfac)",
     )
     parser.add_argument(
-        "--layers", choices=("mlp", "all"), default="mlp", help="linear layers that count (default mlp)"
+        "--layers", choices=("mlp", "all"), default="mlp", help="linear layers whose gradients count (default mlp)"
     )
-    parser.add_argument("--tokens", type=options.positive, default=32_768, metavar="N", help="a domain (default 32768)")
-    parser.add_argument("--length", type=options.positive, default=256, metavar="N", help="of a sequence (default 256)")
-    parser.add_argument("--parts", type=options.positive, default=4, metavar="R", help="for errors (default 4)")
+    parser.add_argument(
+        "--tokens", type=options.positive, default=32_768, metavar="N", help="tokens per domain (default 32768)"
+    )
+    parser.add_argument(
+        "--length", type=options.positive, default=256, metavar="N", help="tokens per sequence (default 256)"
+    )
+    parser.add_argument(
+        "--parts", type=options.positive, default=4, metavar="R", help="parts per sample, for the errors (default 4)"
+    )
     parser.add_argument("--table", metavar="FILE.csv", type=Path, help="write the measured influence")
-    parser.add_argument("--influence", metavar="S.csv", type=Path, help="tasks × domains, instead of a recipe")
-    parser.add_argument("--prior", metavar="w.csv", type=Path, help="the weights of now")
+    parser.add_argument(
+        "--influence", metavar="S.csv", type=Path, help="influence, tasks × domains, instead of a recipe"
+    )
+    parser.add_argument("--prior", metavar="w.csv", type=Path, help="the present weights")
     parser.add_argument("--method", choices=("direct", "model"), default="direct", help="TiKMiX-D (default) or -M")
-    parser.add_argument("--quota", metavar="DOMAIN=A..B", action="append", default=[], help="bounds of a weight")
+    parser.add_argument(
+        "--quota", metavar="DOMAIN=A..B", action="append", default=[], help="bounds of a domain's weight"
+    )
     for name, what in (("alpha", "the spread of gains"), ("beta", "gains"), ("gamma", "the entropy of weights")):
-        parser.add_argument(f"--{name}", type=float, default=1.0, metavar="X", help=f"the worth of {what} (default 1)")
-    parser.add_argument("--candidates", metavar="FILE.csv", type=Path, help="write the mixtures to label, and end")
-    parser.add_argument("--labels", metavar="TABLE", type=Path, help="mixtures with their `gain`, larger is better")
+        parser.add_argument(
+            f"--{name}", type=float, default=1.0, metavar="X", help=f"coefficient of {what} (default 1)"
+        )
+    parser.add_argument("--candidates", metavar="FILE.csv", type=Path, help="write the mixtures to label, and stop")
+    parser.add_argument("--labels", metavar="TABLE", type=Path, help="mixtures with their `gain`; larger is better")
     parser.add_argument(
         "--label",
         choices=("lookahead", "influence"),
         default="lookahead",
-        help="of mixtures with a recipe: a few steps of training (default), or influence",
+        help="how mixtures are labelled with a recipe: by a few training steps (default), or by influence",
     )
     parser.add_argument(
-        "--ahead", type=options.positive, default=32_768, metavar="N", help="tokens of look-ahead (default 32768)"
+        "--ahead",
+        type=options.positive,
+        default=32_768,
+        metavar="N",
+        help="tokens per look-ahead training (default 32768)",
     )
-    parser.add_argument("--rate", type=float, default=1e-4, metavar="X", help="its learning rate (default 0.0001)")
+    parser.add_argument(
+        "--rate", type=float, default=1e-4, metavar="X", help="learning rate of the look-ahead (default 0.0001)"
+    )
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the weights for `mixture from`")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as a page with the heat map")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as an HTML page with the heat map")
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
@@ -118,7 +143,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """What the arguments must be together."""
+    """Checks that the options are compatible."""
     problems = []
     if arguments.recipe is None:
         missing = [name for name in ("influence", "prior") if getattr(arguments, name) is None]
@@ -127,7 +152,7 @@ def check(arguments: argparse.Namespace) -> None:
             problems.append("--checkpoint needs a recipe, for its domains and targets")
     else:
         if arguments.checkpoint is None:
-            problems.append("a recipe needs --checkpoint, at which influence is measured")
+            problems.append("a recipe needs --checkpoint, the model at which influence is measured")
         problems += [
             f"--{name} does not go with a recipe, which says it itself"
             for name in ("influence", "prior", "quota")

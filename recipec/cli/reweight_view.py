@@ -1,4 +1,4 @@
-"""Weights by influence: tables for a person, one object for a program."""
+"""Output of weights by influence: tables, JSON, CSV files and a page."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from recipec.tikmix.problem import InfluenceProblem
 KIND, REWEIGHT_VERSION = "reweighting", 1
 
 BINDS = 1e-6
-"""A multiplier above this is of a constraint that decides something."""
+"""Smallest multiplier of a constraint that counts as binding."""
 
 
 def as_json(found: Reweighting) -> dict[str, Any]:
-    """Weights by domain, and what they come to."""
+    """The weights by domain and the values that follow from them, as JSON."""
     value: dict[str, Any] = {
         "weights": _by(found.domains, found.weights),
         "objective": found.objective,
@@ -75,7 +75,7 @@ def warnings(found: Reweighting) -> tuple[Diagnostic, ...]:
 
 
 def write(path: Path, found: Reweighting, tables: Sequence[Path]) -> None:
-    """A file that `mixture from` reads and `show` draws: versioned, with the digests of the tables behind it."""
+    """Writes a file for `mixture from` and `show`: versioned, with the digests of the tables behind it."""
     tables_used = {table.name: digests.sha256_file(table) for table in tables}
     head = {"kind": KIND, "version": REWEIGHT_VERSION, "recipec": __version__, "tables": tables_used}
     whole = {**head, **as_json(found), "record": found.model_dump(mode="json")}
@@ -83,10 +83,10 @@ def write(path: Path, found: Reweighting, tables: Sequence[Path]) -> None:
 
 
 def read(path: Path) -> Reweighting:
-    """What `write` wrote.
+    """Reads a file that `write` wrote.
 
     Raises:
-        Failure: it is damaged, or of another version.
+        Failure: the file is damaged or has another version.
     """
     value = json_module.loads(path.read_text(encoding="utf-8"))
     if value.get("version") != REWEIGHT_VERSION:
@@ -100,7 +100,7 @@ def read(path: Path) -> Reweighting:
 
 
 def write_influence(path: Path, found: Measured) -> None:
-    """The table that `--influence` reads."""
+    """Writes the measured influence as a table that `--influence` reads."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["task", *found.domains])
@@ -110,13 +110,13 @@ def write_influence(path: Path, found: Measured) -> None:
 
 
 def write_mixtures(path: Path, problem: InfluenceProblem, mixtures: Array) -> None:
-    """A row a mixture, for a training run each."""
+    """Writes mixtures to label, one row per training run."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *problem.domains])
     writer.writerows([number + 1, *(f"{value:.6f}" for value in row)] for number, row in enumerate(mixtures.tolist()))
     local.write_text(path, text.getvalue())
-    print(f"{len(mixtures):,} mixtures in {path}; give each its `gain` and say --labels", file=sys.stderr)
+    print(f"{len(mixtures):,} mixtures in {path}; add a column `gain` and pass the file with --labels", file=sys.stderr)
 
 
 def show(found: Reweighting, *, json: bool) -> None:
@@ -146,7 +146,7 @@ def conclusion(found: Reweighting) -> Iterator[str]:
 
 
 def tables(found: Reweighting) -> tuple[Table, ...]:
-    """The weights against the prior; what each task gains; the matrix."""
+    """The tables of a report: the weights against the prior, what each task gains, the influence matrix."""
     return weights(found), tasks(found), matrix(found)
 
 
@@ -168,7 +168,7 @@ def weights(found: Reweighting) -> Table:
 
 
 def tasks(found: Reweighting) -> Table:
-    """What each task gains (P̂: 1 is all of the most that one domain gives), and what its constraint costs."""
+    """Table of what each task gains (P̂: 1 is the most that a single domain gives), and what its constraint costs."""
     rows = tuple(
         (
             task,
@@ -187,7 +187,7 @@ def tasks(found: Reweighting) -> Table:
 
 
 def matrix(found: Reweighting) -> Table:
-    """Ŝ as a heat map, with errors: what helps a task is green, what harms it red, the more the stronger."""
+    """Table of Ŝ as a heat map, with errors: green helps a task, red harms it; stronger influence is brighter."""
     rows, shades = [], []
     for i, task in enumerate(found.tasks):
         sizes = [value / raw if raw else 0.0 for value, raw in zip(found.scaled[i], found.influence[i], strict=True)]
@@ -201,11 +201,11 @@ def matrix(found: Reweighting) -> Table:
 
 
 def shade(value: float) -> str:
-    """The colour behind a cell, as rich and CSS both read it."""
+    """The background colour of a cell, in a form that both rich and CSS read."""
     strength = round(40 + 140 * min(1.0, abs(value)))
     return f"rgb(0,{strength},0)" if value > 0 else f"rgb({strength},0,0)"
 
 
 def page(found: Reweighting) -> str:
-    """The report as a page with the heat map."""
+    """Renders the report as an HTML page with the heat map."""
     return pages.page("Weights by influence", tables(found), conclusion(found), found.warnings)

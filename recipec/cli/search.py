@@ -1,4 +1,4 @@
-"""`recipec search`: the best sampling parameters of a recipe by proxy runs, or what runs that others made say is best."""
+"""`recipec search`: finds the best sampling parameters by proxy runs, or the best mixture from a table of runs."""
 
 from __future__ import annotations
 
@@ -9,60 +9,68 @@ from pathlib import Path
 from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
-EPILOG = """With a recipe: parameters are drawn within the bounds of its `search { … }`, a small model (a proxy) is trained
-on what each draw selects, and a regressor of the loss on each target ranks 100,000 further draws; the mean of the best 10 is
-the answer, on which proxies are trained again, beside the default curve and natural sampling. A search that was stopped goes
-on where it was. `sample quadmix from "search.json"` and `quality { weights from "search.json" }` take the answer into the
-recipe.
+EPILOG = """With a recipe: parameters are drawn within the bounds of its `search { … }`, and a small model (a proxy) is
+trained on what each draw selects. One regressor of the loss per target ranks 100,000 further draws; the mean of the
+best 10 is the answer. To confirm it, proxies are trained on it, on the default curve and on natural sampling. An
+interrupted search continues where it stopped. `sample quadmix from "search.json"` and
+`quality { weights from "search.json" }` use the answer in a recipe.
 
-With tables: MIXTURES has a row a run and a column a domain, shares that sum to one (RegMix's tables as they are); LOSSES a row
-a run and a column a loss. Rows are joined by a column `index`, `run`, `id` or `name`, or by their order where neither table
-has one.
+With tables: MIXTURES has one row per run and one column per domain, shares that sum to one (RegMix's tables work
+unchanged); LOSSES has one row per run and one column per loss. Rows are joined by a column `index`, `run`, `id` or
+`name`, or by their order if neither table has one.
 
-A regressor of each target (LightGBM, or a linear one where that orders runs better that it has not seen) ranks 100,000
-candidates drawn where the runs are; the mean of the best 10 is the answer. `mixture from "best.json"` takes it into a recipe.
+One regressor per target (LightGBM, or a linear one if it ranks held-out runs better) ranks 100,000 candidates drawn
+where the runs are; the mean of the best 10 is the answer. `mixture from "best.json"` uses it in a recipe.
 
 examples:
   recipec search science.recipe -o search.json                   then `recipec show search.json`
-  recipec search science.recipe --more 200 -o search.json        200 draws more, where the regressor is promising and unsure
-  recipec search science.recipe --export-jobs jobs               a folder a run, for a cluster
-  recipec search science.recipe --collect jobs -o search.json    with the records of the jobs that have run
+  recipec search science.recipe --more 200 -o search.json        200 more draws, where predictions are good but unsure
+  recipec search science.recipe --export-jobs jobs               one folder per run, for a cluster
+  recipec search science.recipe --collect jobs -o search.json    use the records of the jobs that have run
   recipec search --mixtures runs.csv --losses losses.csv --target code_val_loss -o best.json
   recipec search --mixtures runs.csv --losses losses.csv --target a --target b --json
   recipec search --mixtures runs.csv --losses losses.csv --target a --predict others.csv --json
-  recipec search --parameters --mixtures draws.csv --losses losses.csv --target a    columns as omega_code, lambda_web, …
+  recipec search --parameters --mixtures draws.csv --losses losses.csv --target a    columns omega_code, lambda_web, …
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", type=Path, nargs="?", help="a recipe instead of tables")
-    parser.add_argument("--runs", type=options.positive, metavar="N", help="draws, instead of the recipe's `runs`")
-    parser.add_argument("--more", type=options.positive, metavar="N", help="add draws to those that have run")
-    parser.add_argument("--no-confirm", action="store_true", help="train no proxies on the answer")
     parser.add_argument(
-        "--export-jobs", metavar="DIR", type=Path, help="write what is to be trained as folders, and stop"
+        "--runs", type=options.positive, metavar="N", help="number of draws, instead of the recipe's `runs`"
     )
     parser.add_argument(
-        "--collect", metavar="DIR", type=Path, help="take the records of such folders, and train nothing"
+        "--more", type=options.positive, metavar="N", help="number of draws to add to those that have run"
     )
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write what was found as a page")
+    parser.add_argument("--no-confirm", action="store_true", help="do not train proxies on the answer")
+    parser.add_argument(
+        "--export-jobs", metavar="DIR", type=Path, help="write the trainings to run as folders, and stop"
+    )
+    parser.add_argument(
+        "--collect", metavar="DIR", type=Path, help="use the records in such folders, and train nothing"
+    )
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the result as an HTML page")
     parser.add_argument("--mixtures", metavar="TABLE", type=Path, help="what each run was trained on")
-    parser.add_argument("--losses", metavar="TABLE", type=Path, help="the losses each run came to")
+    parser.add_argument("--losses", metavar="TABLE", type=Path, help="the losses of each run")
     parser.add_argument(
-        "--target", metavar="COLUMN", action="append", default=[], help="a loss to lower; several: their mean"
+        "--target", metavar="COLUMN", action="append", default=[], help="a loss to minimise; if several, their mean"
     )
-    parser.add_argument("--predict", metavar="TABLE", type=Path, help="other mixtures whose losses to predict")
+    parser.add_argument("--predict", metavar="TABLE", type=Path, help="other mixtures to predict the losses of")
     parser.add_argument(
-        "--parameters", dest="as_parameters", action="store_true", help="the columns are parameters, and no shares"
-    )
-    parser.add_argument(
-        "--folds", type=options.positive, default=10, metavar="N", help="of cross-validation (default 10)"
+        "--parameters", dest="as_parameters", action="store_true", help="the columns are parameters, not shares"
     )
     parser.add_argument(
-        "--candidates", type=options.positive, default=100_000, metavar="N", help="drawn and ranked (default 100000)"
+        "--folds", type=options.positive, default=10, metavar="N", help="folds of cross-validation (default 10)"
+    )
+    parser.add_argument(
+        "--candidates",
+        type=options.positive,
+        default=100_000,
+        metavar="N",
+        help="candidates drawn and ranked (default 100000)",
     )
     parser.add_argument("--floor", type=float, default=0.5, metavar="R", help=FLOOR_HELP)
-    parser.add_argument("--seed", type=int, metavar="N", help="of the candidates of tables (default 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the candidates, with tables (default 0)")
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the answer and its evidence")
     options.add_parameters(parser)
     options.add_json(parser)
@@ -71,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_engine(parser)
 
 
-FLOOR_HELP = "held-out rank correlation under which the answer is called no better than a guess (default 0.5)"
+FLOOR_HELP = "held-out rank correlation below which the answer is flagged as no better than a guess (default 0.5)"
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -89,7 +97,7 @@ OF_RECIPES = ("runs", "more", "no_confirm", "export_jobs", "collect")
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """What the arguments must be together."""
+    """Checks that the options are compatible."""
 
     def stated(names: Sequence[str]) -> list[str]:
         return [f"--{name.removeprefix('as_').replace('_', '-')}" for name in names if getattr(arguments, name)]
@@ -103,9 +111,9 @@ def check(arguments: argparse.Namespace) -> None:
     else:
         problems += [f"{name} goes with tables, not with a recipe" for name in stated((*OF_TABLES, "seed"))]
     if arguments.export_jobs and arguments.collect:
-        problems.append("--export-jobs and --collect are of two commands")
+        problems.append("--export-jobs and --collect cannot be combined")
     if arguments.folds < 2:
-        problems.append("--folds is at least 2")
+        problems.append("--folds must be at least 2")
     if problems:
         raise Failure(*(Diagnostic("R1414", problem, helps=("see `recipec search --help`",)) for problem in problems))
 

@@ -1,4 +1,4 @@
-"""`recipec search RECIPE`: proxies, regressors, an answer and its confirmation."""
+"""`recipec search RECIPE`: trains proxies, fits regressors, and prints an answer and its confirmation."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def exported(folders: list[Path], arguments: argparse.Namespace) -> ExitCode:
 
 
 def as_json(found: Found, warnings: tuple[Diagnostic, ...]) -> dict[str, Any]:
-    """What the answer says, and all that it comes from."""
+    """The answer and all the evidence for it, as JSON."""
     trials = found.trials
     records = (*found.records, *(record for rows in found.confirmation.values() for record in rows))
     return {

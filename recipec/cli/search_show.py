@@ -1,4 +1,4 @@
-"""What `search.json` says: predicted against true losses, importance, curves and tokens by domain; in the terminal, as a page."""
+"""Output of `search.json`, in the terminal or as a page: true and predicted losses, importance, curves, tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KIND, SEARCH_VERSION = "search", 2
 CURVE = ("lambda", "omega", "eta", "epsilon")
 
 POINTS = 120
-"""Of a drawn curve."""
+"""Number of points in a drawn curve."""
 
 
 class Losses(BaseModel):
@@ -70,7 +70,7 @@ class Evidence(BaseModel):
 
 
 class Stored(BaseModel):
-    """The parts of a `search.json` that are drawn; those of a recipe's search are empty for tables."""
+    """The parts of a `search.json` that are shown; the fields of a recipe's search are empty for tables."""
 
     weights: dict[str, float]
     predicted: Predicted
@@ -87,16 +87,16 @@ class Stored(BaseModel):
 
     @property
     def importance(self) -> dict[str, float]:
-        """The mean over the targets."""
+        """Importance of each parameter, as the mean over the targets."""
         rows = [one.importance for one in self.evidence.targets.values()]
         return {name: float(np.mean([row.get(name, 0.0) for row in rows])) for name in self.weights}
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The value of a file.
+    """Reads and validates a `search.json`.
 
     Raises:
-        Failure: it is none of a search, or of another version.
+        Failure: the file is not a search result or has another version.
     """
     value: dict[str, Any] = json_module.loads(path.read_text(encoding="utf-8"))
     if value.get("version") != SEARCH_VERSION:
@@ -116,7 +116,7 @@ def warnings(value: dict[str, Any]) -> tuple[Diagnostic, ...]:
 
 
 def show(value: dict[str, Any]) -> None:
-    """Everything, in the terminal."""
+    """Prints all tables and charts in the terminal."""
     found = Stored.model_validate(value)
     console = stdout()
     for table in tables(found):
@@ -130,7 +130,7 @@ def show(value: dict[str, Any]) -> None:
 
 
 def page(value: dict[str, Any]) -> str:
-    """Everything, as a page of its own."""
+    """Renders all tables and charts as a self-contained HTML page."""
     found = Stored.model_validate(value)
     return pages.page("Search", tables(found), lines(found), found.warnings, map(charts.svg, figures(found)))
 
@@ -155,7 +155,7 @@ def tables(found: Stored) -> list[Table]:
 
 
 def parameters(found: Stored) -> Table:
-    """The answer: a row a domain where the parameters are known by domain."""
+    """Table of the answer, with one row per domain if the parameters are known by domain."""
     if found.domains:
         rows = tuple((domain, *(f"{found.of(word, domain):.4g}" for word in found.words)) for domain in found.domains)
         numeric = frozenset(range(1, len(found.words) + 1))
@@ -166,7 +166,7 @@ def parameters(found: Stored) -> Table:
 
 
 def importance(found: Stored) -> Table:
-    """How much the regressors look at each parameter of each domain, and at all of a kind together."""
+    """Table of how much the regressors use each parameter of each domain, with sums per domain and per parameter."""
     values = found.importance
     most = max(values.values(), default=0.0) or 1.0
     rows, shades = [], []
@@ -192,14 +192,14 @@ def evidence(found: Stored) -> Table:
 
 
 def tokens(found: Stored) -> Table:
-    """Tokens by domain of the answer, beside those of the default curve and of natural sampling."""
+    """Table of tokens by domain, of the answer, the default curve and natural sampling."""
     names = list(found.tokens)
     rows = tuple((domain, *(count(found.tokens[name].get(domain, 0.0)) for name in names)) for domain in found.domains)
     return Table("Tokens", ("domain", *names), rows, frozenset(range(1, len(names) + 1)))
 
 
 def confirmation(found: Stored) -> Table:
-    """Losses of proxies of their own, mean and standard deviation over the seeds; smaller is better."""
+    """Table of losses of separately trained proxies, mean and standard deviation over seeds; smaller is better."""
     targets = list(found.evidence.targets)
     rows = []
     for name, runs in found.confirmation.items():
@@ -214,7 +214,7 @@ def confirmation(found: Stored) -> Table:
 
 
 def figures(found: Stored) -> list[Chart]:
-    """Predicted against true losses, and the curves of the domains."""
+    """Charts of predicted against true losses, and of the domains' curves."""
     scatter = tuple(
         Series(
             name,

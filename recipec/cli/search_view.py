@@ -1,4 +1,4 @@
-"""What a search of tables found: tables for a person, one object for a program and for `search.json`."""
+"""Output of a search over tables: tables, and the JSON object that is also written to `search.json`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Predictions = tuple[tuple[str, ...], Array]
 
 
 def as_json(found: Answer, predictions: Predictions | None, warnings: Sequence[Diagnostic]) -> dict[str, Any]:
-    """Weights by domain (or parameter), the evidence for them, and predictions in the order of their table."""
+    """The weights by domain (or parameter), the evidence, and predictions in the order of their table, as JSON."""
     return {
         "weights": dict(zip(found.runs.names, map(float, found.weights), strict=True)),
         "predicted": {"loss": found.predicted, "low": found.low, "high": found.high},
@@ -58,7 +58,7 @@ def _target(found: Answer, one: Regressor) -> dict[str, Any]:
 
 
 def write(path: Path, value: dict[str, Any], **digests: str) -> None:
-    """A file that `mixture from`, `sample quadmix from` and `show` read: versioned, with the digests of the tables behind it."""
+    """Writes a file for `mixture from`, `sample quadmix from` and `show`: versioned, with the digests of the tables."""
     whole = {
         "kind": search_show.KIND,
         "version": search_show.SEARCH_VERSION,
@@ -84,7 +84,7 @@ def show(found: Answer, predictions: Predictions | None, value: dict[str, Any], 
 
 
 def weights(found: Answer, *, shares: bool) -> Table:
-    """The answer beside the mean of the runs, the largest first, and how much the regressors look at each column."""
+    """Table of the answer, the mean of the runs and the importance of each column, largest answer first."""
     mean = found.runs.x.mean(axis=0)
     importance = np.mean([one.importance for one in found.regressors], axis=0)
     order = sorted(range(len(mean)), key=lambda i: (-found.weights[i], found.runs.names[i]) if shares else (0.0, ""))

@@ -1,4 +1,4 @@
-"""`recipec show`: a recipe at any stage of the compiler, a plan file, a dataset, or what another command wrote."""
+"""`recipec show`: prints a recipe at any stage of the compiler, a plan file, a dataset, or another command's report."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   recipec show science.recipe --stage optimised   the steps after all rewrites
-  recipec show science.plan                       a saved plan, a stale one included
-  recipec show weights.json                       what `reweight -o` wrote, the heat map included
-  recipec show search.json --html search.html     what `search -o` wrote: curves, importance, predicted against true
+  recipec show science.plan                       a saved plan, even if stale
+  recipec show weights.json                       the output of `reweight -o`, with the heat map
+  recipec show search.json --html search.html     the output of `search -o`: curves, importance, predicted against true
   recipec show out/science                        mixture, files and lineage of a dataset
 """
 
@@ -27,8 +27,10 @@ STAGES = ("ast", "model", "logical", "optimised", "plan")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET|REPORT", type=Path)
-    parser.add_argument("--stage", choices=STAGES, help="of a recipe (default: optimised)")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write a report of `search` or `reweight` as a page")
+    parser.add_argument("--stage", choices=STAGES, help="stage of a recipe (default: optimised)")
+    parser.add_argument(
+        "--html", metavar="FILE", type=Path, help="write a report of `search` or `reweight` as an HTML page"
+    )
     options.add_parameters(parser)
     options.add_json(parser)
     options.add_resources(parser)
@@ -39,13 +41,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.planning import planfile
 
     if arguments.html is not None and not options.report_kind(arguments.path):
-        message = f"`{arguments.path}` is no report of `search` or `reweight`, which alone are written as pages"
+        message = f"`{arguments.path}` is not a report of `search` or `reweight`; only these can be written as pages"
         raise Failure(Diagnostic("R0705", message, helps=("`recipec plan --html` writes a plan",)))
     if options.is_dataset(arguments.path):
         manifest = dataset.read_manifest(arguments.path)
         print(manifest.model_dump_json(indent=2)) if arguments.json else show_dataset(manifest)
     elif arguments.path.is_dir():
-        raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so no dataset"))
+        raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so not a dataset"))
     elif options.is_plan_file(arguments.path) and (kind := options.report_kind(arguments.path)):
         show_report(kind, arguments)
     elif options.is_plan_file(arguments.path):
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def show_report(kind: str, arguments: argparse.Namespace) -> None:
-    """What another command has written."""
+    """Prints a file that another command has written."""
     from recipec.cli import reweight_view, search_show, views
 
     if kind == search_show.KIND:
@@ -91,7 +93,7 @@ def show_plan(plan: ExecutionPlan | PhasedPlan, *, json: bool) -> None:
 
 
 def show_recipe(arguments: argparse.Namespace) -> None:
-    """The value after one stage."""
+    """Prints the recipe after one stage."""
     from recipec import pipeline, planning, syntax
 
     stage = arguments.stage or "optimised"
@@ -125,7 +127,7 @@ def show_recipe(arguments: argparse.Namespace) -> None:
 
 
 def print_tree(source: Source, *, json: bool) -> None:
-    """The syntax tree as nested calls, or as JSON of class names and fields."""
+    """Prints the syntax tree as nested calls, or as JSON of class names and fields."""
     from recipec import syntax
     from recipec.cli import tree_view
 

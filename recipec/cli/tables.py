@@ -1,4 +1,4 @@
-"""A table of text, as every view makes them; `cli.console` and `cli.plan_view.markdown` draw them."""
+"""Tables of text, which every view makes and `cli.console` and `cli.plan_view.markdown` draw."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a title; `numeric` names the columns that are aligned to the right; `shades`, where there are any,
-    are the colours behind the cells as CSS has them ("" for none)."""
+    """Rows of text under a title; `numeric` holds the indexes of right-aligned columns; `shades`, if not empty, holds
+    the background colours of the cells in CSS notation ("" for none)."""
 
     title: str
     header: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The syntax tree drawn: nested calls for people, JSON for programs."""
+"""Output of the syntax tree: nested calls, or JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recipec.syntax import ast
 
 
 def as_text(node: Any, indent: int = 0) -> str:
-    """`Where(12:1` and its fields below, two spaces a level; leaves on one line."""
+    """Renders a node as a call with its fields below, indented by two spaces per level; leaves take one line."""
     pad = "  " * indent
     if isinstance(node, tuple):
         return "\n".join(as_text(item, indent) for item in node)
@@ -44,7 +44,7 @@ def shown(value: Any) -> str:
 
 
 def as_json(tree: ast.Recipe) -> str:
-    """Every node as {"node": class name, "line", "column", its fields}."""
+    """Renders every node as {"node": class name, "line", "column", its fields}."""
     return json.dumps(plain(tree), indent=2, ensure_ascii=False)
 
 

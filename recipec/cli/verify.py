@@ -1,4 +1,4 @@
-"""`recipec verify`: whether a dataset is what its manifest says and what its ledger derives."""
+"""`recipec verify`: checks that a dataset matches its manifest, and that its ledger re-derives the selection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 EPILOG = """examples:
   recipec verify out/science          checksums, counts, conservation, every decision derived again
-  recipec verify out/science --json   for programs: {"diagnostics": […]}, empty when all is well
+  recipec verify out/science --json   as JSON: {"diagnostics": […]}, empty if the dataset is correct
 """
 
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.database.connection import Settings, connect
 
     if not options.is_dataset(arguments.path):
-        raise Failure(Diagnostic("R0705", f"`{arguments.path}` is no dataset: expected a folder with manifest.json"))
+        raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
     described = dataset.read_manifest(arguments.path)
     settings = Settings(memory=arguments.memory, threads=arguments.threads)
     with bars.progress(quiet=arguments.json) as progress, connect(settings) as connection:

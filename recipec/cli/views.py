@@ -1,4 +1,4 @@
-"""Diagnostics as people read them, and as programs do.
+"""Output of diagnostics, as text or as JSON.
 
 error[R0204]: unknown name `lnag`: source `web` has no such column, and no criterion is called so
   --> science.recipe:12:7
@@ -22,15 +22,15 @@ from recipec.diagnostics import Diagnostic, Severity
 from recipec.source import Span
 
 LONGEST_LINE = 160
-"""Characters of a recipe line that are shown; the carets may stand further right than any screen."""
+"""Maximum number of characters shown of a recipe line, since a mistake may be far to the right of any screen."""
 
 
 MOST_SHOWN = 1_000
-"""Diagnostics that are drawn; nobody reads more, and of the others their number is said. JSON has all of them."""
+"""Maximum number of diagnostics shown as text; only the number of the others is printed. JSON has all of them."""
 
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic], *, json: bool) -> None:
-    """The diagnostics on stderr; with `json`, all of them as one value on stdout."""
+    """Prints the diagnostics on stderr; with `json`, all of them as one value on stdout."""
     if json:
         print(json_module.dumps({"diagnostics": [as_json(one) for one in diagnostics]}, indent=2, ensure_ascii=False))
         return
@@ -43,7 +43,7 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], *, json: bool) -> None:
 
 
 def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
-    """One diagnostic as text, with a trailing newline."""
+    """Renders one diagnostic as text, with a trailing newline."""
     word = diagnostic.severity.value
     head = f"{word}[{diagnostic.code}]"
     color = "\x1b[1;31m" if diagnostic.severity is Severity.ERROR else "\x1b[1;33m"
@@ -71,14 +71,14 @@ def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
 
 
 def _window(span: Span) -> int:
-    """From which column of its line a place is shown."""
+    """The index of the first character of the line that is shown."""
     return max(0, span.column - 1 - LONGEST_LINE // 2) if span.column > LONGEST_LINE - 20 else 0
 
 
 def _shown(span: Span) -> str:
     start = _window(span)
     text = span.source.part_of_line(span.line, start, start + LONGEST_LINE)
-    # A control character would move what follows; a tab is one column for the carets.
+    # A control character would shift the text after it; a tab counts as one column for the carets.
     return "".join(char if char.isprintable() else " " for char in text)
 
 
@@ -90,7 +90,7 @@ def _underline(span: Span, mark: str) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal that a text takes: two for an ideograph, none for a combining mark."""
+    """Width of a text in terminal columns: two for an ideograph, none for a combining mark."""
     return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
 
 

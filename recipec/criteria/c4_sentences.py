@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="c4_sentences",
-    summary="Sentences in the lines that C4 keeps: at least 5 words, terminal punctuation, no `javascript`.",
+    summary="Number of sentences in the lines that C4 keeps: at least 5 words, terminal punctuation, no `javascript`.",
     source="Raffel et al. 2020 (C4), arXiv 1910.10683, section 2.2: keep at least 3",
     params=NoParams,
     type="integer",

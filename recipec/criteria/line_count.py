@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="line_count",
-    summary="Lines that are not empty; 0 or more.",
+    summary="Number of non-empty lines; 0 or more.",
     source="counted as in Penedo et al. 2024 (FineWeb), arXiv 2406.17557, section 3.6",
     params=NoParams,
     type="integer",

@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="longest_line",
-    summary="Characters of the longest line; 0 for an empty text.",
+    summary="Number of characters in the longest line; 0 for an empty text.",
     source="Li et al. 2023 (StarCoder), arXiv 2305.06161, section 3.2: keep at most 1,000 for code",
     params=NoParams,
     type="integer",

@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="mean_line_length",
-    summary="Mean characters a line that is not empty; 0 without one.",
+    summary="Mean number of characters per non-empty line; 0 without such lines.",
     source="Li et al. 2023 (StarCoder), arXiv 2305.06161, section 3.2: keep at most 100 for code",
     params=NoParams,
     cost=0.015,

@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="mean_word_length",
-    summary="Mean characters a word; 0 for a text without words.",
+    summary="Mean number of characters per word; 0 for a text without words.",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1: keep 3 to 10 characters",
     params=NoParams,
     cost=0.019,

@@ -12,7 +12,7 @@ from recipec.ir.passes import Dtype, Wanted
 from recipec.spec import PLACE, Criterion
 
 PIECE = 128
-"""Texts whose neurons are looked up at once."""
+"""Number of texts whose neurons are looked up at once."""
 
 LAYERS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
@@ -21,19 +21,19 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     target: str = Field(description="the target whose neurons a document should activate")
     model: str = Field(default="smollm2-135m", description="the language model", json_schema_extra=PLACE)
-    top_k: int = Field(default=20, ge=1, le=65_536, description="neurons a layer")
-    length: int = Field(default=120, ge=1, le=1_000_000, description="tokens of a document that are read")
-    neurons: str = Field(default="up", description="up, down, q, k, v, o, or a projection's own name")
-    layers: str = Field(default="all", description='"all", or numbers from 0: "0-9,12"')
+    top_k: int = Field(default=20, ge=1, le=65_536, description="neurons per layer")
+    length: int = Field(default=120, ge=1, le=1_000_000, description="number of tokens of a document that are read")
+    neurons: str = Field(default="up", description="up, down, q, k, v, o, or the name of a projection")
+    layers: str = Field(default="all", description='"all", or layer numbers from 0: "0-9,12"')
     power: float = Field(
-        default=1.0, gt=0, description="what a neuron's frequency is raised to before it is normalised"
+        default=1.0, gt=0, description="power to which a neuron's frequency is raised before normalisation"
     )
     dtype: Dtype = Field(default="fp32", description="fp32, bf16 or fp16")
     cascade: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description="predict most scores, so that the selection keeps this share of what exact scores would select",
+        description="predict most scores, such that the selection keeps this share of what exact scores would select",
         json_schema_extra={"word": "recall"},
     )
 
@@ -51,14 +51,14 @@ class Prepared(Params):
     """The parameters with the target's profile.
 
     Attributes:
-        profile: (L, N) float64: for each layer the frequency of each neuron in the examples' sets, summing to 1.
+        profile: (L, N) float64: per layer the frequency of each neuron in the examples' sets, summing to 1.
     """
 
     profile: np.ndarray
 
 
 def chosen(layers: str) -> list[int] | None:
-    """Numbers of layers, ascending, from their words; None for all."""
+    """Parses `layers` to layer numbers, ascending; None for all."""
     if layers == "all":
         return None
     numbers: set[int] = set()
@@ -82,7 +82,7 @@ def wants(params: Params) -> Wanted:
 
 
 def profile(examples: Array, power: float = 1.0) -> Array:
-    """A target's profile: (L, N) float64, N one more than the largest neuron seen; each layer sums to 1.
+    """A target's profile: (L, N) float64, where N - 1 is the largest neuron seen; each layer sums to 1.
 
     Args:
         examples: (n, L, K) uint16.
@@ -98,8 +98,10 @@ def profile(examples: Array, power: float = 1.0) -> Array:
 
 
 def prepare(params: Params, used: Array, held: Array) -> Prepared:
-    """Raises:
-    ValueError: there are fewer than two examples, or a layer is not there.
+    """Adds the profile of the target's examples to the parameters.
+
+    Raises:
+        ValueError: there are fewer than two examples, or a layer does not exist.
     """
     if len(used) < 2:
         raise ValueError(f"it has {len(used)} example{'s' * (len(used) != 1)} to use, and a profile needs at least 2")
@@ -113,7 +115,7 @@ def prepare(params: Params, used: Array, held: Array) -> Prepared:
 
 
 def features(neurons: Array, params: Prepared) -> Array:
-    """Similarity (n,) in [0, 1], larger is nearer: the mean over layers of the profile's sum over a text's neurons.
+    """Similarity (n,) in [0, 1], larger is closer: the mean over layers of the profile's sum over a text's neurons.
 
     Args:
         neurons: (n, L, K) uint16.
@@ -122,13 +124,13 @@ def features(neurons: Array, params: Prepared) -> Array:
     if layers is not None:
         neurons = neurons[:, layers]
     count, depth, top_k = neurons.shape
-    # A neuron beyond the profile's is in no example.
+    # Neurons beyond the profile's width are in no example.
     width = max(int(neurons.max(initial=0)) + 1, params.profile.shape[1])
     table = np.zeros((depth, width))
     table[:, : params.profile.shape[1]] = params.profile
     offsets = np.repeat(np.arange(depth) * width, top_k)
     result = np.empty(count)
-    # In pieces that stay in the cache; every place is within the table, so that nothing is clipped.
+    # In pieces that fit in the CPU cache; all indices are within the table, so that nothing is clipped.
     for start in range(0, count, PIECE):
         places = neurons[start : start + PIECE].reshape(-1, depth * top_k) + offsets
         result[start : start + PIECE] = table.take(places, mode="clip").sum(axis=1)
@@ -137,7 +139,7 @@ def features(neurons: Array, params: Prepared) -> Array:
 
 
 def parts(neurons: Array, params: Prepared) -> Array:
-    """What each neuron of one text gave: (L, K) float64, summing to its similarity, 0 in layers that do not count."""
+    """Each neuron's part in one text's similarity: (L, K) float64, summing to it, 0 in layers that do not count."""
     layers = chosen(params.layers) or range(len(neurons))
     given = np.zeros(neurons.shape)
     for row, layer in enumerate(layers):
@@ -148,8 +150,8 @@ def parts(neurons: Array, params: Prepared) -> Array:
 
 SPEC = Criterion(
     name="nag",
-    summary="Similarity of a document to a target by the neurons both activate in a language model, in [0, 1].",
-    source="arXiv 2604.15706 (NAG): 20 neurons a layer, 120 tokens, the top 20% of tokens",
+    summary="Similarity of a document to a target by the neurons that both activate in a language model, in [0, 1].",
+    source="arXiv 2604.15706 (NAG): 20 neurons per layer, 120 tokens, the top 20% of tokens",
     params=Params,
     direction="higher",
     cost=500.0,

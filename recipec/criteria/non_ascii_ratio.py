@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="non_ascii_ratio",
-    summary="Share of bytes of the UTF-8 text beyond ASCII characters, in [0, 1]; 0 for an empty text.",
+    summary="Share of the bytes of the UTF-8 text beyond the first of each character, in [0, 1]; 0 for an empty text.",
     source="a language-neutral relative of ROOTS' special characters, arXiv 2303.03915, section 3.2; no "
     "threshold fits all languages",
     params=NoParams,

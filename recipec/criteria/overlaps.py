@@ -12,14 +12,14 @@ from recipec.criteria._ngrams import Words, ngrams, words
 from recipec.spec import Criterion
 
 SEPARATORS = np.ones(256, dtype=bool)
-"""All but digits, letters of ASCII (texts are in lower case) and bytes of other characters."""
+"""All bytes except digits, ASCII letters (texts are in lower case) and bytes of other characters."""
 SEPARATORS[[*b"0123456789abcdefghijklmnopqrstuvwxyz", *range(128, 256)]] = False
 
 
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     target: str = Field(description="the target whose examples must not be in the data")
-    ngram: int = Field(default=13, ge=1, le=100, description="words in a row that make a match")
+    ngram: int = Field(default=13, ge=1, le=100, description="number of consecutive words that make a match")
 
 
 class Prepared(Params):
@@ -33,12 +33,12 @@ class Prepared(Params):
 
 
 SHORTEST = 8
-"""Words of the shortest example that is looked for, as in GPT-3; shorter ones stand in half of all texts."""
+"""Minimum number of words of an example to search for, as in GPT-3; shorter ones occur in half of all texts."""
 
 
 def prepare(params: Params, used: Sequence[str], held: Sequence[str]) -> Prepared:
-    """What is held out must not be in the data either. An example with fewer words than `ngram` is looked for as a whole
-    if it has at least 8.
+    """Adds the n-grams of all examples, including held-out ones, to the parameters. An example with fewer words than
+    `ngram` is searched for as a whole if it has at least 8.
 
     Raises:
         ValueError: no example is long enough, so that nothing would be found.
@@ -71,7 +71,7 @@ def batch(texts: Sequence[str], params: Prepared) -> Array:
 
 
 def _words(texts: Sequence[str]) -> Words:
-    # One call for all texts; NUL, which separates them, is no word's character.
+    # One call for all texts; NUL, which separates them, is not part of any word.
     return words("\0".join([text.replace("\0", " ") for text in texts]).lower().split("\0"), SEPARATORS)
 
 
@@ -82,9 +82,9 @@ def _ngram(found: Words, word: int, n: int) -> str:
 
 SPEC = Criterion(
     name="overlaps",
-    summary="The first run of `ngram` words, in lower case and without punctuation, that is in an example of the target "
-    "too; null where there is none. As a condition: whether there is one. An example with fewer words, at least 8, is "
-    "looked for as a whole.",
+    summary="The first run of `ngram` words, in lower case and without punctuation, that also occurs in an example of "
+    "the target; null if there is none. As a condition: whether there is one. An example with fewer words, but at least "
+    "8, is searched for as a whole.",
     source="Brown et al. 2020 (GPT-3), arXiv 2005.14165, appendix C: 13-grams",
     params=Params,
     type="string",

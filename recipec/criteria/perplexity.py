@@ -14,7 +14,7 @@ from recipec.spec import PLACE, Criterion
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: str = Field(default="smollm2-135m", description="the language model", json_schema_extra=PLACE)
-    length: int = Field(default=120, ge=2, le=1_000_000, description="tokens of a document that are read")
+    length: int = Field(default=120, ge=2, le=1_000_000, description="number of tokens of a document that are read")
     dtype: Dtype = Field(default="fp32", description="fp32, bf16 or fp16")
 
 
@@ -30,8 +30,8 @@ def features(losses: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, An
 
 SPEC = Criterion(
     name="perplexity",
-    summary="Perplexity of the first `length` tokens of a document under a language model, above 1; none for a single "
-    "token. With the same length as `nag` on the same model it costs no second pass.",
+    summary="Perplexity of the first `length` tokens of a document under a language model, above 1; null for a single "
+    "token. With the same length as `nag` on the same model, it needs no second pass.",
     source="Wenzek et al. 2019 (CCNet), arXiv 1911.00359, section 3",
     params=Params,
     direction="lower",

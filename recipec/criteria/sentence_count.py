@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="sentence_count",
-    summary="Sentences: runs of . ! or ? followed by white space or the end; 0 or more.",
+    summary="Number of sentences: runs of . ! or ? followed by white space or the end; 0 or more.",
     source="Raffel et al. 2020 (C4), arXiv 1910.10683, section 2.2: keep at least 3",
     params=NoParams,
     type="integer",

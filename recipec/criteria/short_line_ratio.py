@@ -10,7 +10,7 @@ from recipec.spec import Criterion
 
 class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-    below: int = Field(default=30, ge=1, le=100_000, description="characters; shorter lines are short")
+    below: int = Field(default=30, ge=1, le=100_000, description="length in characters below which a line is short")
 
 
 def sql(text: str, params: Params) -> str:

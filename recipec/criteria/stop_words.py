@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="stop_words",
-    summary="How many of the eight words the, be, to, of, and, that, have, with occur, 0 to 8, in any case.",
+    summary="How many of the eight words the, be, to, of, and, that, have, with occur, 0 to 8, ignoring case.",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1: keep at least 2",
     params=NoParams,
     type="integer",

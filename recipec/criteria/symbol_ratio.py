@@ -14,7 +14,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="symbol_ratio",
-    summary="Hash signs and ellipses (`...` or `…`) a word; 0 for a text without words.",
+    summary="Number of hash signs and ellipses (`...` or `…`) per word; 0 for a text without words.",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1: keep below 0.1",
     params=NoParams,
     direction="lower",

@@ -29,24 +29,24 @@ def batch(texts: Sequence[str], params: Params) -> Array:
     new[1:] = (hashes[order][1:] != hashes[order][:-1]) | (text[order][1:] != text[order][:-1])
     starts = np.flatnonzero(new)
     counts = np.diff(np.append(starts, len(order)))
-    # The most frequent of each text, of equally frequent ones the longest: last when sorted by all three.
+    # The most frequent n-gram of each text, the longest among equals: last when sorted by all three.
     run_text, run_length = text[order][starts], lengths[order][starts]
     ranking = np.lexsort((run_length, counts, run_text))
     last = np.ones(len(ranking), dtype=bool)
     last[:-1] = run_text[ranking][1:] != run_text[ranking][:-1]
     top = ranking[last]
     characters = np.zeros(found.texts)
-    # One that occurs once repeats nothing.
+    # An n-gram that occurs once is not a repeat.
     characters[run_text[top]] = np.where(counts[top] > 1, counts[top] * run_length[top], 0)
     whole = per_text(found, found.lengths, np.arange(len(found.hashes)))
-    # Those that overlap themselves ("a a a") could count a character twice.
+    # Self-overlapping n-grams ("a a a") could count a character twice.
     return np.minimum(characters / np.maximum(whole, 1), 1.0)
 
 
 SPEC = Criterion(
     name="top_ngram_ratio",
     summary="Share of the characters of words that are in occurrences of the most frequent n-gram, in [0, 1]; "
-    "0 where no n-gram occurs twice.",
+    "0 if no n-gram occurs twice.",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, table A1: keep at most 0.20, 0.18, 0.16 for n = 2, 3, 4",
     params=Params,
     direction="lower",

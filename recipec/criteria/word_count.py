@@ -12,7 +12,7 @@ def sql(text: str, _: NoParams) -> str:
 
 SPEC = Criterion(
     name="word_count",
-    summary="Words, as white space separates them; 0 or more.",
+    summary="Number of words, separated by white space; 0 or more.",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1: keep 50 to 100,000 words",
     params=NoParams,
     type="integer",

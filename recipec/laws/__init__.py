@@ -1,1 +1,1 @@
-"""Laws of predicted loss: runs, fits, optima. The laws themselves are the extensions of `recipec.laws.forms`."""
+"""Laws of loss: runs, fits, predictions, optima. The laws themselves are the extensions in `recipec.laws.forms`."""

@@ -1,10 +1,10 @@
-"""Which runs to make next: sizes × recipes × pool sizes within a compute budget, judged before a GPU hour is spent.
+"""Proposes the runs to make next, sizes × recipes × pool sizes within a compute budget, and simulates what they tell.
 
-Runs are chosen one by one from a grid, each time the one that adds most information about the parameters for a power
-of its compute, and the power is taken that ends best (greedy D-optimality: log det of the Fisher information
-JᵀJ/noise², J the derivatives of log loss). What the
-design is worth is then shown by simulation: losses under the assumed law with noise, fitted again and again. The
-published design (one pool as large as the run) barely identifies θ and λ, which the same simulation shows.
+Runs are chosen one by one from a grid: each time the run with the largest gain of information about the parameters,
+divided by a power of its compute. The power that gives the best final design is used (greedy D-optimality: log det of
+the Fisher information JᵀJ/noise², J the derivatives of log loss). The value of a design is then simulated: losses under
+the assumed law with noise are fitted many times. The published design (one pool as large as the run) barely identifies
+θ and λ, as the same simulation shows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from recipec.laws.runs import BANDS, Runs
 from recipec.progress import Progress, silent
 
 FLOPS = 6.0
-"""Floating-point operations a parameter and token in training (Kaplan et al. 2020)."""
+"""Floating-point operations per parameter and token in training (Kaplan et al. 2020)."""
 
 RECIPES = (
     (1.0, 0, 0, 0, 0, 0),
@@ -34,19 +34,19 @@ RECIPES = (
     (0.2, 0.2, 0.2, 0.2, 0.1, 0.1),
     (1 / 6, 1 / 6, 1 / 6, 1 / 6, 1 / 6, 1 / 6),
 )
-"""Shares of the six bands, from the best band alone to all alike; w_d ≥ w_{d+1} as in the paper."""
+"""Shares of the six bands, from the best band only to about equal shares; w_d ≥ w_{d+1} as in the paper."""
 
 POOLS = (0.03, 0.1, 0.3, 1.0, 3.0)
-"""Tokens of the pool for each token of the run: with the recipes these give one to hundreds of epochs of a band."""
+"""Pool tokens per token of the run: with `RECIPES` these give one to hundreds of epochs of a band."""
 
 RATIOS = (20.0, 77.0)
-"""Tokens a parameter: Chinchilla's, and InfoLaw's overtraining ratio of 3.6."""
+"""Tokens per parameter: Chinchilla's, and InfoLaw's overtraining ratio of 3.6."""
 
 MOST_EPOCHS = 64.0
-"""No band of a candidate is read more often: no law was ever shown to hold beyond (Muennighoff et al. 2023: 44)."""
+"""Maximum epochs of a band of a candidate: no law has been shown to hold beyond (Muennighoff et al. 2023: 44)."""
 
 POWERS = (1.0, 0.5, 0.25, 0.0)
-"""Powers of compute by which a run's information is divided: many cheap runs, or few large ones."""
+"""Powers of compute by which a run's information is divided: from many cheap runs to few large ones."""
 
 PUBLISHED_SIZES = (2.52e8, 6e8, 1.2e9)
 PUBLISHED_RATIO = 76.8
@@ -63,14 +63,14 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Quantiles (p,) of the fitted parameters over simulations: the 95 % interval that the runs would leave."""
+    """Quantiles (p,) of the fitted parameters over simulations: the 95 % interval to expect from the runs."""
 
     low: Array
     high: Array
 
 
 def grid(law: Law, sizes: Array) -> Design:
-    """Every candidate run: recipes and pools vary for laws with bands, pools alone for the others."""
+    """All candidate runs: recipes and pools vary for laws with bands, only pools for other laws."""
     recipes = RECIPES if law.info is not None else ((1.0,),)
     shares = np.array(BANDS) if law.info is not None else np.ones(1)
     rows = list(itertools.product(sizes, RATIOS, recipes, POOLS))
@@ -97,17 +97,17 @@ def published() -> Runs:
 def propose(
     law: Law, theta: Array, candidates: Design, *, flops: float, most: int, noise: float, known: Runs | None = None
 ) -> Design:
-    """The candidates to run, in the order in which they were chosen.
+    """Chooses the candidates to run, in the order in which they were chosen.
 
     Args:
-        theta: the law assumed to be true.
-        flops: compute for all of them together.
-        most: at most so many runs.
+        theta: the parameters assumed to be true.
+        flops: compute for all runs together.
+        most: maximum number of runs.
         noise: standard deviation of log loss between equal runs.
-        known: runs that were made already and count for the information.
+        known: runs already made, whose information counts.
     """
     slopes = jacobian(law, theta, candidates.runs) / noise
-    # A weak prior, a third of the box of each parameter wide, makes the first runs comparable.
+    # A weak prior, as wide as a third of each parameter's box, makes the first runs comparable.
     information = np.eye(slopes.shape[1]) * 10.0
     if known is not None:
         before = jacobian(law, theta, known) / noise
@@ -120,7 +120,7 @@ def propose(
 def greedy(
     slopes: Array, information: Array, costs: Array, flops: float, most: int, power: float
 ) -> tuple[float, list[int]]:
-    """(log det of the information, the candidates) when each step takes the greatest gain over cost to a power."""
+    """(log det of the information, the candidates) if each step takes the largest gain / cost^power."""
     information, chosen = information.copy(), list[int]()
     open_ = np.ones(len(slopes), dtype=bool)
     while len(chosen) < most:
@@ -138,7 +138,7 @@ def greedy(
 
 
 def jacobian(law: Law, theta: Array, runs: Runs) -> Array:
-    """(n, p) derivatives of log loss, each parameter in units of its box of search (logarithmic where it is)."""
+    """Derivatives (n, p) of log loss, with each parameter in units of its search box (logarithmic if that is)."""
     space = fitting.Space.of(law, {})
     point = space.point(theta)
     low, high = space.box()
@@ -155,7 +155,7 @@ def jacobian(law: Law, theta: Array, runs: Runs) -> Array:
 def expected(
     law: Law, theta: Array, runs: Runs, *, noise: float, simulations: int, seed: int = 0, progress: Progress = silent
 ) -> Expected:
-    """What intervals the runs would leave, by fitting simulated losses."""
+    """The intervals to expect from the runs, by fitting simulated losses."""
     rng = np.random.default_rng(seed)
     truth = law.loss(theta, runs)
     found = np.empty((simulations, len(theta)))
@@ -170,9 +170,9 @@ def expected(
 
 
 def joined(first: Runs, second: Runs) -> Runs:
-    """Two sets of runs as one; missing bands are empty.
+    """Concatenates two sets of runs.
 
-    Fewer bands are filled up with bands of no tokens, so that runs of one band join runs of six.
+    The set with fewer bands is padded with bands of no tokens, so that runs of one band can join runs of six.
     """
     width = max(first.tokens.shape[1], second.tokens.shape[1])
 

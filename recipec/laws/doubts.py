@@ -1,4 +1,4 @@
-"""What a person must know of a fit before trusting it: what the runs cannot tell, in words."""
+"""Warnings to read before trusting a fit: what the runs cannot determine, in words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
 
 NARROW_LOSS = 0.10
-"""Range of log loss below which a floor and a slope look the same (ours)."""
+"""Range of log loss below which a floor and a slope cannot be distinguished (our choice)."""
 
 WIDE_INTERVAL = 1.0
-"""An interval wider than this multiple of its parameter identifies little of it (ours)."""
+"""An interval wider than this multiple of its parameter's value barely identifies it (our choice)."""
 
 
 def doubts(law: Law, table: Table, parameters: dict[str, Parameter], errors: tuple[Errors, ...]) -> tuple[str, ...]:
-    """Warnings in the order: the design, the losses, the parameters, the errors."""
+    """All warnings, in the order: design, losses, parameters, errors."""
     return (
         *design_doubts(law, table),
         *loss_doubts(table.runs),
@@ -28,7 +28,7 @@ def doubts(law: Law, table: Table, parameters: dict[str, Parameter], errors: tup
 
 
 def design_doubts(law: Law, table: Table) -> list[str]:
-    """What the choice of runs leaves open (docs/methods.md, section 4)."""
+    """Warnings on what the choice of runs cannot determine (docs/methods.md, section 4)."""
     runs, found = table.runs, []
     if len(np.unique(runs.params)) < 2:
         found.append("one model size: the effect of size is not identified")
@@ -60,7 +60,7 @@ def repetition_words(law: Law) -> str:
 
 
 def pools(runs: Runs) -> Array:
-    """(n,) the pool's size as far as a run shows it: unique tokens per token of the run, two digits."""
+    """The pool size (n,) as far as a run shows it: unique tokens per token of the run, to two decimals."""
     return np.asarray(np.round(runs.unique.sum(axis=1) / runs.total, 2))
 
 
@@ -79,7 +79,7 @@ def loss_doubts(runs: Runs) -> list[str]:
 
 
 def parameter_doubts(law: Law, parameters: dict[str, Parameter]) -> list[str]:
-    """Parameters at a bound of the search, or whose interval says little."""
+    """Warnings on parameters at a bound of the search or with a wide interval."""
     found = []
     for form in law.parameters:
         one = parameters[form.name]
@@ -88,14 +88,14 @@ def parameter_doubts(law: Law, parameters: dict[str, Parameter]) -> list[str]:
         span = np.log(form.high / form.low) if form.log else form.high - form.low
         below = np.log(one.value / form.low) if form.log else one.value - form.low
         if below / span < 1e-4 or below / span > 1 - 1e-4:
-            found.append(f"{form.name} = {one.value:.3g} lies at the end of the search: the runs do not bound it")
+            found.append(f"{form.name} = {one.value:.3g} lies at a bound of the search: the runs do not determine it")
         elif one.high - one.low > WIDE_INTERVAL * abs(one.value):
             found.append(f"{form.name} is barely identified: {one.value:.3g}, 95% in {one.low:.3g} to {one.high:.3g}")
     return found
 
 
 def error_doubts(errors: tuple[Errors, ...]) -> list[str]:
-    """A held-out error far above the in-sample one; splits that could not be made."""
+    """Warnings on held-out errors far above the in-sample error, and on splits that could not be made."""
     by_split = {one.split: one for one in errors}
     found = []
     for split in ("size", "repetition", "recipe"):

@@ -1,4 +1,4 @@
-"""How well a law predicts runs that it has not seen, by size, by repetition and by recipe: never mixed.
+"""Errors of a law on held-out runs, reported separately by size, by repetition and by recipe.
 
 by size: fitted on the smaller models, tested on the largest. by repetition: fitted on the less repeated runs, tested
 on the most repeated. by recipe: each recipe (or fold of recipes) left out once.
@@ -20,18 +20,18 @@ from recipec.progress import Progress, silent
 
 FOLDS = 5
 HELD_OUT = 0.25
-"""Share of the runs, at most, that a split by size or repetition holds out."""
+"""Maximum share of the runs that a split by size or repetition holds out."""
 
 Index: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 Split: TypeAlias = tuple[Index, Index]
 
 
 Refit: TypeAlias = Callable[[Runs], Array]
-"""From the runs of a training part to a theta: the method that the law itself is fitted by."""
+"""Fits the runs of a training part and returns theta, by the same method as the fit on all runs."""
 
 
 def errors_of(law: Law, table: Table, theta: Array, refit: Refit, progress: Progress = silent) -> tuple[Errors, ...]:
-    """In-sample errors of `theta`, then held-out ones of every split that the runs allow.
+    """In-sample errors of `theta`, then held-out errors of every split that the runs allow.
 
     A split whose training part has no more runs than the law has parameters is left out.
     """
@@ -54,7 +54,7 @@ def errors_of(law: Law, table: Table, theta: Array, refit: Refit, progress: Prog
 
 
 def above(values: Array) -> Iterator[Split]:
-    """The largest values against the rest: the highest level whose runs are at most a quarter, else the highest."""
+    """Splits off the largest values: as many top levels as hold at most a quarter of the runs, else the highest."""
     levels = np.unique(values)
     if len(levels) < 2:
         return
@@ -67,7 +67,7 @@ def above(values: Array) -> Iterator[Split]:
 
 
 def by_group(names: tuple[str, ...]) -> Iterator[Split]:
-    """Recipes in five folds (fewer where there are fewer recipes), each left out once."""
+    """Splits recipes into five folds (fewer if there are fewer recipes), each left out once."""
     _, label = np.unique(names, return_inverse=True)
     count = label.max() + 1
     if count < 2:
@@ -78,7 +78,7 @@ def by_group(names: tuple[str, ...]) -> Iterator[Split]:
 
 
 def summary(split: str, runs: Runs, predicted: Array) -> Errors:
-    """Relative errors |L̂/L − 1| of predictions (n,)."""
+    """Summarises the relative errors |L̂/L − 1| of predictions (n,)."""
     relative = predicted / runs.loss - 1
     return Errors(
         split=split,
@@ -90,7 +90,7 @@ def summary(split: str, runs: Runs, predicted: Array) -> Errors:
 
 
 def seed_noise(table: Table) -> float | None:
-    """The relative standard deviation of loss between runs that differ only in seed; None without such runs."""
+    """The relative standard deviation of loss between runs that differ only in the seed; None without such runs."""
     count = np.bincount(table.replicate)
     repeated = [table.runs.loss[table.replicate == number] for number in np.flatnonzero(count > 1)]
     if not repeated:

@@ -1,7 +1,7 @@
-"""Fitting a law to runs: the least Σ Huber(10⁻³) on log L from many starts, then resampled runs for intervals.
+"""Fits a law to runs: minimises Σ Huber(10⁻³) on log L from many starts, then refits resampled runs for intervals.
 
-L-BFGS-B goes down from each start; the best points are polished by a trust-region least-squares step on the same
-objective (scipy's `huber` loss is this one), which converges where the valley is flat.
+L-BFGS-B descends from each start; the best points are polished by a trust-region least-squares step on the same
+objective (scipy's `huber` loss), which converges even where the valley is flat.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ DELTA = 1e-3
 """Huber's threshold on log L (Hoffmann et al. 2022; Muennighoff et al. 2023)."""
 
 POLISHED = 4
-"""How many of the best local fits are polished."""
+"""Number of the best local fits that are polished."""
 
 FAILED = 1e3
-"""The residual where a law has no finite value: larger than any real one."""
+"""The residual if a law has no finite value: larger than any real residual."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """theta (p,) in the order of the law's parameters, and the objective there (smaller is better)."""
+    """The fitted theta (p,), in the order of the law's parameters, and the objective there (smaller is better)."""
 
     theta: Array
     objective: float
@@ -37,11 +37,11 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The parameters being fitted, as a box of search coordinates (logarithms where the parameter says so)."""
+    """The free parameters, as a box of search coordinates (logarithms for parameters with `log`)."""
 
     law: Law
     free: tuple[Parameter, ...]
-    base: Array  # theta with the fixed values in place
+    base: Array  # theta with the fixed values filled in
 
     @classmethod
     def of(cls, law: Law, fixed: dict[str, float]) -> Space:
@@ -74,7 +74,7 @@ class Space:
 
 
 def residuals(law: Law, runs: Runs, theta: Array) -> Array:
-    """(n,) log of predicted over observed loss."""
+    """The log (n,) of predicted over observed loss."""
     with np.errstate(all="ignore"):
         predicted = law.loss(theta, runs)
         result = np.log(predicted) - np.log(runs.loss)
@@ -82,7 +82,7 @@ def residuals(law: Law, runs: Runs, theta: Array) -> Array:
 
 
 def huber(residual: Array) -> float:
-    """Σ ½r² where |r| ≤ δ, δ(|r| − ½δ) beyond."""
+    """Σ ½r² for |r| ≤ δ, else δ(|r| − ½δ)."""
     size = np.abs(residual)
     return float(np.sum(np.where(size <= DELTA, 0.5 * size**2, DELTA * (size - 0.5 * DELTA))))
 
@@ -96,11 +96,11 @@ def fit(
     fixed: dict[str, float] | None = None,
     progress: Progress = silent,
 ) -> Fit:
-    """The best of many local fits.
+    """Returns the best of many local fits.
 
     Args:
-        starts: local descents, from the best of eight times as many random points.
-        fixed: parameters that keep a given value.
+        starts: number of local descents, from the best of eight times as many random points.
+        fixed: parameters held at a given value.
 
     Raises:
         ValueError: fewer runs than free parameters, or no start led to finite losses.
@@ -123,7 +123,7 @@ def fit(
 
 
 def refit(law: Law, runs: Runs, start: Array, *, fixed: dict[str, float] | None = None) -> Fit:
-    """A local fit from a known theta: for resampled runs and left-out parts."""
+    """Fits locally from a known theta, for resampled runs and left-out parts."""
     space = Space.of(law, fixed or {})
     value, point = polish(space, runs, space.point(start))
     return Fit(space.theta(point), value)
@@ -131,7 +131,7 @@ def refit(law: Law, runs: Runs, start: Array, *, fixed: dict[str, float] | None 
 
 def descend(space: Space, runs: Runs, point: Array) -> tuple[float, Array]:
     low, high = space.box()
-    # The objective is of the order of 1e-3, where L-BFGS-B's tolerances would stop at once.
+    # The objective is of the order of 1e-3, at which L-BFGS-B's tolerances would stop at once.
     scale = 1 / DELTA**2
     result = minimize(
         lambda x: huber(residuals(space.law, runs, space.theta(x))) * scale,
@@ -172,10 +172,10 @@ def bootstrap(
     fixed: dict[str, float] | None = None,
     progress: Progress = silent,
 ) -> Array:
-    """(count, p) parameters refitted on resampled runs.
+    """Parameters (count, p) refitted on resampled runs.
 
     Args:
-        groups: runs with the same number are drawn together (repeated seeds of one configuration).
+        groups: runs with the same number are resampled together (repeated seeds of one configuration).
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(len(runs)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]

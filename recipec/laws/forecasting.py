@@ -1,7 +1,7 @@
-"""A law on cells (domain × quality band) of a planned dataset: loss, waste, marginal values, the best mixture.
+"""Applies a law to the cells (domain × quality band) of a planned dataset: loss, waste, marginal values, best mixture.
 
-Each function takes `unique`, `drawn` and `fresh` (m, q) as `selection.bands` sums them: tokens of the pool, tokens drawn
-with repeats, distinct tokens among those.
+Each function takes `unique`, `drawn` and `fresh` (m, q) as summed by `selection.bands`: tokens of the pool, tokens
+drawn with repeats, and distinct tokens among those.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from recipec.laws.runs import Runs
 BILLION = 1e9
 
 SAMPLES = 40
-"""Bootstrap samples of a law for which the best mixture is found again, for its interval."""
+"""Number of bootstrap samples of a law for which the best mixture is recomputed, for its interval."""
 
 CAPS = 24
-"""Repetition limits that are tried for a law in which repetition does harm."""
+"""Number of repetition limits that are tried for a law in which repetition does harm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What a mixture is made of and what it must keep; a row is a domain, or a part of one that a quota tells apart.
+    """The cells of a mixture and their bounds; a row is a domain, or a part of one with its own quota.
 
     Attributes:
         unique, drawn: (m, q) as above.
-        most: (m, q) tokens of a cell that the repetition limits allow.
+        most: (m, q) maximum tokens of a cell under the repetition limits.
         groups: the quotas.
-        domains: (m,) the number of the domain of each row.
+        domains: (m,) the number of each row's domain.
     """
 
     unique: Array
@@ -45,7 +45,7 @@ class Composition:
 
 
 def runs(params: float, drawn: Array, fresh: Array) -> Runs:
-    """The cells as one run with a column a cell."""
+    """The cells as one run with one column per cell."""
     bands = tuple(band for _ in range(drawn.shape[0]) for band in range(drawn.shape[1]))
     return Runs(np.array([params]), drawn.reshape(1, -1), fresh.reshape(1, -1), np.array([np.nan]), bands)
 
@@ -56,7 +56,7 @@ def loss(file: LawFile, params: float, drawn: Array, fresh: Array) -> float:
 
 
 def information(file: LawFile, params: float, drawn: Array, fresh: Array) -> Array | None:
-    """(m,) by domain, in 10⁹ token-nats; None for laws without it."""
+    """Information by domain (m,), in 10⁹ token-nats; None for laws without it."""
     if file.form.info is None:
         return None
     return np.asarray(file.form.info(file.theta, runs(params, drawn, fresh)).reshape(drawn.shape).sum(axis=1))
@@ -67,9 +67,9 @@ def sees_repetition(law: Law) -> bool:
 
 
 def wasted(file: LawFile, params: float, drawn: Array, fresh: Array) -> float | None:
-    """The share of what the tokens would teach if all were distinct that repetition costs.
+    """The share lost to repetition of what the tokens would teach if all were distinct; None if the law ignores it.
 
-    For laws with information 1 − info/info(all distinct); for Muennighoff's 1 − D'/D, D' the effective data.
+    For laws with information: 1 − info/info(all distinct); for Muennighoff's: 1 − D'/D, D' the effective data.
     """
     info, could = information(file, params, drawn, fresh), information(file, params, drawn, drawn)
     if info is not None and could is not None:
@@ -83,7 +83,7 @@ def wasted(file: LawFile, params: float, drawn: Array, fresh: Array) -> float | 
 
 
 def more_read(file: LawFile, params: float, unique: Array, drawn: Array, fresh: Array) -> Array:
-    """(m,) change of loss by one more billion tokens of a domain, drawn as now: new ones where its pool has them."""
+    """Change of loss (m,) by one more billion tokens of a domain, drawn as now: new ones while its pool has them."""
     now = loss(file, params, drawn, fresh)
     totals, result = drawn.sum(axis=1), np.zeros(len(drawn))
     for index in np.flatnonzero(totals > 0):
@@ -96,8 +96,8 @@ def more_read(file: LawFile, params: float, unique: Array, drawn: Array, fresh: 
 
 
 def more_found(file: LawFile, params: float, unique: Array, drawn: Array, fresh: Array) -> Array:
-    """(m,) change of loss by one more billion unique tokens in a domain's pool, at the same size of the dataset: what
-    was read again is read from them instead."""
+    """Change of loss (m,) by one more billion unique tokens in a domain's pool, at the same dataset size: they replace
+    repeats."""
     now = loss(file, params, drawn, fresh)
     pools, result = unique.sum(axis=1), np.zeros(len(drawn))
     for index in np.flatnonzero((pools > 0) & (drawn.sum(axis=1) > 0)):
@@ -108,14 +108,14 @@ def more_found(file: LawFile, params: float, unique: Array, drawn: Array, fresh:
 
 
 def best(file: LawFile, params: float, pool: Composition, *, theta: Array | None = None) -> Array | None:
-    """The tokens (domains, q) of the best mixture of as many tokens as are drawn; None where the law tells no cells
-    apart.
+    """The tokens (domains, q) of the best mixture with as many tokens as are drawn; None if the law does not
+    distinguish cells.
 
-    For infolaw it is exact. infolaw+ adds harm by repetition, which is not convex: there the best information is found
-    under each of some repetition limits, and the one of the lowest loss is taken.
+    For infolaw it is exact. infolaw+ adds harm by repetition, which is not convex: for that the best information is
+    computed under several repetition limits, and the one with the lowest loss is taken.
 
     Args:
-        theta: the law's parameters; None for those of the file.
+        theta: the law's parameters; None for those in the file.
     """
     if file.form.info is None:
         return None
@@ -143,7 +143,8 @@ def best(file: LawFile, params: float, pool: Composition, *, theta: Array | None
 def problem(pool: Composition, theta: Array, absorbed: float) -> optimum.Allowance:
     """The water-filling problem of a pool.
 
-    What is drawn keeps the bounds but for less than a document a domain; that much they are widened by."""
+    The drawn tokens satisfy the bounds up to less than a document per domain, so the bounds are widened by that
+    much."""
     drawn, total = pool.drawn, float(pool.drawn.sum())
     rows = len(drawn)
     groups = []
@@ -158,14 +159,14 @@ def problem(pool: Composition, theta: Array, absorbed: float) -> optimum.Allowan
 
 
 def merged(pool: Composition, values: Array) -> Array:
-    """The rows of a pool (m, q) summed by domain."""
+    """Sums the rows of values (m, q) by domain."""
     result = np.zeros((max(pool.domains) + 1, values.shape[1]))
     np.add.at(result, np.array(pool.domains), values)
     return result
 
 
 def best_interval(file: LawFile, params: float, pool: Composition) -> tuple[Array, Array] | None:
-    """95 % interval of each domain's share of the best mixture, over bootstrap samples of the law; None without."""
+    """The 95 % interval of each domain's share of the best mixture, over the law's bootstrap samples; None without."""
     step = max(1, len(file.samples) // SAMPLES)
     found = [best(file, params, pool, theta=np.array(sample)) for sample in file.samples[::step][:SAMPLES]]
     shares = [tokens.sum(axis=1) / tokens.sum() for tokens in found if tokens is not None]

@@ -1,4 +1,4 @@
-"""What a law is: named parameters and one vectorised function from runs to loss."""
+"""The definition of a law: named parameters and one vectorised function from runs to loss."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from recipec.laws.runs import Runs
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One number of a law.
+    """One parameter of a law.
 
     Attributes:
-        unit: "1", "nats", or what it multiplies.
+        unit: "1", "nats", or the units that it multiplies.
         low, high: bounds of the fit.
-        start: range that random starts are drawn from; log-uniform where `log`.
-        log: whether the fit searches its logarithm (positive parameters over orders of magnitude).
+        start: range from which random starts are drawn; log-uniform if `log`.
+        log: whether the fit searches its logarithm (for positive parameters that span orders of magnitude).
     """
 
     name: str
@@ -32,16 +32,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """The `SPEC` of an extension of `recipec.laws.forms`.
+    """A law of loss: the `SPEC` of an extension in `recipec.laws.forms`.
 
     Attributes:
-        name: the word in a recipe and in a law file.
+        name: its word in recipes and law files.
         source: the paper and the equation.
         parameters: in the order of the vector `theta`.
         loss: (theta (p,), runs) -> (n,) predicted loss in nats per token; smaller is better.
         info: (theta, runs) -> (n, q) effective information per band, in the law's unit; larger is better. None for a
             law without quality bands.
-        bands: number of quality bands, 1 for a law that sees only totals.
+        bands: number of quality bands; 1 for a law that only uses totals.
     """
 
     name: str

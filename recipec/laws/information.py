@@ -1,10 +1,10 @@
-"""Effective information, the quantity that both InfoLaw laws share (arXiv 2605.02364).
+"""Effective information, which both InfoLaw laws use (arXiv 2605.02364).
 
     info = Σ_d f_d · M_d · log K · (1 − exp(−λ(N) · R_d / log K))
     f_d = exp(−θ·d)    λ(N) = λ_ref + a · ln(N / N_ref)    R_d = K_d / M_d
 
 Natural logarithms; N and K raw counts; M_d in 10⁹ tokens. The paper writes λ(N) = a·ln N + b; the intercept at
-N_ref = 10⁹ says the same (λ_ref = b + a·ln N_ref) and is far less correlated with the slope in a fit.
+N_ref = 10⁹ is equivalent (λ_ref = b + a·ln N_ref) and far less correlated with the slope in a fit.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ UNIT = 1e9
 
 
 def absorption(theta: Array, params: Array) -> Array:
-    """λ(N), (n,): how much of a bucket one epoch teaches a model of N parameters. theta = (θ, λ_ref, a, …)."""
+    """λ(N), (n,): how much of a bucket one epoch teaches a model with N parameters. theta = (θ, λ_ref, a, …)."""
     values: Array = np.maximum(theta[1] + theta[2] * np.log(params / N_REF), LEAST_LAMBDA)
     return values
 
 
 def information(theta: Array, runs: Runs) -> Array:
-    """Per band (n, q), in 10⁹ token-nats. Bands beyond the sixth go on as exp(−θ·d)."""
+    """Effective information per band (n, q), in 10⁹ token-nats. Bands beyond the sixth also use f_d = exp(−θ·d)."""
     quality = np.exp(-theta[0] * runs.band)
     log_total = np.log(runs.total)[:, None]
     repetition = np.divide(runs.tokens, runs.unique, out=np.zeros_like(runs.tokens), where=runs.unique > 0)

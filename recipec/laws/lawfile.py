@@ -1,6 +1,6 @@
-"""Law files: versioned JSON with parameters, intervals, units, the fitted range and what was fitted.
+"""Law files: versioned JSON with parameters, intervals, units, the fitted range and the digest of the fitted table.
 
-The published constants are standard law files named `std.law.…`, labelled as not fitted on the user's data.
+Published constants are standard law files named `std.law.…`, labelled as not fitted on the user's data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MEAN_TO_DEVIATION = float(np.sqrt(np.pi / 2))
 
 
 class Parameter(Frozen):
-    """One fitted number with its 95 % bootstrap interval; `low` and `high` equal `value` where nothing was fitted."""
+    """One fitted parameter with its 95 % bootstrap interval; `low` and `high` equal `value` if it was not fitted."""
 
     value: FiniteFloat
     low: FiniteFloat
@@ -46,7 +46,7 @@ class Range(Frozen):
 class Errors(Frozen):
     """Relative errors |L̂/L − 1| of one split: "in-sample", "size", "repetition" or "recipe" (held out).
 
-    `bias` is the mean of L̂/L − 1; `largest` the worst run.
+    `bias` is the mean of L̂/L − 1; `largest` the error of the worst run.
     """
 
     split: str
@@ -57,18 +57,18 @@ class Errors(Frozen):
 
 
 class LawFile(Frozen):
-    """What `recipec fit` writes and every prediction reads.
+    """A law file, as `recipec fit` writes it and every prediction reads it.
 
     Attributes:
-        fitted: whether on the user's runs; else `source` says where the constants were published.
+        fitted: whether it was fitted on the user's runs; else `source` says where the constants were published.
         params, tokens, repetition: the fitted ranges of N, K and K/M.
-        samples: bootstrap parameter vectors in the order of the law, for intervals; empty when published.
-        error: relative error of a prediction inside the fitted range, one standard deviation, that intervals are
-            widened by.
-        runs: sha256 of the table that was fitted, "" when published.
-        count, bands: runs that were fitted, and their quality bands; 0 when published.
-        method, seed, starts: what made the fit; the same ones on the same table give the same file.
-        fixed: parameters that were given and not fitted.
+        samples: bootstrap parameter vectors in the order of the law, for intervals; empty if published.
+        error: relative error of a prediction inside the fitted range, one standard deviation, by which intervals are
+            widened.
+        runs: sha256 of the fitted table, "" if published.
+        count, bands: number of fitted runs and of their quality bands; 0 if published.
+        method, seed, starts: settings of the fit; the same settings on the same table give the same file.
+        fixed: parameters that were given, not fitted.
     """
 
     version: Literal[1] = 1
@@ -102,7 +102,7 @@ class LawFile(Frozen):
 
 
 def module_name(law: str) -> str:
-    """The module of a law's word: `infolaw+` is no Python name."""
+    """The module name of a law's word: `infolaw+` is not a Python name."""
     return law.replace("+", "_plus")
 
 
@@ -111,10 +111,10 @@ def law_names() -> tuple[str, ...]:
 
 
 def find_law(name: str) -> Law:
-    """The law of that word.
+    """Finds a law by its word.
 
     Raises:
-        Failure: there is none, or the plug-in that gives it is broken.
+        Failure: there is none, or the plug-in that provides it is broken.
     """
     if not spec.known("laws", module_name(name)):
         raise Failure(Diagnostic("R0901", f"unknown law `{name}`", helps=did_you_mean(name, law_names())))
@@ -124,10 +124,10 @@ def find_law(name: str) -> Law:
 
 
 def read(path: str, folder: Path) -> LawFile:
-    """A law file by path, or a standard one by name (`std.law.infolaw_2026`).
+    """Reads a law file by path, or a standard one by name (`std.law.infolaw_2026`).
 
     Raises:
-        Failure: missing, corrupt, of a newer version, or of an unknown law.
+        Failure: it is missing, corrupt, of a newer version, or of an unknown law.
     """
     if path.startswith("std."):
         content = standard(path)
@@ -149,7 +149,7 @@ def standard(name: str) -> str:
 
 
 def parse(content: str, path: str) -> LawFile:
-    """A law file from its text."""
+    """Parses the text of a law file."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -174,7 +174,7 @@ def parse(content: str, path: str) -> LawFile:
 
 
 def text(file: LawFile) -> str:
-    """The text of a law file, the bootstrap samples one a line."""
+    """The text of a law file, with one bootstrap sample per line."""
     plain = file.model_dump(mode="json")
     samples = plain["samples"]
     plain["samples"] = []
@@ -188,7 +188,7 @@ def write(file: LawFile, path: Path) -> None:
 
 
 def out_of_range(file: LawFile, runs: Runs) -> list[list[str]]:
-    """For every run, in words, what of it lies outside the fitted range."""
+    """Per run, in words, the quantities outside the fitted range."""
     result: list[list[str]] = [[] for _ in range(len(runs))]
     for name, values, fitted in (
         ("parameters", runs.params, file.params),

@@ -1,11 +1,11 @@
-"""The best recipe under InfoLaw, exactly: water-filling instead of the paper's 100 000 random draws.
+"""The exact optimal recipe under InfoLaw: water-filling instead of the paper's 100 000 random draws.
 
 Effective information is a sum over cells (domain × band) of a concave function of the cell's tokens K: linear with
-slope f·λ·(1 − e^(−x))/x up to its unique tokens U (x = λ/log K_total), then saturating with slope f·λ·e^(−x·K/U). So the
-optimum has one multiplier ν: a cell is empty, read once, or repeated until its slope falls to ν; a domain held by a
-quota has its own ν, and so has a part of a domain that is held by a quota inside it. Everything is monotone in ν, and
-bisection brackets it to the last bits; where the bracket ends on a linear piece, the tokens between its two sides are
-interpolated, which is exact there.
+slope f·λ·(1 − e^(−x))/x up to its unique tokens U (x = λ/log K_total), then saturating with slope f·λ·e^(−x·K/U). So
+the optimum has one multiplier ν: a cell is empty, read once, or repeated until its slope falls to ν. A domain bound by
+a quota has its own ν, and so does a part of a domain bound by a nested quota. Everything is monotone in ν, so bisection
+brackets it to the last bits. If the bracket ends on a linear piece, tokens are interpolated between its two sides,
+which is exact there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from recipec.arrays import Array
 
 STEPS = 200
-"""Halvings of a bracket of log ν: beyond the resolution of a double."""
+"""Number of bisections of log ν: beyond the resolution of a double."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Some rows whose tokens together have bounds. Two groups are disjoint, or one lies in the other."""
+    """A group of rows with bounds on their total tokens. Two groups are disjoint, or one contains the other."""
 
     rows: frozenset[int]
     least: float
@@ -31,14 +31,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What may be read.
+    """The available tokens and the bounds of the problem.
 
     Attributes:
         quality: (m, q) f of each cell, > 0.
         unique: (m, q) U, distinct tokens available, raw counts.
-        most: (m, q) most tokens of the cell under the repetition limits (R_max · U).
+        most: (m, q) maximum tokens of the cell under the repetition limits (R_max · U).
         least_domain, most_domain: (m,) bounds on a domain's tokens.
-        groups: further bounds, where rows are parts of domains.
+        groups: further bounds, if rows are parts of domains.
         total: tokens of the run, K; must be feasible.
         absorption: λ(N).
     """
@@ -54,7 +54,7 @@ class Allowance:
 
 
 def gain(problem: Allowance, tokens: Array) -> float:
-    """Σ f·U·log K·(1 − exp(−λR/log K)) in token-nats for tokens (m, q); larger is better."""
+    """The information Σ f·U·log K·(1 − exp(−λR/log K)), in token-nats, of tokens (m, q); larger is better."""
     log_total = np.log(problem.total)
     unique = np.minimum(problem.unique, tokens)
     repeats = np.divide(tokens, unique, out=np.zeros_like(tokens), where=unique > 0)
@@ -62,7 +62,7 @@ def gain(problem: Allowance, tokens: Array) -> float:
 
 
 def slope(problem: Allowance, tokens: Array) -> Array:
-    """(m, q): information that one more token of a cell gives, the right-hand derivative of `gain`."""
+    """The information (m, q) that one more token of a cell adds: the right-hand derivative of `gain`."""
     x = problem.absorption / np.log(problem.total)
     steep = problem.quality * problem.absorption
     repeats = np.divide(tokens, problem.unique, out=np.ones_like(tokens), where=problem.unique > 0)
@@ -73,18 +73,18 @@ def best(problem: Allowance) -> Array:
     """The tokens (m, q) of the best recipe, summing to `problem.total`.
 
     Raises:
-        ValueError: the bounds leave no recipe of that many tokens.
+        ValueError: no recipe of that many tokens satisfies the bounds.
     """
     most = np.minimum(problem.most_domain, problem.most.sum(axis=1))
     slack = problem.total * 1e-9
     if np.any(problem.least_domain > most + slack):
-        raise ValueError("a domain's least is above its most")
+        raise ValueError("a domain's lower bound is above its upper bound")
     root = Tree.of(problem, most, slack)
     if root.least > problem.total + slack or root.most < problem.total - slack:
         raise ValueError("no recipe of this many tokens satisfies the bounds")
     wanted = np.zeros(len(most))
     root.share_out(problem, min(max(problem.total, root.least), root.most), wanted)
-    # Each domain then spends its tokens over its bands with a multiplier of its own, the common one unless held.
+    # Each domain then spreads its tokens over its bands with its own multiplier: the common one unless a bound holds.
     dear, cheap = bracket(problem, lambda nu: demand(problem, nu).sum(axis=1) >= wanted, len(wanted))
     low, high = demand(problem, dear), demand(problem, cheap)
     span = (high - low).sum(axis=1)
@@ -94,9 +94,9 @@ def best(problem: Allowance) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Rows and groups of them by inclusion, each with the bounds that its parts leave of its own.
+    """The rows and groups as a tree of inclusion, with each node's bounds tightened by those of its parts.
 
-    `row` is that of a leaf, −1 of a group.
+    `row` is the row of a leaf, −1 for a group.
     """
 
     row: int
@@ -106,7 +106,7 @@ class Tree:
 
     @classmethod
     def of(cls, problem: Allowance, most: Array, slack: float) -> Tree:
-        """The tree of a problem; the root holds everything and has no bounds of its own."""
+        """The tree of a problem; the root contains everything and has no bounds of its own."""
         nodes = {
             frozenset({row}): cls(row, float(problem.least_domain[row]), float(most[row]), ())
             for row in range(len(most))
@@ -117,18 +117,18 @@ class Tree:
             least = max(group.least, sum(part.least for part in parts))
             highest = min(group.most, sum(part.most for part in parts))
             if least > highest + slack:
-                raise ValueError("a group's least is above its most")
+                raise ValueError("a group's lower bound is above its upper bound")
             nodes[group.rows] = cls(-1, least, highest, parts)
         parts = tuple(nodes.values())
         return cls(-1, sum(part.least for part in parts), sum(part.most for part in parts), parts)
 
     def total(self, demanded: Array) -> float:
-        """The tokens at the multiplier at which the rows demand (m,)."""
+        """The node's tokens if the rows demand `demanded` (m,), within the bounds."""
         inner = float(demanded[self.row]) if self.row >= 0 else sum(part.total(demanded) for part in self.parts)
         return min(max(inner, self.least), self.most)
 
     def share_out(self, problem: Allowance, tokens: float, wanted: Array) -> None:
-        """Writes the best tokens of each row into `wanted` (m,), `tokens` in all."""
+        """Writes the optimal tokens of each row, `tokens` in total, into `wanted` (m,)."""
         if self.row >= 0:
             wanted[self.row] = tokens
             return
@@ -143,7 +143,7 @@ class Tree:
 
 
 def demand(problem: Allowance, nu: Array) -> Array:
-    """(m, q): tokens of each cell whose slope is at least ν, a scalar or one a domain (m,)."""
+    """The tokens (m, q) of each cell whose slope is at least ν, a scalar or one per domain (m,)."""
     price = np.broadcast_to(nu, problem.unique.shape[:1])[:, None]
     x = problem.absorption / np.log(problem.total)
     steep = problem.quality * problem.absorption
@@ -153,7 +153,7 @@ def demand(problem: Allowance, nu: Array) -> Array:
 
 
 def bracket(problem: Allowance, enough: object, size: int) -> tuple[Array, Array]:
-    """The two neighbouring multipliers (size,) between which `enough` turns true: (too dear, cheap enough)."""
+    """The two neighbouring multipliers (size,) between which `enough` becomes true: (too high, low enough)."""
     assert callable(enough)
     steep = problem.quality * problem.absorption
     x = problem.absorption / np.log(problem.total)
@@ -168,6 +168,6 @@ def bracket(problem: Allowance, enough: object, size: int) -> tuple[Array, Array
 
 
 def interpolate(low: Array, high: Array, total: float) -> Array:
-    """The point between two vectors whose sum is `total`."""
+    """The point on the line between two vectors whose sum is `total`."""
     span = high.sum() - low.sum()
     return np.asarray(low + (high - low) * ((total - low.sum()) / span if span > 0 else 0.0))

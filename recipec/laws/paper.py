@@ -1,7 +1,8 @@
 """The fit of the InfoLaw paper (arXiv 2605.02364, section 4), as printed: a random search and two regressions.
 
-100 000 random (θ, {λ_N}), one λ for each model size; the set whose information ranks the losses best (Spearman, most
-negative); then λ_N on ln N by least squares; then log L on log info. Our default fit is `laws.fitting`.
+It draws 100 000 random (θ, {λ_N}), with one λ per model size, and takes the set whose information ranks the losses best
+(Spearman, most negative); then regresses λ_N on ln N by least squares, then log L on log info. Our default fit is
+`laws.fitting`.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ DRAWS = 100_000
 CHUNK = 2_000
 THETA = (0.0, 2.0)
 LAMBDA = (0.3, 8.0)
-"""Ranges of the random search; the paper does not state its own."""
+"""Range of the random search; the paper does not state its own."""
 
 FINALISTS = 2_000
-"""Draws that resampled runs choose among: the best of all runs, since a search each would take hours."""
+"""Number of draws that resampled runs choose from: the best on all runs, since a search for each would take hours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Random sets: theta (draws,), lambdas (draws, sizes), and the information (draws, n) that they give the runs."""
+    """Random draws: theta (draws,), lambdas (draws, sizes), and the information (draws, n) of the runs under them."""
 
     theta: Array
     lambdas: Array
@@ -35,13 +36,13 @@ class Search:
 
 
 def fit(runs: Runs, *, seed: int = 0, progress: Progress = silent) -> Array:
-    """(θ, λ_ref, a, α, β) by the search."""
+    """Fits (θ, λ_ref, a, α, β) by the search."""
     found = search(runs, seed, progress)
     return finish(runs, np.unique(runs.params), found.theta[0], found.lambdas[0])
 
 
 def bootstrap(runs: Runs, *, count: int, seed: int = 0, progress: Progress = silent) -> Array:
-    """(count, 5) parameters of resampled runs, each choosing among the finalists of the search on all runs."""
+    """Parameters (count, 5) of resampled runs, each chosen from the finalists of the search on all runs."""
     found = search(runs, seed, progress)
     sizes = np.unique(runs.params)
     rng = np.random.default_rng(seed)
@@ -56,7 +57,7 @@ def bootstrap(runs: Runs, *, count: int, seed: int = 0, progress: Progress = sil
 
 
 def search(runs: Runs, seed: int, progress: Progress) -> Search:
-    """The finalists, best first."""
+    """Searches and returns the finalists, best first."""
     rng = np.random.default_rng(seed)
     sizes, which = np.unique(runs.params, return_inverse=True)
     theta = rng.uniform(*THETA, DRAWS)
@@ -74,7 +75,7 @@ def search(runs: Runs, seed: int, progress: Progress) -> Search:
 
 
 def informations(runs: Runs, theta: Array, absorption: Array) -> Array:
-    """(draws, n): `information` for many θ (draws,) and λ (draws, n) at once."""
+    """`information` (draws, n) for many θ (draws,) and λ (draws, n) at once."""
     log_total = np.log(runs.total)
     result = np.zeros(absorption.shape)
     for band in range(runs.tokens.shape[1]):
@@ -86,7 +87,7 @@ def informations(runs: Runs, theta: Array, absorption: Array) -> Array:
 
 
 def spearman(values: Array, losses: Array) -> Array:
-    """(draws,) rank correlation of information (draws, n) with losses (n,); −1 is the best."""
+    """Rank correlation (draws,) of information (draws, n) with losses (n,); −1 is best."""
     ranks = np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1, kind="stable").astype(np.float64)
     own = np.argsort(np.argsort(losses, kind="stable"), kind="stable").astype(np.float64)
     own -= own.mean()
@@ -95,7 +96,7 @@ def spearman(values: Array, losses: Array) -> Array:
 
 
 def finish(runs: Runs, sizes: Array, theta: float, lambdas: Array) -> Array:
-    """The two regressions for a chosen θ and λ_N, one for each of `sizes`."""
+    """The two regressions for a chosen θ and λ_N, one λ per item of `sizes`."""
     x = np.log(sizes / N_REF)
     slope, intercept = np.polyfit(x, lambdas, 1) if len(sizes) > 1 else (0.0, float(lambdas[0]))
     chosen = np.array([theta, max(float(intercept), LEAST_LAMBDA), float(slope)])

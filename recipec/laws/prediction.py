@@ -1,8 +1,9 @@
-"""Losses of runs under a law file, each with an interval and with what makes it doubtful.
+"""Predicts losses of runs under a law file, each with an interval and with warnings.
 
-An interval joins two errors in log loss: that of the parameters (quantiles over the bootstrap samples) and that of the
-law itself. The latter is the held-out error where the run lies: by recipe inside the fitted range, by size beyond its
-model sizes or tokens, by repetition beyond its repetition. Held-out errors of these laws on public runs are 3–14 %.
+An interval combines two errors in log loss: that of the parameters (quantiles over the bootstrap samples) and that of
+    the
+law itself. The latter is the held-out error that applies to the run: by recipe inside the fitted range, by size beyond
+its model sizes or tokens, by repetition beyond its repetition. Held-out errors of these laws on public runs are 3–14 %.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from recipec.laws.lawfile import LEVEL, MEAN_TO_DEVIATION, LawFile
 from recipec.laws.runs import Runs
 
 NORMAL = 1.959964
-"""Standard deviations of a 95 % interval."""
+"""Half-width of a 95 % interval in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Prediction:
     Attributes:
         loss, low, high: (n,) the prediction and its 95 % interval.
         info: (n,) effective information in 10⁹ token-nats, larger is better; None for laws without it.
-        error: (n,) the relative error of the law itself that the interval contains, one standard deviation.
-        warnings: for each run, in words, what makes its prediction doubtful.
+        error: (n,) the relative error of the law itself that the interval includes, one standard deviation.
+        warnings: per run, in words, the reasons to doubt its prediction.
     """
 
     loss: Array
@@ -41,7 +42,7 @@ class Prediction:
 
 
 def predict(file: LawFile, runs: Runs) -> Prediction:
-    """The losses of runs, whose own `loss` is not read."""
+    """Predicts the losses of runs; their own `loss` is not read."""
     law, theta = file.form, file.theta
     with np.errstate(all="ignore"):
         loss = law.loss(theta, runs)
@@ -60,7 +61,7 @@ def predict(file: LawFile, runs: Runs) -> Prediction:
 
 
 def law_error(file: LawFile, runs: Runs) -> Array:
-    """(n,) one standard deviation of the law's own relative error where each run lies."""
+    """One standard deviation (n,) of the law's own relative error that applies to each run."""
     held_out = {one.split: one.mean * MEAN_TO_DEVIATION for one in file.errors}
     error = np.full(len(runs), file.error)
     size = beyond(file.params, runs.params) | beyond(file.tokens, runs.total)
@@ -90,12 +91,12 @@ def plural(count: int) -> str:
 
 
 def ranked(prediction: Prediction) -> Sequence[int]:
-    """Positions of the runs, the lowest loss first, equal ones in the table's order."""
+    """Positions of the runs, lowest loss first, ties in the table's order."""
     return [int(index) for index in np.argsort(prediction.loss, kind="stable")]
 
 
 def scaled(runs: Runs, budget: float) -> Runs:
-    """The same recipes at another budget: shares of tokens stay, and the unique tokens of a run are its pool."""
+    """The same recipes at another budget: token shares stay the same, and the unique tokens of a run are its pool."""
     tokens = runs.tokens / runs.total[:, None] * budget
     return Runs(runs.params, tokens, np.minimum(tokens, runs.unique), np.full(len(runs), np.nan), runs.bands)
 

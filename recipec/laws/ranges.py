@@ -13,18 +13,19 @@ from recipec.laws.prediction import Prediction, predict
 from recipec.laws.runs import Runs
 
 LEAST_WORTH = 0.1
-"""Repetition has stopped paying when a further token lowers the loss by less than this share of what a fresh one would.
+"""Repetition has stopped paying if another token lowers the loss by less than this share of what a fresh one would.
 
-Ours. The decay exp(−R/R*_D) of Muennighoff et al. (2023) reaches it after 36 epochs; they see no gain beyond about 40."""
+Our choice. The decay exp(−R/R*_D) of Muennighoff et al. (2023) reaches it after 36 epochs; they see no gain beyond 40
+or so."""
 
 HALVINGS = 40
 STEP = 1e-4
-"""Relative size of the step by which the worth of a token is measured."""
+"""Relative step size for measuring the worth of a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Above `value` the run `after` is better than `before`."""
+    """A change of the best run: above `value`, the run `after` is better than `before`."""
 
     value: float
     before: int
@@ -33,14 +34,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """n runs at k values of a budget or size.
+    """Predictions for n runs at k values of a budget or size.
 
     Attributes:
         values: (k,) ascending.
-        predictions: one for each value, of n runs.
-        best: (k,) the run of the lowest loss at each value.
+        predictions: one per value, for n runs.
+        best: (k,) the run with the lowest loss at each value.
         changes: where the best run changes, to about 9 digits.
-        stops: for each run, the value above which repetition no longer pays; None where it pays to the end.
+        stops: per run, the value above which repetition no longer pays; None if it pays over the whole range.
     """
 
     values: Array
@@ -51,7 +52,7 @@ class Sweep:
 
 
 def sweep(file: LawFile, at: Callable[[float], Runs], low: float, high: float, points: int) -> Sweep:
-    """Predictions at values from `low` to `high`, evenly in logarithm; `at` gives the n runs at a value."""
+    """Predicts at values from `low` to `high`, evenly spaced in the logarithm; `at` gives the n runs at a value."""
     values = np.geomspace(low, high, points) if high > low else np.array([low])
     predictions = tuple(predict(file, at(float(value))) for value in values)
     best = tuple(int(np.argmin(one.loss)) for one in predictions)
@@ -65,7 +66,7 @@ def sweep(file: LawFile, at: Callable[[float], Runs], low: float, high: float, p
 
 
 def crossing(file: LawFile, at: Callable[[float], Runs], low: float, high: float, before: int, after: int) -> float:
-    """The value between two where `after` overtakes `before`, by bisection of the logarithm."""
+    """The value from `low` to `high` at which `after` overtakes `before`, by bisection in the logarithm."""
 
     def overtaken(value: float) -> bool:
         loss = file.form.loss(file.theta, at(value))
@@ -75,7 +76,7 @@ def crossing(file: LawFile, at: Callable[[float], Runs], low: float, high: float
 
 
 def stop(file: LawFile, at: Callable[[float], Runs], values: Array, index: int) -> float | None:
-    """Where a run's repetition stops paying within the values, if it does."""
+    """The value at which a run's repetition stops paying, or None if it pays over all values."""
 
     def over(value: float) -> bool:
         return bool(worth(file, at(value))[index] < LEAST_WORTH)
@@ -94,10 +95,10 @@ def bisect(true: Callable[[float], bool], low: float, high: float) -> float:
 
 
 def worth(file: LawFile, runs: Runs) -> Array:
-    """(n,) what one more token of a run is worth, 1 = as much as a fresh one; below 0 it does harm.
+    """The worth (n,) of one more token of a run: 1 is as much as a fresh token, below 0 it does harm.
 
-    The token is spread over the bands as the run's tokens are. A token of a band read once is fresh where its pool has
-    more, which a table of runs cannot say: then it is taken to repeat.
+    The token is spread over the bands like the run's tokens. In a band that is read once, it would be fresh if the pool
+    has more tokens; a table of runs does not tell, so it is assumed to be a repeat.
     """
     law, theta = file.form, file.theta
     more = runs.tokens * (1 + STEP)

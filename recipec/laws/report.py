@@ -1,4 +1,4 @@
-"""From a table of runs to a law file: fit, bootstrap, errors, warnings. What `recipec fit` does."""
+"""From a table of runs to a law file, as `recipec fit` does: fit, bootstrap, errors, warnings."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from recipec.progress import Progress, silent
 Method: TypeAlias = Literal["huber", "paper"]
 
 HELD_OUT_STARTS = 8
-"""Local fits for each left-out part: fewer than for the fit itself, which has the last word."""
+"""Number of local fits per left-out part: fewer than for the final fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to fit.
+    """Options of a fit.
 
     Attributes:
-        samples: bootstrap refits.
-        starts: local fits of the multi-start search.
-        fixed: parameters that keep a given value.
+        samples: number of bootstrap refits.
+        starts: number of local fits of the multi-start search.
+        fixed: parameters held at a given value.
     """
 
     method: Method = "huber"
@@ -43,7 +43,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A fitted law with the objective Σ Huber on log L (smaller is better) and predictions (n,) for its own runs."""
+    """A fitted law, with the objective Σ Huber on log L (smaller is better) and predictions (n,) for its own runs."""
 
     file: LawFile
     objective: float
@@ -51,14 +51,14 @@ class Report:
 
 
 def fit_law(law: Law, table: Table, options: Options, *, source: str, progress: Progress = silent) -> Report:
-    """The law fitted to a table of runs.
+    """Fits a law to a table of runs.
 
     Raises:
-        Failure: with every reason why these runs cannot be fitted.
+        Failure: lists every reason why these runs cannot be fitted.
     """
     fixed = dict(options.fixed)
     if law.info is not None and table.runs.tokens.shape[1] == 1:
-        # Without a second band theta multiplies nothing.
+        # With only one band, theta has no effect.
         fixed.setdefault("theta", 0.0)
     check(law, table, options, fixed)
     try:
@@ -68,7 +68,7 @@ def fit_law(law: Law, table: Table, options: Options, *, source: str, progress: 
     samples = resample(law, table, theta, options, fixed, progress)
 
     def refit(runs: Runs) -> Array:
-        # A start from the fit on all runs would leak what is left out wherever the valley has more than one floor.
+        # Starting from the fit on all runs would leak the left-out part if there are several local minima.
         return solve(law, runs, options, fixed, HELD_OUT_STARTS, silent)
 
     errors = evaluation.errors_of(law, table, theta, refit, progress)
@@ -99,7 +99,7 @@ def fit_law(law: Law, table: Table, options: Options, *, source: str, progress: 
 
 
 def check(law: Law, table: Table, options: Options, fixed: Mapping[str, float]) -> None:
-    """Everything that forbids a fit, at once."""
+    """Raises Failure with all reasons against a fit at once."""
     problems = []
     if len(table.tokenizers) > 1:
         names = ", ".join(f"`{name}`" for name in table.tokenizers)
@@ -126,13 +126,13 @@ def check(law: Law, table: Table, options: Options, fixed: Mapping[str, float]) 
         message = f"{law.name} has no method `paper`: its paper's fit is the default one"
         problems.append(Diagnostic("R1204", message))
     elif options.method == "paper" and options.fixed:
-        problems.append(Diagnostic("R1204", "the method `paper` fits every parameter, and --fix keeps one"))
+        problems.append(Diagnostic("R1204", "the method `paper` fits every parameter, but --fix holds one"))
     if problems:
         raise Failure(*problems)
 
 
 def solve(law: Law, runs: Runs, options: Options, fixed: dict[str, float], starts: int, progress: Progress) -> Array:
-    """Theta by the chosen method."""
+    """Fits theta by the chosen method."""
     if options.method == "paper":
         return paper.fit(runs, seed=options.seed, progress=progress)
     return fitting.fit(law, runs, starts=starts, seed=options.seed, fixed=fixed, progress=progress).theta
@@ -141,7 +141,7 @@ def solve(law: Law, runs: Runs, options: Options, fixed: dict[str, float], start
 def resample(
     law: Law, table: Table, theta: Array, options: Options, fixed: dict[str, float], progress: Progress
 ) -> Array:
-    """(samples, p) parameters of resampled runs; seeds of one configuration are drawn together."""
+    """Parameters (samples, p) of resampled runs; seeds of one configuration are resampled together."""
     if options.method == "paper":
         return paper.bootstrap(table.runs, count=options.samples, seed=options.seed, progress=progress)
     best = fitting.Fit(theta, 0.0)
@@ -158,7 +158,7 @@ def resample(
 
 
 def intervals(law: Law, theta: Array, samples: Array, fixed: Mapping[str, float]) -> dict[str, Parameter]:
-    """Each parameter with its 95 % percentile interval, stretched to hold the value itself."""
+    """Each parameter with its 95 % percentile interval, extended to include the value itself."""
     result = {}
     for index, form in enumerate(law.parameters):
         value = float(theta[index])
@@ -174,6 +174,6 @@ def span(values: Array) -> Range:
 
 
 def deviation(errors: tuple[Errors, ...], split: str = "recipe") -> float:
-    """One standard deviation of relative error, from a split, else from the worst split there is."""
+    """One standard deviation of relative error, from the given split, else from the worst available split."""
     sizes = {one.split: one.mean for one in errors}
     return MEAN_TO_DEVIATION * sizes.get(split, max(sizes.values()))

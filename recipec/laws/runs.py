@@ -1,4 +1,4 @@
-"""Training runs as arrays: what every law is evaluated on and fitted to."""
+"""Training runs as arrays, on which laws are evaluated and to which they are fitted."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Runs:
         params: (n,) parameters of the model, raw counts.
         tokens: (n, q) tokens trained on per band, raw counts, repeats included.
         unique: (n, q) distinct tokens among them, raw counts; 0 only where `tokens` is 0.
-        loss: (n,) final loss in nats per token, or NaN where it is not known. Smaller is better.
-        bands: the quality band of each of the q columns, or () where column d is band d. A planned dataset has a
-            column for each domain and band.
+        loss: (n,) final loss in nats per token, or NaN if unknown. Smaller is better.
+        bands: the quality band of each of the q columns, or () if column d is band d. A planned dataset has one column
+            per domain and band.
     """
 
     params: Array
@@ -39,15 +39,15 @@ class Runs:
 
     @property
     def band(self) -> Array:
-        """(q,) the quality band of each column, 0 the best."""
+        """The quality band (q,) of each column, 0 is the best."""
         return np.asarray(self.bands or range(self.tokens.shape[1]), dtype=np.float64)
 
     @property
     def total(self) -> Array:
-        """(n,) tokens over all bands."""
+        """Tokens (n,) over all bands."""
         return np.asarray(self.tokens.sum(axis=1))
 
     @property
     def repetition(self) -> Array:
-        """(n,) tokens per unique token over all bands, >= 1."""
+        """Tokens per unique token (n,) over all bands, >= 1."""
         return np.asarray(self.total / np.maximum(self.unique.sum(axis=1), 1))

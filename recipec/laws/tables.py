@@ -1,7 +1,7 @@
-"""Tables of runs from CSV, Parquet or JSONL.
+"""Reads tables of runs from CSV, Parquet or JSONL.
 
 Columns: `params`, `tokens`, `unique_tokens` (or `tokens_0, unique_0, tokens_1, unique_1, …`, best band first), `loss`
-where it is known; optional `recipe` (a name), `seed`, `tokenizer`. Other names are mapped by the caller.
+if known; optional `recipe` (a name), `seed`, `tokenizer`. Other names are mapped by the caller.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ SYNONYMS = {
     "recipe": ("recipe", "mixture"),
     "tokenizer": ("tokenizer", "tokeniser"),
 }
-"""Names under which a column is found when no option maps it, first one first."""
+"""Names by which a column is found if no option maps it, in order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Runs with what else was said of them.
+    """Runs with the other columns of their table.
 
     Attributes:
-        columns: our name -> the table's name, as it was found or mapped; to be shown.
-        recipes: (n,) name or number of the recipe of each run: runs with equal shares over the bands (or equal pool
-            where there is one band) are one recipe.
-        replicate: (n,) runs that differ only in seed have the same number.
+        columns: our name -> the table's name, as found or mapped; for display.
+        recipes: (n,) name or number of each run's recipe: runs with equal shares over the bands (or with an equal pool
+            if there is one band) have the same recipe.
+        replicate: (n,) runs that differ only in the seed have the same number.
         digest: sha256 of the file.
     """
 
@@ -53,14 +53,14 @@ class Table:
 
 
 def read(path: Path, mapping: Mapping[str, str], *, need_loss: bool) -> Table:
-    """A table of runs.
+    """Reads a table of runs.
 
     Args:
         mapping: our name -> column, as given by options.
         need_loss: whether every run must have a loss.
 
     Raises:
-        Failure: with every problem of the table: missing columns, values that are no counts, unique above tokens.
+        Failure: lists every problem of the table: missing columns, values that are not counts, unique above tokens.
     """
     raw = load(path)
     columns = match_columns(path, raw, mapping, need_loss=need_loss)
@@ -88,7 +88,7 @@ def read(path: Path, mapping: Mapping[str, str], *, need_loss: bool) -> Table:
 def match_columns(
     path: Path, raw: Mapping[str, list[Any]], mapping: Mapping[str, str], *, need_loss: bool
 ) -> dict[str, str]:
-    """Our name -> the table's column."""
+    """Matches our column names to the table's."""
     problems = [
         Diagnostic("R0906", f"`{path}` has no column `{column}`", helps=did_you_mean(column, raw))
         for column in mapping.values()
@@ -116,7 +116,7 @@ def match_columns(
 
 
 def check(path: Path, runs: Runs, *, need_loss: bool) -> None:
-    """Every row of a table that no run can have."""
+    """Raises Failure with all impossible rows of a table."""
 
     def rows(bad: np.ndarray[Any, Any]) -> str:
         index = np.flatnonzero(bad if bad.ndim == 1 else bad.any(axis=1)) + 1
@@ -142,7 +142,7 @@ def check(path: Path, runs: Runs, *, need_loss: bool) -> None:
 
 
 def recipe_names(raw: Mapping[str, list[Any]], columns: Mapping[str, str], runs: Runs) -> tuple[str, ...]:
-    """The recipe of each run: named, else its shares over the bands, else (one band) its pool of unique tokens."""
+    """Each run's recipe: its name if given, else its shares over the bands, or (one band) its pool of unique tokens."""
     if "recipe" in columns:
         return tuple(str(value) for value in raw[columns["recipe"]])
     if runs.tokens.shape[1] > 1:

@@ -16,7 +16,7 @@ def decide(problem: Problem, params: NoParams) -> Decided:
 
 SPEC = Mixer(
     name="file",
-    summary="Domains weigh what a JSON file says.",
+    summary="Domain weights from a JSON file.",
     source="",
     params=NoParams,
     decide=decide,

@@ -1,7 +1,7 @@
-"""`mixture infolaw`: the domain weights of the greatest information (arXiv 2605.02364), by water-filling.
+"""`mixture infolaw`: the domain weights that maximise information (arXiv 2605.02364), by water-filling.
 
-The weights are of the best allocation over domains and quality bands under the quotas and the repetition limits; the
-allocation then treats them like weights that a recipe states.
+The weights are those of the best allocation over domains and quality bands under the quotas and the repetition limits;
+the allocation then treats them like weights stated in a recipe.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from recipec.spec import Mixer, NoParams
 
 
 def decide(problem: Problem, params: NoParams) -> Decided:
-    """The weights of the greatest information under the law of the budget."""
+    """The weights that maximise information under the budget's law."""
     op = problem.op
     assert isinstance(op.mixture, model.Computed)
     law = op.mixture.law
-    # The law is the budget's, so that where there is one there are tokens.
+    # The law belongs to the budget, so if there is a law, there are tokens.
     assert law is not None
     assert op.tokens is not None
     found = problem.bands(law.bands)
@@ -39,13 +39,12 @@ def decide(problem: Problem, params: NoParams) -> Decided:
 
 
 def best(found: Bands, quotas: Sequence[model.Quota], law: model.LawFacts, total: float) -> Array:
-    """Tokens (m, q) of the best mixture. Where the bounds leave none, they are left out: the allocation, which comes
-    after, tells of bounds that cannot hold."""
+    """Tokens (m, q) of the best mixture. Infeasible quotas are ignored here; the later allocation reports them."""
     total = min(total, float(found.most.sum()))
     if not total > 0:
         return np.zeros_like(found.unique)
     quality = np.exp(-law.theta * np.arange(found.unique.shape[1]))[None] * np.ones_like(found.unique)
-    # Limits below one copy make fewer tokens reachable than there are.
+    # With repetition limits below one copy, not all tokens can be used.
     unique = np.minimum(found.unique, found.most)
     cap = np.where(unique > 0, np.minimum(found.most, total), 0.0)
     rows = len(found.domains)
@@ -58,7 +57,7 @@ def best(found: Bands, quotas: Sequence[model.Quota], law: model.LawFacts, total
 
 SPEC = Mixer(
     name="infolaw",
-    summary="Domain weights of the greatest information under the budget's law, its quotas and repetition limits.",
+    summary="Domain weights that maximise information under the budget's law, the quotas and the repetition limits.",
     source="InfoLaw, arXiv 2605.02364",
     params=NoParams,
     decide=decide,

@@ -9,13 +9,13 @@ from recipec.spec import Mixer, NoParams
 
 
 def decide(problem: Problem, params: NoParams) -> Decided:
-    """The shares of what the curves give."""
+    """The token shares that the sampling curves give."""
     return Decided(mixing.natural(problem.pools), follows_curves=True)
 
 
 SPEC = Mixer(
     name="natural",
-    summary="Domains weigh what their sampling curves give.",
+    summary="Domain weights as the sampling curves give them.",
     source="QuaDMix, arXiv 2504.16511",
     params=NoParams,
     decide=decide,

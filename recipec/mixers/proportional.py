@@ -9,13 +9,13 @@ from recipec.spec import Mixer, NoParams
 
 
 def decide(problem: Problem, params: NoParams) -> Decided:
-    """The shares of the pool's unique tokens."""
+    """Each domain's share of the pool's unique tokens."""
     return Decided(mixing.proportional(problem.pools))
 
 
 SPEC = Mixer(
     name="proportional",
-    summary="Domains weigh as many tokens as the pool has of them.",
+    summary="Domain weights in proportion to the pool's tokens.",
     source="",
     params=NoParams,
     decide=decide,

@@ -9,14 +9,14 @@ from recipec.spec import Mixer, NoParams
 
 
 def decide(problem: Problem, params: NoParams) -> Decided:
-    """The weights as the recipe states them."""
+    """The weights stated in the recipe."""
     assert isinstance(problem.op.mixture, model.Shares)
     return Decided(dict(problem.op.mixture.weights))
 
 
 SPEC = Mixer(
     name="shares",
-    summary="Domains weigh what the recipe says.",
+    summary="Domain weights as stated in the recipe.",
     source="",
     params=NoParams,
     decide=decide,

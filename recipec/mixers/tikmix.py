@@ -36,34 +36,40 @@ class Params(BaseModel):
         default="smollm2-135m", description="the model at which influence is measured", json_schema_extra=PLACE
     )
     method: Literal["direct", "model"] = Field(default="direct", description="TiKMiX-D or TiKMiX-M")
-    curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = Field(default="ekfac", description="of the loss")
-    layers: Literal["mlp", "all"] = Field(default="mlp", description="linear layers that count")
-    tokens: int = Field(default=32_768, ge=1, description="of a domain that are measured")
-    length: int = Field(default=256, ge=2, le=1_000_000, description="of a sequence, in tokens")
-    parts: int = Field(default=4, ge=2, le=1000, description="of the sample, for errors")
-    alpha: float = Field(default=1.0, ge=0, description="the worth of gains that are alike")
-    beta: float = Field(default=1.0, ge=0, description="the worth of gains")
-    gamma: float = Field(default=1.0, ge=0, description="the worth of weights that are alike (entropy)")
+    curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = Field(
+        default="ekfac", description="approximation of the loss curvature"
+    )
+    layers: Literal["mlp", "all"] = Field(default="mlp", description="linear layers whose gradients count")
+    tokens: int = Field(default=32_768, ge=1, description="tokens measured per domain")
+    length: int = Field(default=256, ge=2, le=1_000_000, description="tokens per sequence")
+    parts: int = Field(default=4, ge=2, le=1000, description="parts per sample, for the errors")
+    alpha: float = Field(default=1.0, ge=0, description="coefficient of the spread of gains")
+    beta: float = Field(default=1.0, ge=0, description="coefficient of gains")
+    gamma: float = Field(default=1.0, ge=0, description="coefficient of the entropy of weights")
     label: Literal["lookahead", "influence"] = Field(
         default="lookahead",
-        description="of `method: model`: a few steps of training on each mixture, or influence itself",
+        description="labels of `method: model`: by a few training steps on each mixture, or by influence",
     )
-    candidates: int = Field(default=256, ge=16, le=100_000, description="mixtures that `method: model` labels")
-    ahead: int = Field(default=32_768, ge=1, description="tokens of training that `label: lookahead` looks ahead")
+    candidates: int = Field(
+        default=256, ge=16, le=100_000, description="number of mixtures that `method: model` labels"
+    )
+    ahead: int = Field(default=32_768, ge=1, description="training tokens per mixture of `label: lookahead`")
     rate: float = Field(default=1e-4, gt=0, description="learning rate of `label: lookahead`")
     prior: Literal["pool", "quotas"] = Field(
         default="pool",
-        description="the weights that no task may fare worse than: the pool's tokens, or what quotas make of them",
+        description="the baseline below which no task may fall: the pool's token shares, or those within the quotas",
     )
-    window: int = Field(default=1, ge=1, description="phases over whose weights the mean is taken, this one among them")
-    noise: Literal["warn", "refuse"] = Field(default="warn", description="where the ranking of domains is within noise")
+    window: int = Field(default=1, ge=1, description="number of phases, including this one, whose weights are averaged")
+    noise: Literal["warn", "refuse"] = Field(
+        default="warn", description="what to do if the ranking of domains is within noise"
+    )
 
 
 def decide(problem: mixing.Problem, params: Params) -> Decided:
-    """The weights that influence gives, from a measurement that is there or is made now.
+    """The weights by influence, from a stored measurement or one made now.
 
     Raises:
-        Failure: the checkpoint cannot be read, a domain has too little text; as `weighed`.
+        Failure: the checkpoint cannot be read, a domain has too little text; or as in `weighed`.
     """
     pool: Pool = problem.documents
     options = _options(params)
@@ -74,10 +80,10 @@ def decide(problem: mixing.Problem, params: Params) -> Decided:
 
 
 def weighed(problem: mixing.Problem, params: Params, measured: Measured | None) -> Decided:
-    """The weights that measured influence gives; those of the pool until there is all that they need.
+    """The weights by measured influence; the pool's own as long as a needed measurement is missing.
 
     Raises:
-        Failure: the bounds leave no weights, or the ranking is within noise and the recipe refuses that.
+        Failure: no weights satisfy the bounds, or the ranking is within noise and the recipe refuses that.
     """
     waiting = Decided(
         mixing.proportional(problem.pools), waiting=f"influence at `{params.checkpoint}` is not measured yet"
@@ -101,12 +107,12 @@ def weighed(problem: mixing.Problem, params: Params, measured: Measured | None) 
 
 
 def identity(params: Params, folder: Path, span: Span | None) -> list[object]:
-    """The model that influence is measured at, and the version of how."""
+    """The version of the measurement, and the digest of the model at which influence is measured."""
     return [MEASURED_VERSION, cache.find(params.checkpoint, folder, span).digest]
 
 
 def _recipe(problem: mixing.Problem) -> model.Recipe:
-    """The recipe with the rules of this phase alone."""
+    """The recipe with only the mixture, quotas and budget of this phase."""
     op, recipe = problem.stated, problem.documents.recipe
     assert op is not None
     budget = recipe.budget
@@ -117,7 +123,7 @@ def _recipe(problem: mixing.Problem) -> model.Recipe:
 
 
 def _labelled(pool: Pool, problem: InfluenceProblem, params: Params, *, now: bool) -> tuple[Array, Array] | None:
-    """Mixtures around the direct answer with what each gains; None where they are not trained yet."""
+    """Mixtures around the direct answer with the gain of each; None if they have not been trained yet."""
     mixtures = modelled.candidates(problem, solver.solve(problem).weights, params.candidates)
     if params.label == "influence":
         return mixtures, modelled.influence_labels(problem, mixtures)
@@ -127,7 +133,7 @@ def _labelled(pool: Pool, problem: InfluenceProblem, params: Params, *, now: boo
 
 
 def _wanted(phases: Sequence[Earlier]) -> list[Earlier]:
-    """The earlier phases whose weights a recipe states or influence found; those of curves say nothing of what was wanted."""
+    """The earlier phases whose weights are stated in the recipe or come from influence; curves express no intent."""
     return [
         phase
         for phase in phases
@@ -136,7 +142,7 @@ def _wanted(phases: Sequence[Earlier]) -> list[Earlier]:
 
 
 def _drawn(before: Sequence[Earlier]) -> dict[str, float]:
-    """Tokens of each domain that earlier phases ask for."""
+    """The tokens per domain that earlier phases asked for."""
     found: dict[str, float] = {}
     for phase in before:
         for domain, weight in phase.decided.weights.items():
@@ -148,19 +154,19 @@ def _check_noise(measured: Measured, recipe: model.Recipe, params: Params) -> No
     noise = weighing.noise(measured)
     if noise and params.noise == "refuse":
         origin = recipe.mixture.origin
-        helps = ("more `tokens`, or `noise: warn`",)
+        helps = ("raise `tokens`, or set `noise: warn`",)
         raise Failure(*(Diagnostic("R1311", words, origin.span if origin else None, helps=helps) for words in noise))
 
 
 @contextlib.contextmanager
 def _placed(recipe: model.Recipe) -> Iterator[None]:
-    """Shows a problem that has no solution where the recipe asks for it, with the bounds that are in the way."""
+    """Reports an infeasible problem at the recipe's `mixture`, with the bounds that conflict."""
     try:
         yield
     except Infeasible as failure:
         rules: tuple[model.Quota | model.Repeat, ...] = (*recipe.quotas, *recipe.repeats)
         labels = [
-            Label(rule.origin.span, "a bound of the weights")
+            Label(rule.origin.span, "a bound on the weights")
             for rule in rules
             if rule.domain in failure.held or (rule.domain is None and recipe.budget is not None)
         ]
@@ -171,7 +177,7 @@ def _placed(recipe: model.Recipe) -> Iterator[None]:
 
 
 def _smoothed(report: Report, near: Sequence[Earlier]) -> Report:
-    """The mean with the weights of the phases just before; noise in S otherwise swings the mixture."""
+    """The mean with the weights of the phases just before; otherwise noise in S makes the mixture oscillate."""
     earlier = [phase.decided.weights for phase in near]
     if not earlier:
         return report
@@ -194,7 +200,7 @@ def _options(params: Params) -> Options:
 
 SPEC = Mixer(
     name="tikmix",
-    summary="Domain weights by the influence of domains on targets at a checkpoint; no target fares worse than before.",
+    summary="Domain weights by the influence of domains on targets at a checkpoint; no target loses against the prior.",
     source="TiKMiX, arXiv 2508.17677, Eq. 9 to 11",
     params=Params,
     decide=decide,

@@ -1,1 +1,1 @@
-"""Language models: where they are kept, what a forward pass leaves of a text, and where that is stored."""
+"""Language models: the cache of models, the features that a forward pass computes from texts, and their storage."""

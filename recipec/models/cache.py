@@ -1,7 +1,7 @@
-"""The models on this machine: those that were added to the cache, and folders that a recipe names.
+"""The models on this machine: those in the cache, and folders that a recipe names.
 
-A model is a folder with `config.json`, `*.safetensors` and `tokenizer.json`; nothing pickled, no code. One in the cache
-has `recipec.json` too, written last: its name, where it came from and the digest of its files.
+A model is a folder with `config.json`, `*.safetensors` and `tokenizer.json`; no pickles, no code. A cached one also has
+`recipec.json`, written last: its name, where it came from and the digest of its files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Model:
     """A model that can be loaded.
 
     Attributes:
-        digest: sha256 over its files: its identity, wherever it lies.
+        digest: sha256 over its files: its identity, independent of its location.
     """
 
     name: str
@@ -37,14 +37,14 @@ class Model:
 
 
 def root() -> Path:
-    """The folder of all models of this user: `$RECIPEC_CACHE/models`, else that of `$XDG_CACHE_HOME`, else `~/.cache`."""
+    """The user's models folder: in `$RECIPEC_CACHE`, else in `$XDG_CACHE_HOME/recipec`, else in `~/.cache/recipec`."""
     own = os.environ.get("RECIPEC_CACHE")
     base = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recipec"
     return base / "models"
 
 
 def entries() -> tuple[Model, ...]:
-    """The models of the cache, by name."""
+    """The models in the cache, sorted by name."""
     if not root().is_dir():
         return ()
     return tuple(model for path in sorted(root().iterdir()) if (model := _entry(path)) is not None)
@@ -60,10 +60,10 @@ def _entry(folder: Path) -> Model | None:
 
 
 def find(name: str, folder: Path, span: Span | None = None) -> Model:
-    """The model that a recipe in `folder` names: one of the cache, or a folder.
+    """Finds the model that a recipe in `folder` names: a cached one, or a folder.
 
     Raises:
-        Failure: there is none, or the folder is no model.
+        Failure: there is none, or the folder is not a model.
     """
     cached = _entry(root() / name) if NAME.fullmatch(name) else None
     if cached is not None:
@@ -74,7 +74,7 @@ def find(name: str, folder: Path, span: Span | None = None) -> Model:
         lacking = missing(path)
         if lacking:
             needs = (f"a model is a folder with {', '.join(PARTS)}",)
-            raise Failure(Diagnostic("R1102", f"`{name}` is no model: it has no {lacking[0]}", span, helps=needs))
+            raise Failure(Diagnostic("R1102", f"`{name}` is not a model: it has no {lacking[0]}", span, helps=needs))
         return Model(name, path, digest(path))
     helps = (*did_you_mean(name, [model.name for model in entries()]), *_how_to_add(name, path))
     raise Failure(Diagnostic("R1101", f"the model `{name}` is not on this machine", span, helps=helps))
@@ -90,12 +90,12 @@ PARTS = ("config.json", "*.safetensors", "tokenizer.json")
 
 
 def missing(folder: Path) -> list[str]:
-    """What a folder lacks to be a model."""
+    """The files that a folder lacks to be a model."""
     return [part for part in PARTS if not any(folder.glob(part))]
 
 
 def digest(folder: Path) -> str:
-    """sha256 over the names and contents of a model's files. Files that did not change since are not read again."""
+    """sha256 over the names and contents of a model's files. Unchanged files are not read again."""
     note = root().parent / "digests.json"
     try:
         known = json.loads(note.read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def digest(folder: Path) -> str:
 
 
 def remove(name: str) -> Model:
-    """Takes a model out of the cache.
+    """Removes a model from the cache.
 
     Raises:
         Failure: there is none of that name.
@@ -121,7 +121,7 @@ def remove(name: str) -> Model:
     if model is None:
         helps = did_you_mean(name, [model.name for model in entries()])
         raise Failure(Diagnostic("R1101", f"the model `{name}` is not in the cache", helps=helps))
-    # Without its note it is no model any more, whenever the rest goes.
+    # Without its note it no longer counts as a model, even if removing the rest is interrupted.
     (model.folder / NOTE).unlink()
     shutil.rmtree(model.folder)
     return model

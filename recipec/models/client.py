@@ -14,7 +14,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.models.job import AnyJob, Device, Devices
 
 SHOWN = 3
-"""Last lines of what the process said that a message shows."""
+"""Number of last output lines of the process that a message shows."""
 
 
 class Client:
@@ -26,10 +26,10 @@ class Client:
         self._devices: list[str] = []
 
     def devices(self, asked: Device) -> list[str]:
-        """The devices there are: every CUDA device, or the CPU.
+        """The available devices: every CUDA device, or the CPU.
 
         Raises:
-            Failure: CUDA is asked for and not there.
+            Failure: CUDA is requested and not available.
         """
         self.run(Devices(device=asked), lambda _: None)
         return self._devices
@@ -89,7 +89,7 @@ class Client:
         return Failure(Diagnostic("R1106", f"the process that runs models ended {reason}", helps=tuple(lines[-SHOWN:])))
 
     def close(self) -> None:
-        """Ends the process. What it has written stays."""
+        """Ends the process. The files it has written remain."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

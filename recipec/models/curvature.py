@@ -1,8 +1,8 @@
 """Curvature of one linear layer, and gradients multiplied by its inverse.
 
-Grosse et al. 2023 (arXiv 2308.03296, section 2.2): the Gauss-Newton Hessian of a layer's weights is near A ⊗ B with A = E[aaᵀ]
-of its inputs and B = E[δδᵀ] of its output gradients (K-FAC); with the eigenvalues measured in that basis, Λ = E[(Q_Bᵀ G Q_A)²],
-it is EK-FAC. Labels are drawn from the model. Everything is by token.
+Grosse et al. 2023 (arXiv 2308.03296, section 2.2): the Gauss-Newton Hessian of a layer's weights is approximated by A ⊗
+B with A = E[aaᵀ] of its inputs and B = E[δδᵀ] of its output gradients (K-FAC), or with eigenvalues measured in that
+basis, Λ = E[(Q_Bᵀ G Q_A)²] (EK-FAC). Labels are drawn from the model. All expectations are per token.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 Kind = Literal["ekfac", "kfac", "diagonal", "identity"]
 
 DAMPING = 0.1
-"""Of the mean eigenvalue, added to all of them."""
+"""Share of the mean eigenvalue that is added to all eigenvalues."""
 
 
 @dataclass(slots=True)
 class Curvature:
-    """Of a layer with a weight (out, in).
+    """Curvature of a layer with a weight (out, in).
 
     Attributes:
-        damping: of the mean eigenvalue.
-        passes: over the data that estimate it, in order: "factors" and "eigenvalues" as `kind` needs.
+        damping: share of the mean eigenvalue that is added to all eigenvalues.
+        passes: the passes over the data that estimate it, in order: "factors" and "eigenvalues" as `kind` needs.
     """
 
     kind: Kind
@@ -41,11 +41,11 @@ class Curvature:
         return PASSES[self.kind]
 
     def factors(self, a: Tensor, delta: Tensor) -> None:
-        """Adds tokens.
+        """Adds a batch to the factors.
 
         Args:
             a: (B, T, in) inputs.
-            delta: (B, T, out) gradients of the summed loss; zero where a token has none.
+            delta: (B, T, out) gradients of the summed loss; zero for tokens without loss.
         """
         flat, grad = a.flatten(0, 1), delta.flatten(0, 1)
         self.tokens += len(flat)
@@ -54,7 +54,7 @@ class Curvature:
         self.outputs = outputs if self.outputs is None else self.outputs + outputs
 
     def decompose(self) -> None:
-        """Ends `factors`: eigenvectors, and K-FAC's eigenvalues."""
+        """Finishes the pass `factors`: computes eigenvectors, and K-FAC's eigenvalues."""
         import torch
 
         pairs = [torch.linalg.eigh(one.double() / self.tokens) for one in (self.inputs, self.outputs)]
@@ -63,7 +63,7 @@ class Curvature:
             self.values = torch.outer(of_outputs.clamp(min=0), of_inputs.clamp(min=0))
 
     def eigenvalues(self, a: Tensor, delta: Tensor) -> None:
-        """Adds squares of the gradients of whole sequences, in the eigenbasis where there is one."""
+        """Adds the squared gradients of whole sequences, in the eigenbasis for EK-FAC."""
         if self.kind == "ekfac":
             a, delta = a @ self.inputs, delta @ self.outputs
         for one, grad in zip(a, delta, strict=True):
@@ -72,11 +72,11 @@ class Curvature:
         self._seen += a.shape[0] * a.shape[1]
 
     def end(self) -> None:
-        """Ends `eigenvalues`."""
+        """Finishes the pass `eigenvalues`."""
         self.values = self.values / self._seen
 
     def solve(self, gradient: Tensor) -> Tensor:
-        """H⁻¹ × gradients (…, out, in), damped."""
+        """Multiplies gradients (…, out, in) by the damped H⁻¹."""
         if self.kind == "identity":
             return gradient
         damped = self.values + self.damping * self.values.mean()

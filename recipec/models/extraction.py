@@ -1,8 +1,8 @@
-"""One forward pass over texts, and what is wanted of it: the neurons of highest impact in each layer, or the loss.
+"""Computes features of texts by one forward pass: the neurons of highest impact in each layer, or the loss.
 
-Impact is reduced to (B, N) inside hooks, so that no activation outlives its layer; the head runs only for a loss, and
-without one nothing runs after the last projection that is needed. Texts are padded on the right, which a causal model with
-positions from the left cannot see.
+Impact is reduced to (B, N) inside hooks, so that no activation outlives its layer. The head runs only for a loss, and
+without one nothing runs after the last projection that is needed. Texts are padded on the right, which does not affect
+a causal model with positions from the left.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 
 HEAD_POSITIONS = 4096
-"""Positions whose logits are held at once."""
+"""Number of positions whose logits are in memory at once."""
 
 
 class _Enough(Exception):
-    """Ends a forward pass: everything that is wanted has been seen."""
+    """Raised to end a forward pass early, when everything needed has been computed."""
 
 
 @dataclass(slots=True)
 class Extractor:
-    """What is wanted of the texts of one model on one device.
+    """Extracts features of texts by one model on one device.
 
     Attributes:
-        limit: tokens of a batch; halved for good when the device runs out of memory.
+        limit: tokens per batch; halved permanently when the device runs out of memory.
     """
 
     model: Loaded
@@ -46,14 +46,14 @@ class Extractor:
     limit: int
 
     def __call__(self, tokens: Sequence[Sequence[int]], done: Callable[[int], None]) -> list[Array]:
-        """What is wanted of texts.
+        """Computes the wanted features of n texts.
 
         Args:
-            tokens: a list of token ids for each text, not empty.
+            tokens: a non-empty list of token ids per text.
             done: called with the number of texts after each batch.
 
         Returns:
-            one array for each of `wanted`: (n, depth, top_k) uint16, or (n,) float64 with NaN where a text has one token.
+            one array per item of `wanted`: (n, depth, top_k) uint16, or (n,) float64 with NaN for texts of one token.
         """
         longest = max(one.length for one in self.wanted)
         lengths = np.array([min(len(one), longest) for one in tokens])
@@ -77,7 +77,7 @@ class Extractor:
         return [values for values in results if values is not None]
 
     def _guarded(self, batch: Sequence[Sequence[int]]) -> list[Array] | None:
-        """What is wanted of a batch, or None if the device has too little memory for it."""
+        """Computes the wanted features of a batch, or None if the device has too little memory for it."""
         import torch
 
         try:
@@ -114,7 +114,7 @@ class Extractor:
             ]
 
     def _hooks(self, lengths: torch.Tensor, width: int, impacts: dict[int, list[torch.Tensor]]) -> _Hooks:
-        """Hooks that gather the neurons of each kind; the last one ends the pass where no loss is wanted."""
+        """Hooks that collect the neurons of each kind; the last one ends the pass if no loss is wanted."""
         hooks = _Hooks()
         first = self.wanted[0]
         if first.deactivated:
@@ -138,7 +138,7 @@ class Extractor:
 
 
 class _Hooks:
-    """Forward hooks that are there while the block runs."""
+    """Forward hooks that are registered while the `with` block runs."""
 
     def __init__(self) -> None:
         self.handles: list[Any] = []
@@ -147,7 +147,7 @@ class _Hooks:
         self.handles.append(module.register_forward_hook(hook))
 
     def end_after(self, modules: Sequence[nn.Module], count: int) -> None:
-        """Ends the pass when as many modules as `count` have run."""
+        """Ends the pass when `count` different modules of these have run."""
         seen: set[int] = set()
 
         def end(module: nn.Module, _inputs: Any, _output: Any) -> None:
@@ -169,7 +169,7 @@ class _Hooks:
 def _reducer(
     impacts: list[torch.Tensor], lengths: torch.Tensor, width: int, one: Wanted
 ) -> Callable[[nn.Module, Any, torch.Tensor], None]:
-    """A hook that keeps of a projection's output (B, T, N) the indices of the neurons of highest impact, (B, top_k)."""
+    """A hook that appends the indices (B, top_k) of the highest-impact neurons of a projection's output (B, T, N)."""
     import torch
 
     counted = lengths.clamp(max=one.length)
@@ -179,7 +179,7 @@ def _reducer(
 
     def reduce(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
         values = output[:, : one.length]
-        # A mean is a sum over the same tokens, so that the order of neurons is the same.
+        # The norm is a sum over the same tokens as the mean, so it gives the same order of neurons.
         size = torch.linalg.vector_norm(values if mask is None else values * mask, ord=1, dim=1, dtype=torch.float32)
         if one.top_k > size.shape[1]:
             raise Failure(
@@ -191,7 +191,7 @@ def _reducer(
 
 
 def _zeroer(neurons: Sequence[int]) -> Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]:
-    """A hook that makes neurons of a projection 0."""
+    """A hook that sets neurons of a projection to 0."""
 
     def zero(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
         output = output.clone()
@@ -202,7 +202,7 @@ def _zeroer(neurons: Sequence[int]) -> Callable[[nn.Module, Any, torch.Tensor], 
 
 
 def _losses(model: Loaded, hidden: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor, length: int) -> torch.Tensor:
-    """The mean negative log-likelihood (B,) of tokens 2 to n; NaN where there is no second one."""
+    """The mean negative log-likelihood (B,) of tokens 2 to n; NaN if there is no second token."""
     import torch
 
     counted = lengths.clamp(max=length)
@@ -222,7 +222,7 @@ def _losses(model: Loaded, hidden: torch.Tensor, ids: torch.Tensor, lengths: tor
 
 
 def encode(tokenizer: Any, texts: Sequence[str], length: int) -> list[list[int]]:
-    """The first `length` tokens of each text, without special ones."""
+    """The first `length` tokens of each text, without special tokens."""
     tokenizer.no_padding()
     tokenizer.enable_truncation(length)
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]

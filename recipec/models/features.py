@@ -1,9 +1,9 @@
-"""What forward passes left of texts, in the state folder: `features/<key>/<part>.parquet`.
+"""Stored features of texts in the state folder: `features/<key>/<part>.parquet`.
 
-A key stands for a model's files, what is wanted of it and the version of this code; a row for the beginning of a text,
-whatever documents, shards, sources or targets have it: `content VARCHAR` (md5 of what is tokenised), `value` (neurons: BLOB
-of (depth, top_k) uint16, little-endian, ascending in each layer; loss: DOUBLE; null for a text without tokens), `device`.
-A part is whole or absent, so that a pass that is killed goes on where its last part ended.
+A key identifies a model's files, the wanted feature and the version of this code. A row is for the beginning of a text,
+in whichever documents, shards, sources or targets it occurs: `content VARCHAR` (md5 of what is tokenised), `value`
+(neurons: BLOB of (depth, top_k) uint16, little-endian, ascending in each layer; loss: DOUBLE; null for a text without
+tokens), `device`. Parts are written atomically, so that an interrupted pass resumes after its last part.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from recipec.ir.passes import Wanted
 from recipec.places import digests
 
 VERSION = 1
-"""Raised when the same model gives other features."""
+"""Increased when the same model gives other features."""
 
 
 def key(wanted: Wanted, digest: str) -> str:
-    """The identity of features: of the model's files, not its name."""
+    """The key of features: depends on the model's files, not on its name."""
     value = {"wanted": wanted.model_dump(mode="json", exclude={"model"}), "model": digest, "version": VERSION}
     return digests.sha256_text(digests.canonical_json(value))[:32]
 
@@ -34,7 +34,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def relation(folder: Path, wanted: Wanted) -> str:
-    """A table expression (content, value) of all stored features of a key."""
+    """A SQL table expression (content, value) of all stored features of a key."""
     paths = files(folder)
     if not paths:
         kind = "BLOB" if wanted.kind == "neurons" else "DOUBLE"
@@ -44,16 +44,16 @@ def relation(folder: Path, wanted: Wanted) -> str:
 
 
 def content(text: str, wanted: Wanted) -> str:
-    """The key of a text: `content_sql` in Python."""
+    """The `content` of a text; the same as `content_sql`, in Python."""
     return hashlib.md5(text[: wanted.characters].encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
 def content_sql(text: str, wanted: Wanted) -> str:
-    """SQL of the key of a text."""
+    """SQL expression of the `content` of a text."""
     return f"md5(substr({text}, 1, {wanted.characters}))"
 
 
 def stacked(values: Sequence[bytes], wanted: Wanted) -> Array:
-    """Stored neurons as one (n, depth, top_k) uint16 array."""
+    """Stacks stored neurons to one (n, depth, top_k) uint16 array."""
     flat = np.frombuffer(b"".join(values), dtype="<u2")
     return flat.reshape(len(values), -1, wanted.top_k)

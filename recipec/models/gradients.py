@@ -1,4 +1,4 @@
-"""Gradients of linear layers without a gradient of a weight: inputs and output gradients, caught by hooks."""
+"""Gradients of linear layers from inputs and output gradients caught by hooks, without gradients of the weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Catch = Callable[[int, Any, Any], None]
 
 
 def linear_layers(model: Loaded, which: str) -> list[tuple[str, nn.Linear]]:
-    """Linear layers of the decoder by name: those of MLPs, or all.
+    """The decoder's linear layers with their names: those of MLPs, or all.
 
     Raises:
         Failure: it has none.
@@ -28,7 +28,7 @@ def linear_layers(model: Loaded, which: str) -> list[tuple[str, nn.Linear]]:
 
     found = [(name, module) for name, module in model.decoder.named_modules() if isinstance(module, nn.Linear)]
     if which == "mlp":
-        # Whatever is called attention is not in an MLP.
+        # A layer with attention in its name is not in an MLP.
         found = [(name, module) for name, module in found if "attn" not in name and "attention" not in name]
     if not found:
         raise Failure(
@@ -41,7 +41,7 @@ def linear_layers(model: Loaded, which: str) -> list[tuple[str, nn.Linear]]:
 class Batch:
     """Attributes:
     ids: (B, T) int64, padded on the right.
-    labels: (B, T) int64: the next token, -100 where there is no loss; None for labels drawn from the model.
+    labels: (B, T) int64: the next token, or -100 for no loss; None for labels drawn from the model.
     """
 
     ids: Tensor
@@ -51,10 +51,10 @@ class Batch:
 def batches(
     sequences: Sequence[Sequence[int]], tokens: int, device: str, spans: Sequence[tuple[int, int]] | None = None
 ) -> Iterator[Batch]:
-    """Sequences of at least two tokens, in their order, in batches of about so many tokens.
+    """Yields the sequences of at least two tokens, in their order, in batches of about `tokens` tokens.
 
     Args:
-        spans: of each sequence the tokens (from, to) whose loss counts; without them all but the first.
+        spans: per sequence the tokens (from, to) whose loss counts; without spans, all but the first.
     """
     import torch
 
@@ -79,7 +79,7 @@ def batches(
 
 
 class Catcher:
-    """Runs batches forward and backward, and hands out what chosen layers saw."""
+    """Runs batches forward and backward, and passes the inputs and output gradients of chosen layers to a callback."""
 
     def __init__(self, model: Loaded, layers: Sequence[nn.Linear]) -> None:
         self.model, self.layers = model, list(layers)
@@ -102,13 +102,13 @@ class Catcher:
         return seen
 
     def run(self, batch: Batch, catch: Catch, generator: Any = None) -> tuple[float, int]:
-        """The summed loss in nats and the tokens it is of.
+        """Runs a batch; returns the summed loss in nats and the number of tokens it is over.
 
         Args:
-            generator: of labels drawn from the model, instead of the batch's own.
+            generator: draws labels from the model, instead of using the batch's own.
 
         Raises:
-            Failure: the loss is no number.
+            Failure: the loss is not finite.
         """
         import torch
         from torch.nn import functional
@@ -123,7 +123,7 @@ class Catcher:
             labels = batch.labels if generator is None else _drawn(logits, batch.labels, generator)
             loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
             if not torch.isfinite(loss):
-                raise Failure(Diagnostic("R1310", "the loss of the checkpoint is no number"))
+                raise Failure(Diagnostic("R1310", "the loss of the checkpoint is not finite"))
             loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()), int((batch.labels != -100).sum())
 

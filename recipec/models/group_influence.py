@@ -1,7 +1,8 @@
 """Group influence of domains on tasks (arXiv 2508.17677, Eq. 6 to 8): S_ij = ∇L_iᵀ H⁻¹ ḡ_j, larger helps more.
 
-H is approximated layer by layer. The gradients of the tasks are preconditioned, not those of the domains: the same number. Layers
-are done in groups that fit the memory; what a group gives is kept, so that a killed run goes on with the next.
+H is approximated layer by layer. The gradients of the tasks are preconditioned instead of those of the domains, with
+the same result. Layers are processed in groups that fit in memory; each group's result is stored, so that an
+interrupted run continues with the next group.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ Spans = Sequence[tuple[int, int]]
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Attributes:
-    shards: R parts of a domain's sample, for a standard error.
-    memory: bytes that tasks' gradients and curvature of a group of layers may take.
-    batch: tokens of a batch.
+    shards: number R of parts of a domain's sample, for a standard error.
+    memory: bytes that the tasks' gradients and the curvature of a group of layers may take.
+    batch: tokens per batch.
     """
 
     kind: Kind = "ekfac"
@@ -41,12 +42,12 @@ class Settings:
 
 
 def groups(model: Loaded, settings: Settings, tasks: int) -> list[list[tuple[str, Any]]]:
-    """Layers, in groups that fit the memory; at least one each."""
+    """The layers in groups that fit in memory, at least one layer per group."""
     found: list[list[tuple[str, Any]]] = []
     room = 0.0
     for name, layer in linear_layers(model, settings.layers):
         out, inn = layer.weight.shape
-        # The tasks' gradients, a domain's, one that is computed; Λ twice, and both factors with their eigenvectors.
+        # Gradients of the tasks, of one domain and a temporary one; Λ twice, and both factors with their eigenvectors.
         size = 4.0 * ((tasks + 4) * out * inn + 4 * (out * out + inn * inn))
         if not found or size > room:
             found.append([])
@@ -65,16 +66,16 @@ def measure(
     done: Callable[[float], None],
     spans: Sequence[Spans] | None = None,
 ) -> Array:
-    """S by shard (R, n, m) float64, of mean losses a token.
+    """Measures S per shard, (R, n, m) float64, for mean losses per token.
 
     Args:
-        tasks: sequences of n tasks; `domains`: of m domains, in equal numbers of tokens.
-        folder: where what each group of layers gives is kept.
-        done: called with the share of all the work that each batch was.
-        spans: of each task's sequences the tokens (from, to) whose loss counts; without them all but the first.
+        tasks: sequences of n tasks; `domains`: sequences of m domains, with equal numbers of tokens.
+        folder: where the result of each group of layers is stored.
+        done: called after each batch with its share of all the work.
+        spans: per sequence of each task, the tokens (from, to) whose loss counts; without spans, all but the first.
 
     Raises:
-        Failure: the model has no linear layers, or a gradient is no number.
+        Failure: the model has no linear layers, or a gradient is not finite.
     """
     total = np.zeros((settings.shards, len(tasks), len(domains)))
     every = sum(map(len, domains)) * (1 + len(Curvature(settings.kind).passes)) + sum(map(len, tasks))
@@ -93,7 +94,7 @@ def measure(
                 np.save(file, found)
         total += np.load(path, allow_pickle=False)
     if not np.isfinite(total).all():
-        raise Failure(Diagnostic("R1310", "an influence is no number: a gradient of the checkpoint overflows"))
+        raise Failure(Diagnostic("R1310", "an influence is not finite: a gradient of the checkpoint overflows"))
     return total
 
 
@@ -126,12 +127,12 @@ def _group(
 def _curvatures(
     catcher: Catcher, sequences: Sequences, settings: Settings, done: Callable[[int], None]
 ) -> list[Curvature]:
-    """Of each layer, over the sample of all domains."""
+    """The curvature of each layer, estimated on the samples of all domains."""
     import torch
 
     curvatures = [Curvature(settings.kind) for _ in catcher.layers]
     for name in curvatures[0].passes:
-        # The same labels in every pass.
+        # Every pass uses the same labels.
         generator = torch.Generator(catcher.model.device).manual_seed(settings.seed)
 
         def catch(number: int, a: Any, delta: Any, name: str = name) -> None:
@@ -148,7 +149,7 @@ def _curvatures(
 def _mean_gradient(
     catcher: Catcher, sequences: Sequences, settings: Settings, done: Callable[[int], None], spans: Spans | None = None
 ) -> list[Any]:
-    """Of each layer's weight (out, in), of the mean loss a token."""
+    """The gradient of the mean loss per token with respect to each layer's weight (out, in)."""
     import torch
 
     totals: list[Any] = [torch.zeros_like(layer.weight, dtype=torch.float32) for layer in catcher.layers]

@@ -1,4 +1,4 @@
-"""Fits and uses predictors in the process that runs models, which has their tokenizer and embeddings."""
+"""Fits and applies predictors in the process that runs models, which has their tokenizer and embeddings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHUNK = 4096
 
 @dataclass(slots=True)
 class Guesser:
-    """The tokenizer and the embeddings of the last model."""
+    """Runs `Fit` and `Predict` jobs; keeps the tokenizer and the embeddings of the last model."""
 
     model: str = ""
     tokenizer: Any = None

@@ -1,4 +1,4 @@
-"""The influence job: texts to sequences of tokens, the measurement, and its result as JSON."""
+"""The influence job: turns texts into token sequences, measures, and writes the result as JSON."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from recipec.models.job import Measure
 from recipec.places import local
 
 PARTS = 1000
-"""Of the work, that are reported one by one."""
+"""Progress units reported per measurement."""
 
 LONGEST = 1_000_000
-"""Tokens of one text that are looked at."""
+"""Maximum number of tokens used of one text."""
 
 
 def run(job: Measure, done: Callable[[int], None]) -> None:
-    """Measures, and writes `out`; `done` is called with thousandths of the work.
+    """Measures influence and writes `out`; `done` is called with the thousandths of the work done since the last call.
 
     Raises:
-        Failure: a domain has too little text, a task none, or the model cannot be measured.
+        Failure: a domain has too little text, a task has none, or the model cannot be measured.
     """
     import torch
 
@@ -50,13 +50,13 @@ def run(job: Measure, done: Callable[[int], None]) -> None:
 
 
 Span = tuple[int, int]
-"""Of a sequence, from and to which token its loss counts."""
+"""The tokens (from, to) of a sequence whose loss counts."""
 
 
 def _sequences(
     job: Measure, tokenizer: Any
 ) -> tuple[list[list[list[int]]], list[list[Span]], list[list[list[int]]], dict[str, Any]]:
-    """Sequences of tasks with their spans, sequences of domains, and how many tokens each came to."""
+    """The sequences of tasks with their spans, the sequences of domains, and the number of tokens of each."""
     texts: dict[tuple[str, int], list[tuple[str, int, int, int | None]]] = {}
     made = counted = 0
     with connect(Settings(memory="1GB")) as connection:
@@ -81,10 +81,10 @@ def _sequences(
         domains.append(_packed(encoded, job.length, job.tokens))
         if len(domains[-1]) < job.shards:
             there = sum(map(len, domains[-1]))
-            words = f"{there:,} tokens, and {job.shards} parts of {job.length} are the least"
+            words = f"{there:,} tokens, and {job.shards} parts of {job.length} are the minimum"
             problems.append(f"domain `{name}` has too little text: {words}")
     if problems:
-        helps = ("a smaller --length, --parts or a larger --tokens; or leave the domain out",)
+        helps = ("use a smaller --length or --parts, or a larger --tokens; or leave the domain out",)
         raise Failure(Diagnostic("R1309", "; ".join(problems), helps=helps))
     counts = {
         "task_tokens": [sum(stop - start for start, stop in one) for one in spans],
@@ -97,18 +97,18 @@ def _sequences(
 def _marked(
     tokenizer: Any, examples: Sequence[tuple[str, int, int, int | None]], length: int
 ) -> Iterator[tuple[list[int], Span] | None]:
-    """Of each text its tokens and those among them that are of its completion; None where there is nothing to predict."""
+    """Yields each text's tokens and the span of those in its completion; None if there is nothing to predict."""
     tokenizer.no_padding()
     tokenizer.enable_truncation(length)
     encodings = tokenizer.encode_batch([one[0] for one in examples], add_special_tokens=False)
     for (_, start, stop, _), encoding in zip(examples, encodings, strict=True):
-        # The first token has nothing before it.
+        # The first token cannot be predicted: nothing precedes it.
         inside = [n for n, (a, b) in enumerate(encoding.offsets) if n and a < stop and b > start]
         yield (encoding.ids, (inside[0], inside[-1] + 1)) if inside else None
 
 
 def _packed(encoded: Sequence[Sequence[int]], length: int, tokens: int) -> list[list[int]]:
-    """Texts one after the other, cut into sequences of exactly `length` tokens: as many as are asked for and there."""
+    """Concatenates texts and cuts them into sequences of exactly `length` tokens, at most `tokens` tokens in all."""
     flat = [token for one in encoded for token in one]
     count = min(len(flat), tokens) // length
     return [flat[number * length : (number + 1) * length] for number in range(count)]

@@ -1,4 +1,4 @@
-"""What the process that runs models is asked to do."""
+"""The jobs of the process that runs models."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 class Job(Frozen):
-    """One pass over texts.
+    """Computes features of texts in one pass.
 
     Attributes:
         model: the model's folder.
-        wanted: what is wanted of each text, all of one model and dtype.
-        texts: a Parquet file: `text`, and for each of `wanted` `content_<n>`, its key there, null where it is stored.
-        folders: where the features of each of `wanted` go.
-        threads: of the CPU; None for all.
+        wanted: the features to compute of each text, all of one model and dtype.
+        texts: a Parquet file: `text`, and per item of `wanted` a key `content_<n>`, null if it is stored already.
+        folders: where the features of each item of `wanted` are written.
+        threads: number of CPU threads; None for all.
     """
 
     kind: Literal["pass"] = "pass"
@@ -38,8 +38,8 @@ class Fit(Frozen):
 
     Attributes:
         texts: a Parquet file in the order of a hash: `text` and `score_<n>`.
-        predictor: where the predictor goes (`.npz`).
-        held: where predictions of documents that a fit has not seen go: `value_<n>`, in the order of `texts`.
+        predictor: where the predictor is written (`.npz`).
+        held: where out-of-fold predictions are written: `value_<n>`, in the order of `texts`.
     """
 
     kind: Literal["fit"] = "fit"
@@ -51,7 +51,7 @@ class Fit(Frozen):
 
 
 class Predict(Frozen):
-    """Predicts the scores of texts: from `texts` (row, text) to `out` (row, value_<n>), without texts that have no token."""
+    """Predicts the scores of texts: from `texts` (row, text) to `out` (row, value_<n>), without texts of no tokens."""
 
     kind: Literal["predict"] = "predict"
     model: str
@@ -66,12 +66,12 @@ class Measure(Frozen):
 
     Attributes:
         tasks, domains: their names.
-        texts: a Parquet file in the order of a hash: `kind` ("task" or "domain"), `number` of it, `place`, `text`; of a task
-            the characters `start` to `stop` of it whose loss counts, of a domain its tokens as the recipe has `counted` them.
-        tokens: of each domain's sample, in sequences of `length`; a task's texts are a sequence each, cut to `length`.
-        layers: "mlp" or "all"; `shards`: R parts of a sample; `memory`: bytes for a group of layers.
-        folder: where what groups of layers give is kept; `out`: a JSON file: `influence` (R, n, m), and the tokens of tasks and
-            domains that were there.
+        texts: a Parquet file in hash order: `kind` ("task" or "domain"), its `number`, `place`, `text`; for a task the
+            characters `start` to `stop` of the text whose loss counts, for a domain the tokens `counted` by the recipe.
+        tokens: tokens per domain, in sequences of `length`; each text of a task is one sequence, cut to `length`.
+        layers: "mlp" or "all"; `shards`: number R of parts of a sample; `memory`: bytes for a group of layers.
+        folder: where results of groups of layers are stored; `out`: a JSON file: `influence` (R, n, m), and the numbers
+            of tokens that tasks and domains had.
     """
 
     kind: Literal["measure"] = "measure"
@@ -96,12 +96,12 @@ class Train(Frozen):
     """Trains a proxy (recipec.proxies).
 
     Attributes:
-        corpus: a folder of documents as tokens; `order`: the numbers of the documents to train on (.npy).
-        proxy: its settings; `checkpoint`: the folder that training goes on from, "" for random weights of `seed`.
+        corpus: a folder of tokenised documents; `order`: the numbers of the documents to train on (.npy).
+        proxy: its settings; `checkpoint`: the folder to start training from, "" for random weights from `seed`.
         key: the identity of the training; `folder`: where its state is saved; `out`: its record, a JSON file.
         keep: a folder for the trained model, "" for none.
-        device: "cpu", "cuda" or one of several, "cuda:1".
-        save: seconds after which the state is saved again: the work that a kill may lose.
+        device: "cpu", "cuda", or one of several, such as "cuda:1".
+        save: seconds between saves of the state: the most work that a kill can lose.
     """
 
     kind: Literal["train"] = "train"
@@ -121,7 +121,7 @@ class Train(Frozen):
 
 
 class Devices(Frozen):
-    """Asks for the devices there are."""
+    """Asks which devices are available."""
 
     kind: Literal["devices"] = "devices"
     device: Device = "auto"

@@ -1,4 +1,4 @@
-"""Loading a model's weights and its tokenizer: from a folder, without network, without code of its own."""
+"""Loads a model's weights and tokenizer from a folder, without network access and without running the model's code."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Loaded:
     Attributes:
         decoder: from token ids (B, T) int64 to hidden states, without the head.
         head: from hidden states (…, H) to logits (…, V).
-        softcap: what logits are bent to be less than (Gemma 2), or None.
-        vocabulary: V.
+        softcap: the bound of the soft capping of logits (Gemma 2), or None.
+        vocabulary: the vocabulary size V.
     """
 
     decoder: nn.Module
@@ -41,10 +41,10 @@ class Loaded:
 
 
 def load(folder: Path, dtype: Dtype, device: str) -> Loaded:
-    """The causal language model of a folder, in parts, without gradients.
+    """Loads the causal language model in a folder, split into its parts, without gradients.
 
     Raises:
-        Failure: it has no configuration that transformers knows, or its weights do not fit it.
+        Failure: it has no configuration that transformers knows, or its weights do not fit the configuration.
     """
     model: Any = causal(folder, dtype, device).eval().requires_grad_(False)
     config = model.config
@@ -58,10 +58,10 @@ def load(folder: Path, dtype: Dtype, device: str) -> Loaded:
 
 
 def causal(folder: Path, dtype: Dtype, device: str) -> nn.Module:
-    """The causal language model of a folder as transformers has it.
+    """Loads the causal language model in a folder as a transformers model.
 
     Raises:
-        Failure: it has no configuration that transformers knows, or its weights do not fit it.
+        Failure: it has no configuration that transformers knows, or its weights do not fit the configuration.
     """
     os.environ.update(OFFLINE)
     import torch
@@ -74,7 +74,7 @@ def causal(folder: Path, dtype: Dtype, device: str) -> nn.Module:
             str(folder), dtype=dtypes[dtype], local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
     except Exception as error:
-        # transformers raises whatever its parts raise for a folder that is no model.
+        # transformers lets all kinds of errors through for a folder that is not a model.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Failure(Diagnostic("R1102", f"the model cannot be loaded: {reason}", place=str(folder))) from None
     found: nn.Module = model.to(device)
@@ -82,7 +82,7 @@ def causal(folder: Path, dtype: Dtype, device: str) -> nn.Module:
 
 
 def tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a model.
+    """Loads the fast tokenizer of a model.
 
     Raises:
         Failure: `tokenizer.json` cannot be read.
@@ -92,7 +92,7 @@ def tokenizer(folder: Path) -> Any:
     try:
         return Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:
-        # The package raises bare exceptions for whatever is wrong with a file.
+        # The package raises plain `Exception` for any problem with the file.
         raise Failure(Diagnostic("R1102", f"the tokenizer cannot be read: {error}", place=str(folder))) from None
 
 
@@ -100,13 +100,13 @@ def devices(asked: str) -> list[str]:
     """The devices to run on: for "auto" every CUDA device, else the CPU.
 
     Raises:
-        Failure: CUDA is asked for and not there.
+        Failure: CUDA is requested and not available.
     """
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "cuda" and not count:
-        raise Failure(Diagnostic("R1106", "there is no CUDA device here"))
+        raise Failure(Diagnostic("R1106", "there is no CUDA device on this machine"))
     if asked == "cpu" or not count:
         return ["cpu"]
     return [f"cuda:{number}" for number in range(count)]

@@ -1,5 +1,5 @@
-"""A cheap guess at scores that a language model gives: linear in hashed n-grams of tokens and in random features of the
-mean static embedding, fitted by ridge regression on documents that the model has seen.
+"""Cheap prediction of a language model's scores: linear in hashed token n-grams and in random features of the mean
+static embedding, fitted by ridge regression on documents that the model has scored.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import numpy as np
 from recipec.arrays import Array
 
 NGRAMS = 1 << 17
-"""Places that single tokens and pairs of them are hashed to."""
+"""Number of hash buckets for single tokens and pairs of tokens."""
 
 RANDOM = 1024
-"""Random Fourier features (Rahimi & Recht 2007) of a Gaussian kernel over mean embeddings."""
+"""Number of random Fourier features (Rahimi & Recht 2007) of a Gaussian kernel over mean embeddings."""
 
 WIDTH = 1.0
-"""Standard deviations of the embeddings, over all their dimensions, that are near."""
+"""Width of the kernel, in standard deviations of the embeddings over all their dimensions."""
 
 RIDGE = 0.02
-"""Added to the diagonal of a kernel whose own is 2."""
+"""Added to the diagonal of the kernel, which is 2."""
 
 FOLDS = 5
 
 DECIMALS = 6
-"""Of a prediction: more would differ with the number of threads."""
+"""Number of decimals of a prediction: more would differ with the number of threads."""
 
 Embed = Callable[[Sequence[Sequence[int]]], Array]
 
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """What is kept of a fit of M scores.
+    """A fitted predictor of M scores.
 
     Attributes:
         center, scale: (H,) of the mean embeddings that it was fitted on.
@@ -48,20 +48,20 @@ class Predictor:
     mean: Array
 
     def __call__(self, tokens: Sequence[Sequence[int]], embed: Embed) -> Array:
-        """Predicted scores (n, M) of texts, none of them empty."""
+        """Predicts scores (n, M) of texts, none of them empty."""
         found = hashed(tokens) @ self.ngrams + spread(embed(tokens), self.center, self.scale) @ self.random
         rounded: Array = np.round(found + self.mean, DECIMALS)
         return rounded
 
 
 def hashed(tokens: Sequence[Sequence[int]]) -> Any:
-    """A sparse (n, NGRAMS) matrix of single tokens and pairs, each row of length 1."""
+    """A sparse (n, NGRAMS) matrix of hashed single tokens and pairs, each row of length 1."""
     from scipy import sparse
 
     lengths = np.array([len(one) for one in tokens])
     flat = np.concatenate([np.asarray(one, np.uint64) for one in tokens])
     row = np.repeat(np.arange(len(tokens)), lengths)
-    # Multiplicative hashing; the upper bits are the well-mixed ones.
+    # Multiplicative hashing; the upper bits are well mixed.
     one = flat * np.uint64(0x9E3779B97F4A7C15)
     pair = one[:-1] ^ (flat[1:] * np.uint64(0xC2B2AE3D27D4EB4F) + np.uint64(0x165667B19E3779F9))
     within = row[:-1] == row[1:]
@@ -74,7 +74,7 @@ def hashed(tokens: Sequence[Sequence[int]]) -> Any:
 
 
 def spread(embeddings: Array, center: Array, scale: Array) -> Array:
-    """Random features (n, RANDOM) whose products are a Gaussian kernel of mean embeddings (n, H)."""
+    """Random features (n, RANDOM) whose dot products approximate a Gaussian kernel of mean embeddings (n, H)."""
     width = embeddings.shape[1]
     generator = np.random.default_rng(0)
     directions = generator.standard_normal((width, RANDOM)) / (WIDTH * np.sqrt(width))
@@ -84,7 +84,7 @@ def spread(embeddings: Array, center: Array, scale: Array) -> Array:
 
 
 def fit(tokens: Sequence[Sequence[int]], scores: Array, embed: Embed) -> tuple[Predictor, Array]:
-    """A predictor, and for each document what one fitted without it and its fold predicts: (n, M).
+    """Fits a predictor; returns it with out-of-fold predictions (n, M) of the documents.
 
     Args:
         tokens: of n texts, none of them empty.

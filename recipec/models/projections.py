@@ -1,4 +1,4 @@
-"""Where a decoder's neurons are: the projections of its layers, found by structure."""
+"""Finds the projections of a decoder's layers whose outputs are its neurons, by structure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 NAMES = {"up": "up_proj", "down": "down_proj", "q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "o_proj"}
-"""The words of `neurons` and the names that Llama, Qwen, SmolLM, Mistral, Gemma, OLMo and their kin give them."""
+"""Words of `neurons` to module names in Llama, Qwen, SmolLM, Mistral, Gemma, OLMo and similar models."""
 
 SHOWN = 12
-"""Names of modules that a message lists."""
+"""Maximum number of module names that a message lists."""
 
 
 def layers(decoder: nn.Module) -> list[nn.Module]:
-    """The layers of a decoder in order: its first list of modules of one kind that is as long as its configuration says."""
+    """The layers of a decoder in order: its first list of modules of one type with the length in its configuration."""
     from torch import nn
 
     config = decoder.config
@@ -29,7 +29,7 @@ def layers(decoder: nn.Module) -> list[nn.Module]:
 
 
 def find(decoder: nn.Module, neurons: str) -> list[nn.Module]:
-    """For each layer the module whose output the neurons are.
+    """The module of each layer whose outputs are the neurons.
 
     Args:
         neurons: a word of `NAMES`, or the name of a projection in each layer ("dense_h_to_4h", "mlp.c_fc").

@@ -1,4 +1,4 @@
-"""Training a small Llama on documents in a given order, and its loss on targets: in the process that runs models."""
+"""Trains a small Llama on documents in a given order and computes its loss on targets, in the models process."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 PARTS = 1000
-"""Of a training, that are reported one by one."""
+"""Progress units reported per training."""
 
 WARM, END = 0.05, 0.1
-"""Share of the steps in which the rate rises; what is left of it at the end."""
+"""Share of the steps for warm-up of the learning rate; its final value as a share of the peak."""
 
 BEYOND = 4.0
-"""Nats above the loss of the first step at which a training has diverged."""
+"""Nats above the loss of the first step at which a training counts as diverged."""
 
 TASK_TOKENS = 8192
-"""Tokens of a batch on which a target's loss is taken."""
+"""Tokens per batch when computing a target's loss."""
 
 
 @dataclass(slots=True)
 class Packed:
-    """Documents in their order, each with an end after it, as one long sequence that starts again where it ends."""
+    """Documents in their order, each followed by an end token, as one long sequence that repeats from the start."""
 
     order: Array
     starts: Array
@@ -54,7 +54,7 @@ class Packed:
         return int(self.ends[-1])
 
     def __call__(self, first: int, count: int) -> Array:
-        """(count,) int64 tokens from a place on."""
+        """The tokens (count,) int64 from position `first` on."""
         places = np.arange(first, first + count, dtype=np.int64) % self.size
         documents = np.searchsorted(self.ends, places, side="right")
         lengths = self.lengths[self.order[documents]]
@@ -66,10 +66,10 @@ class Packed:
 
 
 def run(job: Train, done: Callable[[int], None]) -> None:
-    """Trains, and writes `out`; goes on from the last state that was saved.
+    """Trains and writes `out`; continues from the last saved state.
 
     Raises:
-        Failure: nothing to train on, or the checkpoint cannot be loaded.
+        Failure: there is nothing to train on, or the checkpoint cannot be loaded.
     """
     import torch
 
@@ -115,7 +115,7 @@ def _packed(job: Train, facts: dict[str, Any]) -> Packed:
 
 
 def _model(job: Train, vocabulary: int) -> nn.Module:
-    """A Llama with weights of the seed, or the checkpoint."""
+    """A Llama with random weights from the seed, or the checkpoint."""
     import torch
 
     torch.manual_seed(job.seed)
@@ -159,7 +159,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(groups, lr=job.proxy["rate"], betas=(0.9, 0.95), fused=True)
 
     def rate(self, step: int) -> float:
-        """Of a step: a rise, then a cosine; constant where a checkpoint is gone on from."""
+        """The learning rate of a step: warm-up, then cosine decay, or constant when starting from a checkpoint."""
         warm = max(1, round(WARM * self.steps))
         whole = float(self.job.proxy["rate"])
         if step < warm:
@@ -170,7 +170,7 @@ class Training:
         return float(whole * (END + (1 - END) * (1 + math.cos(math.pi * along)) / 2))
 
     def go(self, start: dict[str, float], before: dict[str, Any] | None, done: Callable[[int], None]) -> None:
-        """All steps that are left."""
+        """Runs all remaining steps."""
         import torch
         from torch.nn import functional
 
@@ -204,7 +204,7 @@ class Training:
                 self.save({"start": start, "first": first, "seconds": self.seconds + saved - started})
 
     def save(self, facts: dict[str, Any]) -> None:
-        """Weights, the optimizer's moments and the step, as one file."""
+        """Saves the weights, the optimizer's moments and the step in one file."""
         from safetensors.torch import save_file
 
         tensors = {f"weight.{n}": one.detach() for n, one in enumerate(self._parameters())}
@@ -216,7 +216,7 @@ class Training:
             save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, temporary, {"facts": json.dumps(facts)})
 
     def resume(self) -> dict[str, Any] | None:
-        """Takes up the state that was saved of the same training, if there is one."""
+        """Restores the saved state of the same training, if there is one."""
         import torch
         from safetensors import safe_open
 
@@ -229,7 +229,7 @@ class Training:
             for n, one in enumerate(self._parameters()):
                 with torch.no_grad():
                     one.copy_(file.get_tensor(f"weight.{n}"))
-                if f"exp_avg.{n}" in file.keys():  # noqa: SIM118 - a file is no mapping
+                if f"exp_avg.{n}" in file.keys():  # noqa: SIM118 - a file is not a mapping
                     names = ("exp_avg", "exp_avg_sq", "step")
                     self.optimizer.state[one] = {name: file.get_tensor(f"{name}.{n}").to(one.device) for name in names}
         self.step, self.seconds = facts["step"], facts["seconds"]
@@ -240,7 +240,7 @@ class Training:
 
 
 def losses(model: nn.Module, job: Train, tasks: list[str], device: str) -> dict[str, float]:
-    """Mean loss a token of each target's examples, in nats; those are of the marked tokens alone."""
+    """The mean loss per token on each target's examples, in nats, over the marked tokens only."""
     import torch
     from torch.nn import functional
 
@@ -262,7 +262,7 @@ def losses(model: nn.Module, job: Train, tasks: list[str], device: str) -> dict[
 
 
 def _batches(offsets: Array) -> Iterator[Array]:
-    """Numbers of examples by length, so many that they have about TASK_TOKENS with their padding."""
+    """Yields batches of example numbers sorted by length, each of about TASK_TOKENS tokens including padding."""
     lengths = np.diff(offsets)
     order = np.argsort(lengths, kind="stable")
     start = 0
@@ -275,7 +275,7 @@ def _batches(offsets: Array) -> Iterator[Array]:
 
 
 def _padded(tokens: Array, offsets: Array, spans: Array, mine: Array) -> tuple[Tensor, Tensor]:
-    """Ids and labels (b, T): -100 where no loss is taken."""
+    """Ids and labels (b, T); the label is -100 for tokens without loss."""
     import torch
 
     lengths = offsets[mine + 1] - offsets[mine]
@@ -287,7 +287,7 @@ def _padded(tokens: Array, offsets: Array, spans: Array, mine: Array) -> tuple[T
 
 
 def keep(model: Any, job: Train, folder: Path) -> None:
-    """The trained model as a folder that can be loaded, there as a whole or not at all."""
+    """Writes the trained model atomically, as a folder that can be loaded."""
     import shutil
 
     growing = folder.with_name(f".{folder.name}.partial")

@@ -1,8 +1,9 @@
 """The process that runs models: `python -m recipec.models.worker`.
 
-It keeps torch out of the compiler, and one model loaded for all its jobs. Jobs come as lines of JSON on stdin, events go as
-lines of JSON to stdout: {"done": n} texts, {"end": true}, or {"error": {…}}. It ends when stdin does, so that it never
-outlives the process that started it.
+It keeps torch out of the compiler, and one model loaded across jobs. Jobs arrive as lines of JSON on stdin; events are
+written as lines of JSON to stdout: {"done": n} texts, {"end": true}, or {"error": {…}}. It ends when stdin is closed,
+    so
+that it never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CHUNK = {"cpu": 512, "cuda": 8192}
-"""Texts that are tokenised and sorted by length together."""
+"""Number of texts that are tokenised and sorted by length together, per device."""
 
 TOKENS = {"cpu": 2048, "cuda": 131_072}
-"""Tokens of a batch on a device, before memory says otherwise."""
+"""Tokens per batch on a device, unless memory is too small."""
 
 ROWS = 8192
-"""Rows of a row group, so that a reader holds 10 MB at once."""
+"""Rows per row group, so that a reader holds about 10 MB at once."""
 
 PART_SECONDS = 20.0
-"""How much work a kill may lose."""
+"""Seconds of work per part: the most that a kill can lose."""
 
 
 @dataclass(slots=True)
 class Worker:
-    """What is loaded, and where events go."""
+    """The loaded model, and the stream that events are written to."""
 
     events: TextIO
     loaded: tuple[Any, ...] = ()
@@ -60,7 +61,7 @@ class Worker:
         self.events.flush()
 
     def run(self, job: Job) -> None:
-        """Writes the features of the texts of a job, in parts."""
+        """Computes and writes the features of a job's texts, in parts."""
         self._load(job)
         with connect(Settings(memory="1GB", threads=1)) as connection, connect(Settings(memory="1GB")) as reader:
             names = ", ".join(f"content_{number}" for number in range(len(job.wanted)))
@@ -92,7 +93,7 @@ class Worker:
         self.loaded = key
 
     def _extract(self, job: Job, texts: Sequence[str]) -> list[list[Any]]:
-        """For each of `wanted` the stored values of texts, None for those without tokens."""
+        """The values to store per item of `wanted`, one per text; None for texts without tokens."""
         tokens = extraction.encode(self.tokenizer, texts, max(one.length for one in job.wanted))
         there = [number for number, ids in enumerate(tokens) if ids]
         shares = [there[number :: len(self.extractors)] for number in range(len(self.extractors))]
@@ -111,7 +112,7 @@ class Worker:
         return results
 
     def _write(self, connection: DuckDBPyConnection, job: Job, part: list[tuple[Sequence[Any], list[Any]]]) -> None:
-        """Writes what is missing of each kind, and empties `part`."""
+        """Writes the missing features of each kind, and empties `part`."""
         device = _name(self.extractors[0].model.device)
         for number, one in enumerate(job.wanted):
             contents = [keys[number] for chunk, _ in part for keys in chunk]
@@ -132,7 +133,7 @@ class Worker:
 
 
 def _stored(value: Any) -> bytes | float | None:
-    """One text's value as a part has it; a loss that is no number is none."""
+    """One text's value in its stored form; None for a loss that is not finite."""
     if value.ndim:
         return bytes(value.astype("<u2").tobytes())
     return float(value) if math.isfinite(value) else None
@@ -143,14 +144,14 @@ def _kind(device: str) -> str:
 
 
 def _name(device: str) -> str:
-    """The device as it is stored beside what it computed."""
+    """The device's name as stored beside its results."""
     import torch
 
     return "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
 
 
 def _jobs(waiting: queue.Queue[str]) -> None:
-    """Reads jobs; when there is nobody to send any more, ends the process."""
+    """Reads jobs into the queue; ends the process when stdin is closed."""
     for line in sys.stdin:
         waiting.put(line)
     os._exit(0)
@@ -158,7 +159,7 @@ def _jobs(waiting: queue.Queue[str]) -> None:
 
 def main() -> None:
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    # Whatever a library prints goes where errors go, not between events.
+    # Redirect anything that a library prints to stderr, so that it does not mix with events.
     os.dup2(2, 1)
     waiting: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_jobs, args=(waiting,), daemon=True).start()

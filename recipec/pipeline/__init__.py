@@ -1,6 +1,6 @@
 """The compiler: load, parse, resolve, lower, optimise, index, read, score, select, schedule; and apply.
 
-A name is loaded when it is used, as `check` needs one of these modules and the others import most of recipec.
+Names are imported lazily: `check` needs only one of these modules, and the others import most of recipec.
 """
 
 from __future__ import annotations

@@ -27,13 +27,13 @@ def apply(
     engine: str | None = None,
     progress: Progress = silent,
 ) -> Manifest:
-    """Materialises the dataset of a plan: exactly its steps, its shards, its documents.
+    """Writes the dataset of a plan, with exactly its steps, shards and documents, and returns its manifest.
 
     Args:
-        engine: instead of the one that the plan was made for.
+        engine: replaces the engine that the plan was made for.
 
     Raises:
-        Failure: the plan is stale, its recipe has no output, another process is at it, the disk is full, …
+        Failure: the plan is stale, its recipe has no output, another process holds the lock, the disk is full, …
     """
     folder = Path(plan.folder)
     store = Store.beside(folder)
@@ -51,7 +51,7 @@ def apply(
 
 
 def _check_fresh(plan: ExecutionPlan) -> None:
-    """Raises Failure where anything changed since a plan was made."""
+    """Raises Failure if anything has changed since the plan was made."""
     folder = Path(plan.folder)
     plugins.check(plan.recipe.plugins, ExitCode.STALE)
     stale = (*plugins.changes(plan.recipe.plugins), *catalog.stale(plan.shards, folder))

@@ -19,10 +19,10 @@ class Compiled:
 
 
 def compile_recipe(path: Path, overrides: Mapping[str, str]) -> Compiled:
-    """The typed recipe of a file: reads nothing of the shards beyond their schemas.
+    """Compiles a file to its typed recipe; reads nothing of the shards except their schemas.
 
     Raises:
-        Failure: with every mistake of the file.
+        Failure: lists every mistake in the file.
     """
     source = syntax.load(path)
     tree, diagnostics = syntax.parse(source)

@@ -1,4 +1,4 @@
-"""What is measured on a recipe's pool besides its plan."""
+"""Measurements on a recipe's pool other than its plan: probe, influence, look-ahead."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ def probe(
     engine: str | None = None,
     progress: Progress = silent,
 ) -> probing.Probe:
-    """Probes the targets of a recipe against a keyed sample of so many documents of its pool.
+    """Probes the targets of a recipe against a keyed sample of its pool.
 
     Args:
-        deactivate: also zero each target's neurons, and see what that does to the loss on its examples.
+        documents: size of the sample.
+        deactivate: also zero each target's neurons, and measure the effect on the loss on its examples.
     """
     with _before_models(path, overrides, settings, device, progress, engine) as run:
         return probing.probe(run.pool, documents, deactivate)
@@ -50,7 +51,7 @@ def measure_influence(
     engine: str | None = None,
     progress: Progress = silent,
 ) -> tuple[tikmix.Measured, model.Recipe]:
-    """The influence of a recipe's domains on its targets at a checkpoint, and the recipe."""
+    """Measures the influence of a recipe's domains on its targets at a checkpoint; returns it with the recipe."""
     with _before_models(path, overrides, settings, device, progress, engine) as run:
         return tikmix.measure(run.pool, chosen), run.pool.recipe
 
@@ -68,7 +69,7 @@ def look_ahead(
     engine: str | None = None,
     progress: Progress = silent,
 ) -> tuple[Array, Array]:
-    """The mixtures (n, m) of a recipe's domains whose look-ahead training came to an end, and what each gained (n,)."""
+    """The mixtures (n, m) of a recipe's domains whose look-ahead training finished, and the gain of each (n,)."""
     with _before_models(path, overrides, settings, device, progress, engine) as run:
         targets = [target for target in run.pool.recipe.targets if target.name in tasks]
         found = lookahead.labels(run.pool, ahead, targets, domains, mixtures, now=True)
@@ -85,7 +86,7 @@ def _before_models(
     progress: Progress,
     engine: str | None,
 ) -> Iterator[Run]:
-    """A run of a recipe that has read everything and scored what needs no model."""
+    """Yields a run of a recipe that has read everything and computed all scores that need no model."""
     recipe = compile_recipe(path, overrides).recipe
     with opening.opened(recipe, settings or opening.settings(path), device, progress, engine) as place:
         run = place.run(recipe)

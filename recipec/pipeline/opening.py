@@ -1,4 +1,4 @@
-"""Runs of recipes as planning, applying and measuring make them."""
+"""Opens a recipe's state folder, engine and runs for planning, applying and measuring."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 def settings(path: Path, *, memory: str | None = None, threads: int | None = None) -> Settings:
-    """Limits of the engine for a recipe or plan file; what spills goes to the state folder."""
+    """Database limits for a recipe or plan file; spilled data goes to the state folder."""
     folder = path.parent.resolve()
     return Settings(memory=memory or "4GB", threads=threads, temp=folder / STATE / "tmp")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where recipes run: a state folder that is locked, an engine, and the process that runs models."""
+    """Where recipes run: a locked state folder, an engine, and the process that runs models."""
 
     connection: DuckDBPyConnection
     scorer: by_model.Scorer
@@ -51,16 +51,16 @@ class Place:
     progress: Progress
 
     def run(self, recipe: model.Recipe, *, now: bool = False) -> Run:
-        """A run of the steps of a recipe.
+        """Starts a run of the steps of a recipe.
 
         Args:
-            now: whether mixers measure what is not measured yet.
+            now: whether mixers may measure what has not been measured yet.
         """
         ops = planning.optimise(planning.lower(recipe))
         return self.run_of(recipe, ops, fingerprints.step_ids(ops, self.shards, self.folder), now=now)
 
     def run_of(self, recipe: model.Recipe, ops: logical.LogicalPlan, ids: tuple[str, ...], *, now: bool) -> Run:
-        """A run of operations with their identities."""
+        """Starts a run of operations with their step identities."""
         pool = Pool(
             connection=self.connection,
             recipe=recipe,
@@ -79,7 +79,7 @@ class Place:
 def opened(
     recipe: model.Recipe, limits: Settings, device: Device, progress: Progress, engine: str | None = None
 ) -> Iterator[Place]:
-    """The place of a recipe, its shards indexed."""
+    """Yields the place of a recipe, with its shards indexed."""
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
     spec.find("engines", engine or LOCAL)
@@ -100,7 +100,7 @@ def at_work(
     progress: Progress,
     engine: str | None,
 ) -> Iterator[Place]:
-    """The place of shards that are known, in a state folder that is locked."""
+    """Yields the place of known shards, in a locked state folder."""
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
     with (
@@ -112,7 +112,7 @@ def at_work(
 
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
-    """Raises Failure where more rows are unreadable than the recipe allows."""
+    """Raises Failure if more rows are unreadable than the recipe allows."""
     bad = [reason for reason in selection.reasons if reason.reason == "unreadable"]
     total = sum(reason.documents for reason in bad)
     if total > recipe.allow_bad * selection.candidates:
@@ -122,12 +122,12 @@ def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
                 "R0322",
                 f"{total:,} of {selection.candidates:,} rows are unreadable, more than the {recipe.allow_bad:.3g} "
                 f"that the recipe allows" + (f": {why}" if why else ""),
-                helps=(f"mend the shards, or `allow bad {_enough(total / selection.candidates)}`",),
+                helps=(f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`",),
             )
         )
 
 
 def _enough(share: float) -> str:
-    """A percentage that is at least `share`, with two digits."""
+    """A percentage of at least `share`, rounded up to two digits."""
     percent = share * 100
     return f"{min(100.0, float(f'{percent * 1.05:.2g}')):g}%"

@@ -1,4 +1,4 @@
-"""From a recipe file to its execution plan, the selection included."""
+"""From a recipe file to its execution plan, including the selection."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from recipec.progress import Progress, silent
 from recipec.selection import mixing
 
 TEXT_LIMIT = 256_000_000
-"""Bytes of shards up to which `plan` computes text scores itself instead of estimating from a sample."""
+"""Size of the shards in bytes up to which `plan` computes text scores instead of estimating from a sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """Attributes:
-    plans: one; of a recipe with phases one a phase, as far as they can be planned.
-    waiting: why later phases cannot; "" where there are none.
+    plans: one plan; for a recipe with phases, one per phase that can already be planned.
+    waiting: why later phases cannot be planned yet; "" if there are none.
     phased: whether the recipe has phases.
     """
 
@@ -45,7 +45,7 @@ class Planned:
         """The plan of a recipe without phases.
 
         Raises:
-            Failure: it has some.
+            Failure: the recipe has phases.
         """
         if self.phased:
             helps = ("`plan`, `apply`, `show`, `diff` and `explain` know phases",)
@@ -54,14 +54,14 @@ class Planned:
 
     @property
     def whole(self) -> ExecutionPlan | PhasedPlan:
-        """What a plan file holds."""
+        """The plan as a plan file holds it."""
         return PhasedPlan(phases=self.plans, waiting=self.waiting) if self.phased else self.plans[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How a plan is made: `score` computes every score now, `limit` are the bytes of shards up to which scores are computed
-    anyway, `judge` is whether a requirement that is not met stops the plan."""
+    """Options of planning: `score` computes every score now; `limit` is the size of the shards in bytes up to which
+    scores are computed anyway; `judge` is whether an unmet requirement stops the plan."""
 
     score: bool
     limit: int
@@ -80,14 +80,14 @@ def plan(
     engine: str | None = None,
     progress: Progress = silent,
 ) -> Planned:
-    """The execution plan of a recipe, its selection included.
+    """Makes the execution plan of a recipe, including its selection.
 
     Args:
-        score: compute every score now, so that the plan is exact whatever it takes.
-        limit: bytes of shards up to which scores are computed anyway.
+        score: compute every score now, so that the plan is exact however long it takes.
+        limit: size of the shards in bytes up to which scores are computed anyway.
         device: where models run.
-        engine: what runs the tasks of steps, here and when the plan is applied.
-        judge: whether a requirement that is not met stops the plan.
+        engine: runs the tasks of steps, now and when the plan is applied.
+        judge: whether an unmet requirement stops the plan.
     """
     compiled = compile_recipe(path, overrides)
     recipe, wishes = compiled.recipe, Wishes(score, limit, judge)
@@ -99,7 +99,7 @@ def plan(
 
 
 def _phased(place: Place, recipe: model.Recipe, wishes: Wishes, diagnostics: Sequence[Diagnostic]) -> Planned:
-    """Plans of the phases up to the first whose checkpoint is not there yet."""
+    """Plans the phases up to the first whose checkpoint does not exist yet."""
     plans: list[ExecutionPlan] = []
     said = list(diagnostics)
     before: list[model.Phase] = []
@@ -121,7 +121,7 @@ def _phased(place: Place, recipe: model.Recipe, wishes: Wishes, diagnostics: Seq
 
 
 def _lacking(mixture: model.Mixture, folder: Path) -> str:
-    """Why what a mixture is decided by is not there yet; "" where it is, or it needs nothing."""
+    """Why a mixture cannot be decided yet, such as a missing checkpoint; "" if it can."""
     mixer = mixing.mixer_of(mixture)
     try:
         if mixer.identity is not None:
@@ -132,12 +132,12 @@ def _lacking(mixture: model.Mixture, folder: Path) -> str:
 
 
 def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[ExecutionPlan, tuple[Diagnostic, ...]]:
-    """The plan of one dataset, and warnings."""
+    """Makes the plan of one dataset; returns it with warnings."""
     destination = dataset.locate(place.folder, recipe.output) if recipe.output else None
     run, store = place.run(recipe, now=wishes.score), place.store
     pool = run.pool
     if recipe.before:
-        # What is remembered of its last plan is of this phase.
+        # Each phase has its own memory of its last plan.
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
     draft = _draft(pool, place)
     published = destination is not None and dataset.is_published(destination, dataset.plan_digest(draft))
@@ -154,7 +154,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     steps = scheduler.timed(steps, documents, pool.by_model()[1], store)
     opening.check_unreadable(recipe, selection)
     forecast = _forecast(pool, share, selection, judge=wishes.judge)
-    # Like the scores by text it reads every text, and like them it waits where there are many.
+    # Like text scores, this reads every text, so it is skipped in the same way if there are many.
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
     warnings = (*inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
@@ -176,7 +176,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
 
 
 def _draft(pool: Pool, place: Place) -> ExecutionPlan:
-    """The plan without its selection, which is what its digest is of."""
+    """The plan without its selection; its digest is computed from this."""
     return ExecutionPlan(
         recipec=__version__,
         recipe=pool.recipe,
@@ -189,7 +189,7 @@ def _draft(pool: Pool, place: Place) -> ExecutionPlan:
 
 
 def _forecast(pool: Pool, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
-    """What the budget's law says of a run's selection; stops where it does not meet the requirements."""
+    """The forecast of the budget's law for a run's selection; with `judge`, raises Failure on an unmet requirement."""
     ledger = pool.ledger if share is None else estimates.sampled(pool, share).ledger
     forecast = forecasts.forecast(pool.connection, pool.recipe, pool.plan.sample, ledger, share=share or 1.0)
     if judge:

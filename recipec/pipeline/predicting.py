@@ -1,4 +1,4 @@
-"""What laws say of plans at other sizes and budgets."""
+"""Predictions of laws for plans at other model sizes and budgets."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def forecasts(
     tokens: Sequence[float],
     settings: Settings | None = None,
 ) -> list[Forecast | Failure]:
-    """What a law says of an exact plan, at several sizes of model or several budgets.
+    """A law's forecasts for an exact plan, at several model sizes or several budgets.
 
     Args:
-        path: of the law, as shown.
-        params: the sizes; of one where `tokens` has several.
+        path: the law's path, as shown.
+        params: the model sizes; only one if `tokens` has several values.
         tokens: the budgets, or () for the plan's own.
 
     Raises:
-        Failure: the plan is an estimate, or its stored ledger is gone.
+        Failure: the plan is an estimate, or its stored ledger no longer exists.
     """
     ledger = stored_sample(plan)
     if ledger is None:
@@ -58,7 +58,7 @@ def forecasts(
 
 
 def stored_sample(plan: ExecutionPlan) -> Path | None:
-    """The stored ledger of an exact plan, if it is still there."""
+    """The stored ledger of an exact plan, or None if it no longer exists."""
     store = Store.beside(Path(plan.folder))
     step = plan.steps[LogicalPlan(ops=tuple(step.op for step in plan.steps)).end]
     return store.result(step.id) if plan.exact and store.has_result(step.id) else None

@@ -1,4 +1,4 @@
-"""The search of a recipe's sampling parameters, in its place."""
+"""Opens a search of a recipe's sampling parameters."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def open_trials(
     engine: str | None = None,
     progress: Progress = silent,
 ) -> Iterator[Trials]:
-    """The trials of a recipe, for as long as they are at work.
+    """Yields the trials of a recipe, in its locked state folder.
 
     Args:
-        runs: draws instead of those that the recipe states.
+        runs: number of draws, instead of the recipe's own.
 
     Raises:
         Failure: the parameters of the recipe cannot be searched.

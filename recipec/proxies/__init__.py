@@ -1,4 +1,4 @@
-"""Small models trained for real on what a recipe may select: what is trained on, how, and what losses it comes to."""
+"""Proxies, small models trained on what a recipe may select: their corpus, their training and their losses."""
 
 from recipec.proxies.corpus import Corpus, folder_of, prepare
 from recipec.proxies.records import Proxy, Record, Training

@@ -1,4 +1,4 @@
-"""The pool as tokens: documents one after the other in one array, tokenised once for all trainings.
+"""The pool as tokens: all documents concatenated in one array, tokenised once for all trainings.
 
 folder/
     documents.parquet    number, source, doc_id, domain, sorted by (source, doc_id)
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CORPUS_VERSION = 2
 
 FITTED = 20_000_000
-"""Characters that a tokenizer of its own is fitted on."""
+"""Number of characters on which a tokenizer is fitted."""
 
 BATCH = 1024
 
@@ -41,11 +41,11 @@ END = "<|endoftext|>"
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """Attributes:
-    domains: (n,) of each document its domain; `tokens`: (n,) int64 by the proxy's tokenizer; `keys`: (n,) uint64, a hash
-        of its source and id; `places`: (n,) in [0, 1), a keyed hash of it: of a share of the pool those below the share are.
+    domains: (n,) domain of each document; `tokens`: (n,) int64, counts by the proxy's tokenizer; `keys`: (n,) uint64, a
+        hash of source and id; `places`: (n,) in [0, 1), a keyed hash: a share of the pool has the places below it.
     tasks: names of the targets.
-    end: the token between documents; `vocabulary`: how many there are.
-    checkpoint: the folder that training goes on from, "" for none.
+    end: the token between documents; `vocabulary`: the vocabulary size.
+    checkpoint: the folder to start training from, "" for none.
     """
 
     folder: Path
@@ -60,10 +60,10 @@ class Corpus:
 
 
 def folder_of(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Path:
-    """Where the corpus of a run's pool is, or will be: by the identities of all that it is made of.
+    """The folder of the corpus of a run's pool, named by the identities of everything it is made of; may not exist yet.
 
     Raises:
-        Failure: the tokenizer's model is not there.
+        Failure: the tokenizer's model is not on this machine.
     """
     found = _model(pool, proxy)
     key = {
@@ -80,19 +80,19 @@ def folder_of(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: f
 
 
 def _model(pool: Pool, proxy: Proxy) -> cache.Model | None:
-    """The model whose tokenizer is a proxy's."""
+    """The model whose tokenizer a proxy uses, or None."""
     named = proxy.start or proxy.tokenizer
     return cache.find(named, pool.folder) if named else None
 
 
 def prepare(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: float = 1.0) -> Corpus:
-    """The corpus of a run's pool: what filters that need no model leave; from the state folder where it is there.
+    """Makes the corpus of a run's pool after the filters that need no model, or reads it from the state folder.
 
     Args:
-        share: of the documents, by a keyed hash; a smaller share is inside a larger one.
+        share: share of the documents, chosen by a keyed hash; a smaller share is contained in a larger one.
 
     Raises:
-        Failure: no document is left, a target cannot be read, or the tokenizer's model is not there.
+        Failure: no document is left, a target cannot be read, or the tokenizer's model is not on this machine.
     """
     folder, found = folder_of(pool, proxy, chosen, share), _model(pool, proxy)
     if not (folder / "corpus.json").is_file():
@@ -118,7 +118,7 @@ def prepare(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: flo
 
 
 def _place(pool: Pool) -> str:
-    """SQL of where in [0, 1) a document stands."""
+    """SQL expression of a document's place in [0, 1)."""
     key = literal(f"proxy{chr(31)}{pool.recipe.seed}{chr(31)}")
     return f"(CAST(md5_number_lower({key} || source || chr(31) || doc_id) >> 12 AS DOUBLE) / 4503599627370496.0)"
 
@@ -147,7 +147,7 @@ def _build(
 
 
 def _documents(pool: Pool, path: Path, share: float) -> int:
-    """Makes the table `proxy_documents` (number, source, doc_id, domain, shard, row), and its file."""
+    """Makes the table `proxy_documents` (number, source, doc_id, domain, shard, row) and its file; counts its rows."""
     parts = " UNION ALL ".join(
         f"SELECT {literal(shard.source)} AS source, doc_id, domain, {literal(shard.path)} AS shard, row FROM {pool} "
         f"WHERE bad IS NULL AND rejected_by IS NULL"
@@ -167,7 +167,7 @@ def _documents(pool: Pool, path: Path, share: float) -> int:
 
 
 def _texts(pool: Pool, where: str = "true") -> Iterator[tuple[list[int], list[str]]]:
-    """Numbers and texts of documents, in batches, shard by shard."""
+    """Yields numbers and texts of documents in batches, shard by shard."""
     for shard, _ in pool.unmodelled():
         text = next(source.text for source in pool.recipe.sources if source.name == shard.source)
         reader = pool.connection.execute(
@@ -180,7 +180,7 @@ def _texts(pool: Pool, where: str = "true") -> Iterator[tuple[list[int], list[st
 
 
 def _fitted(pool: Pool, vocabulary: int, share: float) -> Any:
-    """A byte-level tokenizer of the pool, fitted on a keyed sample of it."""
+    """Fits a byte-level tokenizer on a keyed sample of the pool."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     key = (
@@ -204,7 +204,7 @@ def _fitted(pool: Pool, vocabulary: int, share: float) -> Any:
 
 
 def _end(tokenizer: Any, found: cache.Model | None) -> int:
-    """The token that ends a document: the model's own, else that of its tokenizer."""
+    """The token that ends a document: the model's own, else its tokenizer's."""
     if found is None:
         return int(tokenizer.token_to_id(END))
     config = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
@@ -237,7 +237,7 @@ def _tokenise(pool: Pool, tokenizer: Any, count: int, folder: Path, dtype: Any) 
 
 
 def _tasks(pool: Pool, tokenizer: Any, chosen: Sequence[model.Target], length: int, path: Path) -> None:
-    """The held-out examples of targets (all of them where none are held out), cut to the context."""
+    """Writes the held-out examples of targets (all examples if none are held out), cut to the context length."""
     tokenizer.enable_truncation(length)
     flat: list[int] = []
     offsets, spans, owners = [0], [], []

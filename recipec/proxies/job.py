@@ -1,6 +1,6 @@
-"""`python -m recipec.proxies.job FOLDER`: runs a training that `recipec search --export-jobs` wrote, and leaves its record there.
+"""`python -m recipec.proxies.job FOLDER`: runs a training of `recipec search --export-jobs`; writes its record there.
 
-A run that is stopped goes on where it was last saved; one that has a record is left alone.
+An interrupted training continues from its last saved state; one that has a record is not run again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m recipec.proxies.job", description=(__doc__ or "").strip())
     parser.add_argument("folder", type=Path, help="the folder of a job")
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: CUDA where it is)"
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: CUDA if available)"
     )
     arguments = parser.parse_args()
     try:

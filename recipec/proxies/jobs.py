@@ -1,8 +1,8 @@
-"""Trainings as folders that a cluster can work through, and their records read back.
+"""Exports trainings as folders for a cluster to run, and collects their records.
 
-DIR/corpus/              the pool as tokens, once for all
-DIR/checkpoint/          where training goes on from a model
-DIR/<name>-<seed>/       job.json, order.npy, shards.txt (what the text came from), command.txt; record.json once it has run
+DIR/corpus/              the pool as tokens, shared by all jobs
+DIR/checkpoint/          the model to start training from, if any
+DIR/<name>-<seed>/       job.json, order.npy, shards.txt (sources of the text), command.txt; record.json once it has run
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from recipec.execution.pool import Pool
 
 TOKENS = ("starts.npy", "lengths.npy", "tokens.bin", "tasks.npz", "tokenizer.json", "corpus.json")
-"""Files of a corpus that a training needs, the last one written last."""
+"""Files of a corpus that a training needs; the last of them is written last."""
 
 LARGEST = 1 << 20
-"""Bytes of a record at most."""
+"""Maximum size of a record in bytes."""
 
 
 def stored(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record | None]:
-    """The records of trainings that have one."""
+    """The stored records of trainings, None for those without one."""
     found: list[Record | None] = []
     for training in trainings:
         path = Path(job_of(pool, corpus, proxy, training).out)
@@ -42,7 +42,7 @@ def stored(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Trainin
 
 
 def export(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> list[Path]:
-    """Writes a folder for each training that has no record; returns them."""
+    """Writes a folder per training that has no record; returns the folders."""
     missing = [
         training
         for training, record in zip(trainings, stored(pool, corpus, proxy, trainings), strict=True)
@@ -90,10 +90,10 @@ def _copied(files: Sequence[Path], into: Path) -> None:
 
 
 def read(folder: Path) -> Train:
-    """The job of a folder. It may come from strangers, so that it reads and writes beside itself alone, whatever it says.
+    """Reads the job in a folder. Jobs are not trusted: whatever it says, it only reads and writes next to itself.
 
     Raises:
-        Failure: there is no job, or none that can be read.
+        Failure: there is no job, or it cannot be read.
     """
     try:
         job = Train.model_validate_json((folder / "job.json").read_bytes())
@@ -115,10 +115,10 @@ def read(folder: Path) -> Train:
 
 
 def collect(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training], folder: Path) -> tuple[int, int]:
-    """Takes the records of a folder of jobs; returns how many are of these trainings, and how many of others.
+    """Stores the records found in a folder of jobs; returns how many belong to these trainings, and how many to others.
 
     Raises:
-        Failure: with every record that cannot be read, or where there is none.
+        Failure: lists every record that cannot be read, or says that there is none.
     """
     places = {one.key: Path(one.out) for one in (job_of(pool, corpus, proxy, training) for training in trainings)}
     problems, taken, others = [], 0, 0
@@ -129,7 +129,7 @@ def collect(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Traini
             record = Record.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            problems.append(Diagnostic("R1413", f"`{path}` is no record: {reason}"))
+            problems.append(Diagnostic("R1413", f"`{path}` is not a record: {reason}"))
             continue
         if record.key not in places:
             others += 1

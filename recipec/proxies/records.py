@@ -1,4 +1,4 @@
-"""What a proxy is trained on, and what came of it."""
+"""The definition of a proxy's training, and the record of its result."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from recipec.ir.search import Proxy
 __all__ = ["Proxy", "Record", "Training"]
 
 RECORD_VERSION = 1
-"""Raised when the trainer gives other losses, so that stored records are not used."""
+"""Increased when the trainer gives other losses, so that stored records are not used."""
 
 
 class Training(Frozen):
     """One training: a name for people, a seed of weights and order, and the copies of each document.
 
     Attributes:
-        copies: a file of integers (n,) in the order of the corpus' documents (.npy).
+        copies: a file (.npy) of integers (n,) in the order of the corpus' documents.
         keep: a folder for the trained model, "" for none.
     """
 
@@ -30,15 +30,15 @@ class Training(Frozen):
 
 
 class Record(Frozen):
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
-        losses: by target, mean nats a token on its held-out examples; smaller is better. Of a training that diverged those
-            are missing that are no numbers.
+        losses: by target, mean nats per token on its held-out examples; smaller is better. A diverged training lacks
+            losses that are not finite.
         start: the same before the first step.
-        tokens, steps: trained on; `epochs`: how often the documents were gone through.
-        diverged: the step at which the loss was no number or had left all bounds, or None.
-        key: the identity of what was trained.
+        tokens, steps: tokens trained on and steps taken; `epochs`: passes over the documents.
+        diverged: the step at which the loss was not finite or exceeded the bound, or None.
+        key: the identity of the training.
     """
 
     version: Literal[1] = 1

@@ -1,4 +1,4 @@
-"""Regressors of few runs, judged by runs that they have not seen: LightGBM against a linear one."""
+"""Regressors for few runs, LightGBM and linear, compared on held-out runs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from recipec.diagnostics import Diagnostic, Failure
 Kind = Literal["lightgbm", "linear"]
 
 ROUNDS, RATE = 1000, 0.01
-"""RegMix (arXiv 2407.01492, section 3.3): trees, and what each is worth. No early stopping: nothing is held back for it."""
+"""Trees and learning rate of RegMix (arXiv 2407.01492, section 3.3). No early stopping, so no validation split."""
 
 FEW = 200_000
-"""Numbers in a table that one thread fits as fast as several."""
+"""Number of table entries up to which one thread fits as fast as several."""
 
 SMALLEST_LEAF = 20
-"""Runs in a leaf of a tree (LightGBM's own default); fewer where there are few runs."""
+"""Minimum number of runs in a leaf of a tree (LightGBM's default); fewer if there are few runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """Least squares with an intercept; the smallest weights where shares sum to one.
+    """Least squares with an intercept; the minimum-norm weights if the columns are shares that sum to one.
 
     Attributes:
-        weights: (d,); `intercept`: of `x @ weights + intercept`.
+        weights: (d,); `intercept`: as in `x @ weights + intercept`.
     """
 
     weights: Array
@@ -39,7 +39,7 @@ class Linear:
         return found
 
     def importance(self, x: Array) -> Array:
-        """(d,) How far each column moves the prediction: |weight| × standard deviation, summing to one."""
+        """How much each column moves the prediction, (d,): |weight| × standard deviation, summing to one."""
         moved = np.abs(self.weights) * x.std(axis=0)
         share: Array = moved / max(float(moved.sum()), 1e-300)
         return share
@@ -56,17 +56,17 @@ class Trees:
         return found
 
     def importance(self, x: Array) -> Array:
-        """(d,) The share of the gain of all splits that each column's have."""
+        """Each column's share of the gain of all splits, (d,)."""
         gain = np.asarray(self.booster.feature_importance("gain"), float)
         share: Array = gain / max(float(gain.sum()), 1e-300)
         return share
 
 
 def fit(kind: Kind, x: Array, y: Array) -> Linear | Trees:
-    """A regressor of y (n,) by x (n, d).
+    """Fits a regressor of y (n,) on x (n, d).
 
     Raises:
-        Failure: LightGBM is wanted and not installed.
+        Failure: LightGBM is requested and not installed.
     """
     if kind == "linear":
         center, mean = x.mean(axis=0), float(y.mean())
@@ -78,10 +78,10 @@ def fit(kind: Kind, x: Array, y: Array) -> Linear | Trees:
         "learning_rate": RATE,
         "min_data_in_leaf": max(1, min(SMALLEST_LEAF, len(y) // 10)),
         "seed": 42,
-        # The same trees whatever the number of threads.
+        # The same trees for any number of threads.
         "deterministic": True,
         "force_row_wise": True,
-        # Threads cost more than they bring where there is little to share.
+        # Threads cost more than they gain on small tables.
         "num_threads": 1 if x.size < FEW else _threads(),
         "verbosity": -1,
     }
@@ -104,11 +104,11 @@ def _threads() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a regressor says of runs that it was not fitted on.
+    """How well a regressor predicts runs that it was not fitted on.
 
     Attributes:
-        held: (n,) predictions out of fold.
-        rank_correlation: Spearman's, of `held` and the truth; larger is better.
+        held: (n,) out-of-fold predictions.
+        rank_correlation: Spearman's, between `held` and the true values; larger is better.
         mae: mean absolute error, in the unit of y; smaller is better.
     """
 
@@ -119,7 +119,7 @@ class Judgement:
 
 
 def folds_of(count: int, folds: int) -> Array:
-    """(n,) The fold of each run, of nearly equal sizes, by a fixed shuffle."""
+    """The fold of each run, (n,): folds of nearly equal sizes, by a fixed shuffle."""
     order = np.random.default_rng(0).permutation(count)
     found: Array = np.empty(count, np.int64)
     found[order] = np.arange(count) % folds
@@ -127,7 +127,7 @@ def folds_of(count: int, folds: int) -> Array:
 
 
 def judge(kind: Kind, x: Array, y: Array, folds: int) -> Judgement:
-    """Cross-validation: each fold predicted by what the others were fitted on."""
+    """Cross-validates: predicts each fold by a regressor fitted on the others."""
     held = np.empty(len(y))
     fold = folds_of(len(y), folds)
     for number in range(folds):
@@ -137,7 +137,7 @@ def judge(kind: Kind, x: Array, y: Array, folds: int) -> Judgement:
 
 
 def spearman(a: Array, b: Array) -> float:
-    """Rank correlation, ties sharing their mean rank; 0 where one of them is constant."""
+    """Spearman's rank correlation, with mean ranks for ties; 0 if `a` or `b` is constant."""
     ranks = [_ranks(np.asarray(one)) for one in (a, b)]
     spread = ranks[0].std() * ranks[1].std()
     if spread == 0:

@@ -1,4 +1,4 @@
-"""Trainings, run where there is no record of them yet: in as many processes as there are devices."""
+"""Runs the trainings that have no record yet, in one process per device."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from recipec.execution.pool import Pool
 
 THREADED = 20_000_000
-"""Parameters from which a training on the CPU has all cores for itself; smaller ones run side by side."""
+"""Number of parameters from which a training on the CPU gets all cores; smaller ones run in parallel."""
 
 
 def key(corpus: Corpus, proxy: Proxy, training: Training) -> str:
-    """The identity of a training: everything that decides its losses."""
+    """The identity of a training: a hash of everything that determines its losses."""
     value = {
         "version": RECORD_VERSION,
         "corpus": corpus.folder.name,
@@ -41,13 +41,13 @@ def key(corpus: Corpus, proxy: Proxy, training: Training) -> str:
 
 
 def train(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record]:
-    """The records of trainings, in their order; those without a stored one are run.
+    """Returns the records of trainings, in their order, after running those without a stored record.
 
-    A training that is killed goes on where it was last saved. One whose process dies is tried on another device where there
-    is one.
+    An interrupted training continues from its last saved state. One whose process dies is retried on another device if
+    there is one.
 
     Raises:
-        Failure: a training could be run nowhere.
+        Failure: a training could not be run on any device.
     """
     jobs = [job_of(pool, corpus, proxy, training) for training in trainings]
     missing: dict[str, Train] = {}
@@ -63,7 +63,7 @@ def train(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training
 
 
 def job_of(pool: Pool, corpus: Corpus, proxy: Proxy, training: Training) -> Train:
-    """A training as the process that runs models is asked for it."""
+    """The job of a training for the process that runs models."""
     identity = key(corpus, proxy, training)
     place = corpus.folder / "runs" / identity
     place.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def job_of(pool: Pool, corpus: Corpus, proxy: Proxy, training: Training) -> Trai
 
 
 def write_order(pool: Pool, corpus: Corpus, training: Training, path: Path) -> None:
-    """The documents in the order in which they are trained on, each copy by its own hash."""
+    """Writes the numbers of the documents in training order, with each copy placed by its own hash."""
     if path.is_file():
         return
     copies = np.load(training.copies, allow_pickle=False)
@@ -102,8 +102,8 @@ def write_order(pool: Pool, corpus: Corpus, training: Training, path: Path) -> N
 
 
 def copies_for(corpus: Corpus, weights: Mapping[str, float], tokens: int, seed: int) -> np.ndarray[Any, Any]:
-    """Copies (n,) of documents for a mixture: of each domain the documents of the smallest hashes until its share of the
-    tokens is reached, gone through again where there are too few."""
+    """Copies (n,) of documents for a mixture: from each domain the documents with the smallest hashes until its share
+    of the tokens is reached, repeated if there are too few."""
     copies = np.zeros(len(corpus.tokens), np.int64)
     numbers = np.argsort(_mixed(corpus.keys, seed), kind="stable")
     for domain, weight in weights.items():
@@ -118,7 +118,7 @@ def copies_for(corpus: Corpus, weights: Mapping[str, float], tokens: int, seed: 
 
 
 def _mixed(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
-    """Hashes of keys and a seed (the finaliser of SplitMix64)."""
+    """Mixes keys with a seed (the finaliser of SplitMix64)."""
     z = keys + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -127,10 +127,10 @@ def _mixed(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
 
 
 def run_all(pool: Pool, jobs: Sequence[Train], devices: Sequence[tuple[str, int | None]]) -> None:
-    """Runs jobs in parallel, one at a time on each device, and those of a device that vanishes on the others.
+    """Runs jobs in parallel, one at a time per device; jobs of a device that fails are run on the others.
 
     Args:
-        devices: their names, each with the threads of a training there.
+        devices: device names, each with the number of threads of a training there.
 
     Raises:
         Failure: no device is left before all jobs are done.
@@ -141,7 +141,7 @@ def run_all(pool: Pool, jobs: Sequence[Train], devices: Sequence[tuple[str, int 
     lock, done, problems = threading.Lock(), 0.0, []
 
     def work(device: str, threads: int | None) -> bool:
-        """Works until nothing is left; whether the device is still there then."""
+        """Runs jobs until none is waiting; returns whether the device still works."""
         nonlocal done
         client = Client()
         try:
@@ -160,7 +160,7 @@ def run_all(pool: Pool, jobs: Sequence[Train], devices: Sequence[tuple[str, int 
                 try:
                     client.run(job.model_copy(update={"device": device, "threads": threads}), count)
                 except Failure as failure:
-                    # Another device may still be there; a training goes on where it was saved.
+                    # Another device may still work; the training continues from its saved state.
                     waiting.put(job)
                     problems.append(failure)
                     return False
@@ -177,14 +177,14 @@ def run_all(pool: Pool, jobs: Sequence[Train], devices: Sequence[tuple[str, int 
 
 
 PARTS = 1000
-"""Of a training, that its process reports."""
+"""Progress units reported per training."""
 
 
 def devices_for(pool: Pool, job: Train) -> list[tuple[str, int | None]]:
-    """Devices with the threads of each: CUDA devices, else cores."""
+    """The devices with the number of threads of each: CUDA devices, else the CPU, once per core for small models."""
     assert pool.scorer is not None
     if pool.scorer.device != "cpu":
-        # torch is not here but in the processes; they are asked for what there is.
+        # torch is only loaded in the worker processes, so ask one which devices there are.
         client = Client()
         try:
             found = client.devices(pool.scorer.device)

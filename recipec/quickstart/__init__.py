@@ -1,4 +1,4 @@
-"""Real text that every Python installation has, and a recipe for it."""
+"""The quickstart's corpus, text that every Python installation has, and recipes for it; also the starter of `init`."""
 
 from recipec.quickstart.corpus import build
 from recipec.quickstart.recipe import text

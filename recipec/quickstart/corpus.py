@@ -1,4 +1,4 @@
-"""A corpus from the Python installation itself: nothing is imported, run or fetched, files are only read.
+"""Builds a corpus from the Python installation itself: files are only read; nothing is imported, run or fetched.
 
 code, tests           top-level functions and classes of the standard library, and of its tests
 packages              the same of installed packages
@@ -24,10 +24,10 @@ from recipec.places import local
 from recipec.progress import Progress, silent
 
 MOST_SOURCE = 24_000_000
-"""Bytes of source code that are cut, so that a large installation takes no longer than a small one."""
+"""Maximum bytes of source code used, so that a large installation takes no longer than a small one."""
 
 SECTION = 3_000
-"""Characters of a section, about: texts are cut at empty lines."""
+"""Approximate number of characters per section: texts are cut at empty lines."""
 
 LICENCES = ("licen", "copying", "notice", "authors")
 
@@ -41,7 +41,7 @@ class Document:
 
 
 def build(folder: Path, progress: Progress = silent) -> tuple[Path, ...]:
-    """Writes the corpus, a Parquet shard a domain, with columns doc_id, domain, origin, text, lines.
+    """Writes the corpus, one Parquet shard per domain, with columns doc_id, domain, origin, text, lines.
 
     Returns:
         The shards. The same installation gives the same documents.
@@ -90,7 +90,7 @@ def _reference() -> Iterator[Document]:
 def _distributions() -> Iterator[Document]:
     found = {dist.metadata["Name"]: dist for dist in importlib.metadata.distributions() if dist.metadata["Name"]}
     for name, dist in sorted(found.items()):
-        # The long description is the body of the metadata, behind an empty line.
+        # The long description is the body of the metadata, after an empty line.
         _, _, description = (dist.read_text("METADATA") or "").partition("\n\n")
         for number, section in enumerate(_sections(description)):
             yield Document(f"description/{name}#{number}", "descriptions", name, section)
@@ -103,7 +103,7 @@ def _distributions() -> Iterator[Document]:
 
 
 def _sections(text: str) -> Iterator[str]:
-    """Pieces of about `SECTION` characters that begin and end at empty lines."""
+    """Yields pieces of about `SECTION` characters that begin and end at empty lines."""
     piece: list[str] = []
     size = 0
     for paragraph in text.split("\n\n"):
@@ -116,7 +116,7 @@ def _sections(text: str) -> Iterator[str]:
 
 
 def python_files() -> Iterator[tuple[Path, str, str, str]]:
-    """Source files up to `MOST_SOURCE` bytes: the standard library first, then its tests, then packages."""
+    """Yields source files up to `MOST_SOURCE` bytes: the standard library first, then its tests, then packages."""
     stdlib, packages = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))
     left = MOST_SOURCE
     tests = sorted((stdlib / "test").rglob("*.py"))
@@ -146,11 +146,11 @@ def _read(path: Path) -> str:
 
 
 def cut_source(path: Path, domain: str, origin: str, name: str) -> Iterator[Document]:
-    """The functions and classes of a module, and the docstrings of it and of what is in it."""
+    """Yields the functions and classes of a module, and its docstrings and theirs."""
     text = _read(path)
     try:
         with warnings.catch_warnings():
-            # Tests of the parser are full of dubious escapes.
+            # Tests of Python's parser are full of invalid escapes.
             warnings.simplefilter("ignore")
             module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

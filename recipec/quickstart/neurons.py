@@ -1,7 +1,7 @@
-"""The part of the quickstart that a language model scores: documentation, and a target of mathematics among it.
+"""The part of the quickstart that a language model scores: documentation, with mathematics as the target.
 
 The target is the documentation of numpy's linear algebra, polynomials and transforms. The pool is documentation of the
-standard library and of other packages, with some mathematics of scipy, which the target's examples are not from.
+standard library and of other packages, with some of scipy's mathematics, from which the target has no examples.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ TARGET = ("numpy/linalg", "numpy/polynomial", "numpy/fft")
 MATHEMATICS = ("scipy/special", "scipy/integrate", "scipy/interpolate")
 
 EXAMPLES, AMONG, OTHERS = 80, 150, 650
-"""Documents of the target, of mathematics in the pool, and of the rest of the pool."""
+"""Number of documents of the target, of mathematics in the pool, and of the rest of the pool."""
 
 SHORTEST = 400
-"""Characters of a docstring that says something."""
+"""Minimum number of characters of a meaningful docstring."""
 
 RECIPE = """# Selects by the neurons that a language model activates: documentation like that of numpy's mathematics.
-# The first run scores {documents:,} documents, some minutes on two cores; after it, other shares take no time.
+# The first run scores {documents:,} documents, some minutes on two cores; then other shares take no time.
 seed 42
 
 source documentation {{
@@ -40,13 +40,13 @@ target mathematics {{
   holdout 20%
 }}
 
-# Cheap filters come first, whatever their place: what they reject is never run through the model.
+# Cheap filters run first, wherever they are written: what they reject is never run through the model.
 where length(text) <= 6_000
 where not duplicate(text)
 
 criterion fit = nag(target: mathematics, model: "smollm2-135m")
 
-# The fifth of the tokens that is nearest to the target, each document once.
+# The fifth of the tokens that is closest to the target, each document once.
 sample top 20% by fit
 
 output parquet "out/mathematics" {{
@@ -56,7 +56,8 @@ output parquet "out/mathematics" {{
 
 
 def build(folder: Path) -> int:
-    """Writes `neurons/documentation.parquet` and `neurons/mathematics.jsonl`; returns the number of documents in the pool.
+    """Writes `neurons/documentation.parquet` and `neurons/mathematics.jsonl`; returns the number of documents in the
+    pool.
 
     The same installation gives the same documents.
     """
@@ -78,7 +79,7 @@ def _below(packages: Path, parts: Iterable[str]) -> Iterator[tuple[Path, str, st
 
 
 def _docstrings(files: Iterable[tuple[Path, str, str, str]], domain: str) -> Iterator[Document]:
-    """Long docstrings, each text once, under a domain of ours; mathematics only where it is asked for."""
+    """Yields long docstrings with the given domain; those of numpy and scipy not for the domain "other"."""
     for path, kind, origin, name in files:
         if domain == "other" and origin in ("numpy", "scipy"):
             continue
@@ -88,7 +89,7 @@ def _docstrings(files: Iterable[tuple[Path, str, str, str]], domain: str) -> Ite
 
 
 def _chosen(documents: Iterable[Document], count: int) -> list[Document]:
-    """So many of distinct texts, by a hash of the text."""
+    """Chooses `count` documents with distinct texts, by a hash of the text."""
     distinct = {document.text: document for document in documents}
     return sorted(distinct.values(), key=lambda one: hashlib.sha256(one.text.encode()).digest())[:count]
 

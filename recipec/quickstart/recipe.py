@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 RECIPE = """# A first recipe: a prose-leaning mix from the text of a Python installation.
-# Try: change a number, then `recipec plan` shows what that does before anything is written.
+# Try it: change a number, and `recipec plan` shows the effect before anything is written.
 use std.repeat.epochs  # at most $epochs copies of a document
 
-param budget = {budget} tokens  # another one for a run: recipec plan … --set budget=1M
+param budget = {budget} tokens  # override it for one run: recipec plan … --set budget=1M
 
 seed 42
 
 source python {{
   shards "data/*.parquet"
   id doc_id
-  text text  # no column counts tokens, so they are estimated, and marked so
+  text text  # no column has token counts, so they are estimated, and marked as such
   domain domain
 }}
 
-# What is not wanted at all. The ledger keeps which line rejected a document.
+# Documents to exclude. The ledger records which line rejected a document.
 where length(text) >= 100 and length(text) <= 20_000
 where alpha_ratio() >= 0.6
 where duplicate_line_ratio() <= 0.3
 where not duplicate(lower(text))
 
-# What is better: smaller or larger values of what can be computed from the text alone.
+# Quality: criteria that are computed from the text alone, and which direction is better.
 criterion prose = stop_word_share() higher is better
 criterion repetition = duplicate_ngram_ratio(n: 5) lower is better
 criterion words = mean_word_length() lower is better
@@ -51,7 +51,7 @@ sample quadmix {{
   }}
 }}
 
-# Shares of the tokens, whatever the curves alone would give.
+# Token shares: as the curves give them, corrected by the quotas.
 mixture natural
 
 quota language_reference at least 10%

@@ -1,4 +1,4 @@
-"""A starter recipe from what a folder of shards holds: which columns look like id, text, tokens, domain and scores."""
+"""Writes a starter recipe for a folder of shards: guesses the columns of id, text, tokens, domain and scores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOKENS = ("tokens", "token_count", "n_tokens", "num_tokens", "token_num")
 DOMAINS = ("domain", "topic", "category", "source", "subset", "language", "lang", "label")
 
 DOCUMENTS = (".json", ".json.gz", ".json.zst")
-"""Suffixes of shards that a folder is not searched for: by them most files are one document, not one a line."""
+"""Suffixes of shards that are not searched for: most such files are one JSON document, not one per line."""
 
 SCORE = re.compile(r"(score|quality|edu|fineweb|prob|perplexity|ppl)", re.IGNORECASE)
 LOWER = re.compile(r"(perplexity|ppl|loss|toxic|spam|nsfw)", re.IGNORECASE)
@@ -32,10 +32,10 @@ def recipe(folder: Path, beside: Path) -> str:
     """The canonical text of a starter recipe for the shards in a folder.
 
     Args:
-        beside: the folder that the recipe will stand in; globs are relative to it.
+        beside: the folder that the recipe will be in; globs are relative to it.
 
     Raises:
-        Failure: no shards there, or none with an id and a text.
+        Failure: the folder has no shards, or none with an id and a text.
     """
     glob, first = _glob(folder)
     columns = shards.schema(first)
@@ -50,12 +50,12 @@ def recipe(folder: Path, beside: Path) -> str:
 
 
 def word(text: str) -> str:
-    """A name of the language from any text."""
+    """Turns any text into a valid name of the recipe language."""
     return re.sub(r"\W+", "_", text).strip("_").lstrip("0123456789_") or "source"
 
 
 def _glob(folder: Path) -> tuple[str, Path]:
-    """The pattern that catches most files of the folder, and the first of them."""
+    """The pattern that matches most files of the folder, and the first of these files."""
     found = []
     for deep in ("", "**/"):
         for suffix in _suffixes():
@@ -72,13 +72,13 @@ def _glob(folder: Path) -> tuple[str, Path]:
 
 
 def _suffixes() -> Iterable[str]:
-    """The suffixes of shards, first those of formats with types: of as many files of two kinds they are the better."""
+    """The suffixes of shards, those of typed formats first: they win if two kinds have equally many files."""
     formats = sorted(shards.formats(), key=lambda format_: not format_.typed)
     return [suffix for format_ in formats for suffix in format_.suffixes if suffix not in DOCUMENTS]
 
 
 def _roles(folder: Path, columns: Columns) -> dict[str, str]:
-    """Which column is the id, the text, the tokens, the domain; the last two only where there is one."""
+    """Guesses the columns of id, text, tokens and domain; the last two only if there is one."""
     strings = [name for name, type_ in columns if type_ == "string"]
     plain = [name for name, type_ in columns if type_ in ("string", "integer")]
     roles = {

@@ -1,1 +1,1 @@
-"""Search of mixtures and sampling parameters: from runs with losses to the weights that a regressor likes best."""
+"""Search of mixtures and sampling parameters: from runs with losses to the weights that regressors rank best."""

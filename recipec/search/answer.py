@@ -1,4 +1,4 @@
-"""From runs to an answer: regressors, candidates that they rank, and how far they are to be trusted.
+"""From runs to an answer: fits regressors, ranks candidates with them, and judges how far they can be trusted.
 
 QuaDMix (arXiv 2504.16511, section 3.3): a regressor of the loss, 100 000 candidates, the mean of the best 10.
 """
@@ -17,21 +17,21 @@ from recipec.proxies.regression import Judgement, Linear, Trees
 from recipec.search.runs import SearchRuns
 
 CANDIDATES, BEST, FOLDS, FLOOR = 100_000, 10, 10, 0.5
-"""FLOOR: a held-out rank correlation under which the answer is no better than a guess."""
+"""FLOOR: the held-out rank correlation below which the answer is no better than a guess."""
 
 TRIED = 200
-"""Candidates that are looked at for BEST that can be met."""
+"""Number of top candidates that are searched for BEST feasible ones."""
 
 STEP = 10_000
-"""Candidates that are predicted at a time."""
+"""Number of candidates that are predicted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Regressor:
-    """Of one target: the kind that orders runs better that it has not seen.
+    """The regressor of one target, of the kind that ranks held-out runs better.
 
     Attributes:
-        judged: LightGBM's judgement and the linear one's.
+        judged: the judgements of LightGBM and of the linear regressor.
     """
 
     target: str
@@ -48,8 +48,8 @@ class Regressor:
 class Answer:
     """Attributes:
     weights: (d,) the mean of the best candidates.
-    predicted: its loss, the mean over the targets; `low`, `high`: with the 95% interval of errors out of fold.
-    best_run: the lowest loss among the runs, with its key.
+    predicted: its loss, the mean over the targets; `low`, `high`: its 95% interval, from the out-of-fold errors.
+    best_run: the run with the lowest loss: its key and loss.
     """
 
     runs: SearchRuns
@@ -63,7 +63,7 @@ class Answer:
 
     @property
     def rank_correlation(self) -> float:
-        """Held out, the mean over the targets."""
+        """Held-out rank correlation, the mean over the targets."""
         return float(np.mean([one.best.rank_correlation for one in self.regressors]))
 
     @property
@@ -71,12 +71,12 @@ class Answer:
         return float(np.mean([one.best.mae for one in self.regressors]))
 
     def predict(self, x: Array) -> Array:
-        """Losses (n,) of other mixtures, the mean over the targets."""
+        """Predicts losses (n,) of other mixtures, the mean over the targets."""
         return predicted(self.regressors, x)
 
 
 def better(lightgbm: Judgement, linear: Judgement) -> Judgement:
-    """LightGBM only where it wins."""
+    """The better of the two; LightGBM only if it beats the linear regressor."""
     return lightgbm if lightgbm.rank_correlation > linear.rank_correlation else linear
 
 
@@ -89,13 +89,13 @@ def answer(
     may: Callable[[Array], bool] = lambda _: True,
     done: Callable[[int, int], None] = lambda _, __: None,
 ) -> Answer:
-    """Fits, draws candidates, and takes the mean of the best.
+    """Fits regressors, draws candidates, and takes the mean of the best.
 
     Args:
-        drawn: gives the candidates (c, d).
+        drawn: draws the candidates (c, d).
         shares: whether they sum to one.
-        may: whether a candidate can be met; of the mean of the best, when it cannot, the best of them is left.
-        done: called with steps done and their number.
+        may: whether a candidate is feasible; if the mean of the best is not, the best candidate is the answer.
+        done: called with the number of steps done and of all steps.
 
     Raises:
         Failure: fewer runs than folds, or losses that are all the same.
@@ -128,10 +128,10 @@ def answer(
 
 
 def _best(regressors: tuple[Regressor, ...], drawn: Array, may: Callable[[Array], bool]) -> Array:
-    """The mean of the best candidates that can be met.
+    """The mean of the best feasible candidates, or the best one if the mean is not feasible.
 
     Raises:
-        Failure: none of the best can.
+        Failure: none of the best candidates is feasible.
     """
     losses = np.concatenate(
         [predicted(regressors, drawn[start : start + STEP]) for start in range(0, len(drawn), STEP)]
@@ -143,19 +143,19 @@ def _best(regressors: tuple[Regressor, ...], drawn: Array, may: Callable[[Array]
         if len(kept) == BEST:
             break
     if not kept:
-        raise Failure(Diagnostic("R1410", f"none of the best {min(TRIED, len(drawn))} candidates can be met"))
+        raise Failure(Diagnostic("R1410", f"none of the best {min(TRIED, len(drawn))} candidates is feasible"))
     mean: Array = np.mean(kept, axis=0)
     return mean if may(mean) else kept[0]
 
 
 def check(runs: SearchRuns, folds: int) -> None:
-    """What no regressor can be fitted on."""
+    """Raises Failure if no regressor can be fitted on the runs."""
     problems = []
     if len(runs.x) < 2 * folds:
-        helps = ("two runs a fold are the least; make more runs, or say --folds",)
+        helps = ("two runs per fold are the minimum; make more runs, or set --folds",)
         problems.append(Diagnostic("R1405", f"{len(runs.x):,} runs are too few for {folds} folds", helps=helps))
     problems += [
-        Diagnostic("R1406", f"the losses of `{name}` are all the same, so nothing can be learnt of them")
+        Diagnostic("R1406", f"the losses of `{name}` are all the same, so nothing can be learned from them")
         for name, column in zip(runs.targets, runs.losses.T, strict=True)
         if len(column) and np.ptp(column) == 0
     ]
@@ -176,11 +176,11 @@ def predicted(regressors: tuple[Regressor, ...], x: Array) -> Array:
 
 
 def draw(runs: SearchRuns, count: int, seed: int, *, shares: bool) -> Array:
-    """Candidates (count, d) where the runs are: no regressor knows more than they do.
+    """Draws candidates (count, d) within the range of the runs, since regressors know nothing beyond it.
 
-    Shares are drawn as RegMix draws them: Dirichlet around the runs' mean, from nearly even to nearly one domain alone
-    (concentrations 0.1 to 5 times the mean's), within the largest share that any run has. Parameters are drawn evenly
-    between the least and the most of the runs.
+    Shares are drawn as in RegMix: Dirichlet around the runs' mean, from nearly even to nearly a single domain
+    (concentrations 0.1 to 5 times the mean's), up to the largest share that any run has. Parameters are drawn uniformly
+    between the minimum and the maximum of the runs.
     """
     generator = np.random.default_rng(seed)
     low, high = runs.x.min(axis=0), runs.x.max(axis=0)
@@ -197,7 +197,7 @@ def draw(runs: SearchRuns, count: int, seed: int, *, shares: bool) -> Array:
 
 
 def warnings(found: Answer, floor: float) -> tuple[Diagnostic, ...]:
-    """What takes the worth of an answer away."""
+    """Warnings about an answer that is not to be trusted."""
     words = []
     if found.rank_correlation < floor:
         words.append(

@@ -1,6 +1,6 @@
-"""The search of a recipe's sampling parameters: draws, proxies trained on them, regressors, an answer, and its confirmation.
+"""The search of a recipe's sampling parameters: draws, proxies trained on them, regressors, answer and confirmation.
 
-QuaDMix (arXiv 2504.16511, section 3.3). The proxies are real (recipec.proxies), and so are the datasets they are trained on
+QuaDMix (arXiv 2504.16511, section 3.3). The proxies are really trained (recipec.proxies), on exact datasets
 (recipec.search.trials).
 """
 
@@ -29,18 +29,18 @@ DEFAULT = (500.0, 0.08, 1.0, 0.001)
 """The default curve: λ, ω, η, ε."""
 
 PROMISING, UNSURE = 20_000, 5
-"""Candidates among which more draws are looked for; regressors whose disagreement says how unsure they are."""
+"""Number of candidates for additional draws; number of regressors whose disagreement measures their uncertainty."""
 
 SPREAD = 4
-"""How many of the most promising candidates stand for each that is chosen, so that the chosen ones differ."""
+"""Number of promising candidates per draw that is added, so that the added draws differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Attributes:
-    more: draws to add where the regressors of those that are there are promising and unsure.
+    more: number of draws to add where the regressors so far predict a low loss and are uncertain.
     confirm: whether proxies are trained on the answer, on the default curve and on natural sampling.
-    candidates: that the regressors rank; `folds`: of cross-validation.
+    candidates: number of candidates that the regressors rank; `folds`: folds of cross-validation.
     """
 
     more: int = 0
@@ -52,9 +52,9 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Found:
     """Attributes:
-    records: of the draws, those that diverged too.
-    confirmation: records by what was trained on ("answer", "default", "natural").
-    tokens: drawn tokens by what is drawn by, and domain.
+    records: records of the draws, including diverged ones.
+    confirmation: records by what the proxies were trained on ("answer", "default", "natural").
+    tokens: drawn tokens by parameters ("answer", "default", "natural") and domain.
     """
 
     answer: Answer
@@ -67,14 +67,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Drawings:
-    """The draws of a search, in their order, with what trains a proxy on each."""
+    """The draws of a search, in their order, with the training of a proxy on each."""
 
     x: tuple[Array, ...]
     trainings: tuple[Training, ...]
 
 
 def drawings(trials: Trials, options: Options) -> Drawings:
-    """All draws of a search: the first ones, those that were added before, and those that are to be added now."""
+    """The draws of a search: the first ones, and those that earlier calls added."""
     seed = trials.run.pool.recipe.seed
     x, trainings = [], []
     for number, (one, drawn) in enumerate(trials.first(trials.search.runs, seed)):
@@ -90,12 +90,12 @@ def drawings(trials: Trials, options: Options) -> Drawings:
 def _must(trials: Trials, x: Array) -> Drawn:
     drawn = trials.drawn(x)
     if drawn is None:
-        raise Failure(Diagnostic("R1410", "parameters that could be met cannot be met any more"))
+        raise Failure(Diagnostic("R1410", "parameters that were feasible are not feasible any more"))
     return drawn
 
 
 def _place(trials: Trials) -> Path:
-    """Where draws that were added are kept: by all that they were found from."""
+    """The file of added draws, named by everything that they depend on."""
     key = {
         "corpus": trials.corpus.folder.name,
         "search": trials.search.model_dump(mode="json", exclude={"runs"}),
@@ -114,8 +114,8 @@ def _added(trials: Trials) -> list[Array]:
 
 
 def add(trials: Trials, found: Drawings, runs: SearchRuns, count: int) -> Drawings:
-    """More draws, where regressors of the runs so far promise a low loss and are not sure of it: the mean of several, each fitted
-    without a part of the runs, less their standard deviation."""
+    """Adds draws where regressors of the runs so far predict a low loss with high uncertainty: the mean of several
+    regressors, each fitted without one part of the runs, minus their standard deviation."""
     generator = np.random.default_rng([trials.run.pool.recipe.seed, len(found.x), 1])
     candidates = trials.space.draw(generator, PROMISING)
     y = runs.losses.mean(axis=1)
@@ -145,7 +145,7 @@ def add(trials: Trials, found: Drawings, runs: SearchRuns, count: int) -> Drawin
 def runs_of(
     trials: Trials, found: Drawings, records: Sequence[Record | None]
 ) -> tuple[SearchRuns, tuple[Diagnostic, ...]]:
-    """The runs that came to an end, and a warning of those that did not."""
+    """The runs that finished, and a warning about those that diverged."""
     targets = tuple(trials.corpus.tasks)
     good = [
         number
@@ -174,13 +174,13 @@ def runs_of(
 
 
 def search(trials: Trials, options: Options, train: Callable[[Sequence[Training]], list[Record | None]]) -> Found:
-    """Finds the parameters.
+    """Runs the search and returns what it found.
 
     Args:
-        train: gives the records of trainings; None for those that are trained elsewhere and not there yet.
+        train: returns the records of trainings; None for those that are trained elsewhere and not available yet.
 
     Raises:
-        Failure: too few runs, losses that are all the same, or an answer that cannot be met.
+        Failure: too few runs, losses that are all the same, or an infeasible answer.
     """
     found = drawings(trials, options)
     records = train(found.trainings)
@@ -204,7 +204,7 @@ def search(trials: Trials, options: Options, train: Callable[[Sequence[Training]
         try:
             drawn[name] = trials.standard(curve)
         except Failure as failure:
-            message = f"the {name} curve cannot be met: {failure.diagnostics[0].message}"
+            message = f"the {name} curve is not feasible: {failure.diagnostics[0].message}"
             said = (*said, Diagnostic("R1410", message, severity=Severity.WARNING))
     confirmation = _confirmed(trials, drawn, train) if options.confirm else {}
     missing = sum(record is None for record in records)
@@ -224,7 +224,7 @@ def search(trials: Trials, options: Options, train: Callable[[Sequence[Training]
 def _confirmed(
     trials: Trials, drawn: dict[str, Drawn], train: Callable[[Sequence[Training]], list[Record | None]]
 ) -> dict[str, tuple[Record, ...]]:
-    """Proxies with seeds of their own on what is compared."""
+    """Trains proxies, with seeds of their own, on the selections to compare."""
     trainings = [trials.training(name, one, seed) for seed in CONFIRMING for name, one in drawn.items()]
     records = train(trainings)
     found: dict[str, list[Record]] = {name: [] for name in drawn}
@@ -235,7 +235,7 @@ def _confirmed(
 
 
 class Exported(Exception):
-    """Jobs were written, and there is nothing more to do before they have run."""
+    """Raised when jobs were written, since the search cannot continue before they have run."""
 
     def __init__(self, folders: list[Path]) -> None:
         super().__init__(f"{len(folders)} jobs")
@@ -243,7 +243,7 @@ class Exported(Exception):
 
 
 def exported(trials: Trials, folder: Path) -> Callable[[Sequence[Training]], list[Record | None]]:
-    """Writes what has no record yet as jobs; raises `Exported` where there are some."""
+    """A `train` that writes trainings without a record as jobs, and raises `Exported` if there are any."""
 
     def train(trainings: Sequence[Training]) -> list[Record | None]:
         places = jobs.export(trials.run.pool, trials.corpus, trials.search.proxy, trainings, folder)
@@ -255,7 +255,7 @@ def exported(trials: Trials, folder: Path) -> Callable[[Sequence[Training]], lis
 
 
 def collected(trials: Trials, folder: Path) -> Callable[[Sequence[Training]], list[Record | None]]:
-    """Takes the records of a folder of jobs; trains nothing."""
+    """A `train` that uses the records in a folder of jobs and trains nothing."""
 
     def train(trainings: Sequence[Training]) -> list[Record | None]:
         jobs.collect(trials.run.pool, trials.corpus, trials.search.proxy, trainings, folder)
@@ -265,7 +265,7 @@ def collected(trials: Trials, folder: Path) -> Callable[[Sequence[Training]], li
 
 
 def trained(trials: Trials) -> Callable[[Sequence[Training]], list[Record | None]]:
-    """Trains here, what has no record yet."""
+    """A `train` that runs trainings without a record on this machine."""
 
     def train(trainings: Sequence[Training]) -> list[Record | None]:
         return list(proxies.train(trials.run.pool, trials.corpus, trials.search.proxy, trainings))

@@ -1,8 +1,9 @@
-"""What draws of parameters would select, exactly and without a sort of the pool for each of them.
+"""Computes what draws of parameters would select, exactly and without sorting the pool for each of them.
 
-A draw changes the merged quality of every document, and with it every rank. But QuaDMix's curve looks at ranks up to ω alone;
-beyond it every document has the same expectation ε. So one pass finds the documents that can be within ω, they alone are sorted,
-and what all others give at any scale is read from token sums by draw, made once.
+A draw of parameters changes the merged quality of every document, and with it every rank. But QuaDMix's curve only
+depends on ranks up to ω; beyond it, every document has the same expectation ε. So one pass finds the documents that may
+be within ω, only these are sorted, and the tokens of all others at any scale are read from cumulative token sums in the
+order of the documents' draws, which are computed once.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SAMPLE = 8192
-"""Documents of a domain from which it is guessed where ω lies."""
+"""Number of documents of a domain from which the quality at ω is estimated."""
 
 PIECE = 1 << 14
-"""Documents whose quality is merged at a time."""
+"""Number of documents whose quality is merged at a time."""
 
 NEAR = 0.01
-"""How near to its first guess a scale is looked for."""
+"""Relative width around its first guess within which a scale is searched first."""
 
 NATURAL = (0.0, 1.0, 0.0, 0.0)
 """The curve of natural sampling: 1 for every document (λ, ω, η, ε)."""
@@ -43,11 +44,11 @@ NATURAL = (0.0, 1.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Documents of one cell with one repetition limit, in the order of their draws.
+    """The documents of one cell with the same repetition limit, in the order of their draws.
 
     Attributes:
         cell: (domain, bits of nested quotas); `limit`: R, infinity for none.
-        below: (n + 1,) tokens of the first documents.
+        below: (n + 1,) cumulative tokens of the documents.
     """
 
     cell: tuple[str, int]
@@ -57,7 +58,7 @@ class Block:
     below: Array
 
     def tokens(self, u: Array, expected: float) -> float:
-        """Drawn tokens where every document has the same expectation: ⌈min(expected, R) − u⌉ copies each."""
+        """Drawn tokens if every document has the same expectation: ⌈min(expected, R) − u⌉ copies each."""
         copies = min(expected, self.limit)
         whole = math.floor(copies)
         more = np.searchsorted(u[self.start : self.stop], copies - whole, side="left")
@@ -71,7 +72,7 @@ class Documents:
     Attributes:
         domains: (M,) sorted, with the (start, stop) of each in `ranges`.
         normal: (N, n) σ(q), smaller is better; `tokens`: (n,) int64; `u`, `limit`: (n,).
-        numbers: (n,) what the caller numbers documents by; −1 for those that it does not know.
+        numbers: (n,) the caller's numbers of the documents; −1 for those that it does not know.
     """
 
     domains: tuple[str, ...]
@@ -86,11 +87,11 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a draw selects.
+    """The selection of a draw of parameters.
 
     Attributes:
         allocation: token targets by cell; `scales`: c by cell; `given`: drawn tokens by cell, at most the target.
-        curves: (M, 4); `heads`, `expected`: by domain the documents within ω and their S.
+        curves: (M, 4); `heads`, `expected`: per domain the documents within ω and their S.
     """
 
     allocation: Allocation
@@ -108,7 +109,7 @@ class Drawn:
         return found
 
     def copies(self, documents: Documents) -> Array:
-        """(n,) copies of each document: one pass."""
+        """The copies (n,) of each document, in one pass."""
         s = np.empty(len(documents.u))
         for m, (start, stop) in enumerate(documents.ranges):
             s[start:stop] = self.curves[m, 3]
@@ -127,10 +128,10 @@ def documents(
     stats: tuple[Stats, ...],
     numbers: str | None = None,
 ) -> Documents:
-    """The pool of a stored `Rank`.
+    """Reads the pool of a stored `Rank`.
 
     Args:
-        numbers: a table expression (source, doc_id, number) of the documents that the caller knows.
+        numbers: a SQL table expression (source, doc_id, number) of the documents that the caller knows.
     """
     table = f"read_parquet({literal(str(ranked))})"
     values = "".join(f", normal_{n}" for n in range(len(rank.criteria)))
@@ -155,7 +156,7 @@ def documents(
 def arranged(
     domain: Array, nest: Array, tokens: Array, numbers: Array, limit: Array, u: Array, *normal: Array
 ) -> Documents:
-    """Documents from columns in the order of (domain, nest, limit, draw)."""
+    """Makes `Documents` from columns in the order of (domain, nest, limit, draw)."""
     change = (domain[1:] != domain[:-1]) | (nest[1:] != nest[:-1]) | (limit[1:] != limit[:-1])
     edges = [0, *(np.flatnonzero(change) + 1).tolist(), len(domain)] if len(domain) else [0]
     blocks = tuple(
@@ -179,7 +180,7 @@ def arranged(
 
 
 def evaluate(pool: Documents, op: logical.Sample, weights: Array, curves: Array, *, threads: int = 1) -> Drawn:
-    """What a draw selects, as `apply` would with its parameters.
+    """Computes what a draw selects, exactly as `apply` would with its parameters.
 
     Args:
         weights: (M, N) of the criteria; `curves`: (M, 4) λ, ω, η, ε.
@@ -194,7 +195,7 @@ def evaluate(pool: Documents, op: logical.Sample, weights: Array, curves: Array,
     pools = [cell.facts() for cell in cells]
     allocation = allocate(op, pools, mixing.decide(mixing.Problem(op, pools)))
     targets = allocation.targets or {}
-    # Many small steps, that threads would only hold up.
+    # Many small steps, which threads would only slow down.
     solved = [cell.scale(targets[cell.key]) for cell in cells]
     scales = {cell.key: one[0] for cell, one in zip(cells, solved, strict=True)}
     given = {cell.key: one[1] for cell, one in zip(cells, solved, strict=True)}
@@ -226,7 +227,7 @@ def _head(pool: Documents, m: int, weights: Array, curve: Array) -> tuple[Array,
     order = np.argsort(q)
     near, ordered = near[order], q[order]
     above = tokens[near].cumsum()
-    # Ties share the largest rank: the place of the last document that is as good.
+    # Ties share the largest rank: the position of the last document that is as good.
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(near) else near
     rank = np.repeat(above[last], np.diff(last, prepend=-1)) / total
     inside = int(np.searchsorted(rank, omega, side="right"))
@@ -235,7 +236,7 @@ def _head(pool: Documents, m: int, weights: Array, curve: Array) -> tuple[Array,
 
 
 def _within(normal: Array, weights: Array, most: float) -> tuple[Array, Array]:
-    """Documents whose merged quality is at most `most`, and that quality: piece by piece, so that it stays in the cache."""
+    """The documents whose merged quality is at most `most`, with that quality; in pieces that fit in the CPU cache."""
     first, *others = weights.tolist()
     merged, term = np.empty(PIECE), np.empty(PIECE)
     found, values = [], []
@@ -251,7 +252,7 @@ def _within(normal: Array, weights: Array, most: float) -> tuple[Array, Array]:
 
 
 def _guess(normal: Array, weights: Array, tokens: Array, omega: float) -> float:
-    """A merged quality that is beyond ω with all likelihood, from every so many-th document."""
+    """A merged quality that is very likely beyond ω, estimated from every k-th document."""
     step = max(1, len(tokens) // SAMPLE)
     _, some = _within(normal[:, ::step], weights, math.inf)
     weight = tokens[::step]
@@ -264,10 +265,10 @@ def _guess(normal: Array, weights: Array, tokens: Array, omega: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class DrawnCell:
-    """A cell of the allocation with what a draw makes of it.
+    """A cell of the allocation under a draw of parameters.
 
     Attributes:
-        t, s, r, u: of its documents within ω; `epsilon`: S of all others.
+        t, s, r, u: tokens, S, limit and draw of its documents within ω; `epsilon`: S of all others.
     """
 
     key: tuple[str, int]
@@ -280,7 +281,7 @@ class DrawnCell:
     epsilon: float
 
     def facts(self) -> CellTotals:
-        """What the allocation wants to know."""
+        """The totals that the allocation needs."""
         sizes = [(float(block.below[-1]), block.limit) for block in self.blocks]
         rest = sum(size * min(self.epsilon, limit) for size, limit in sizes)
         rest -= float((self.t * np.minimum(self.epsilon, self.r)).sum())
@@ -297,7 +298,7 @@ class DrawnCell:
         )
 
     def scale(self, target: float) -> tuple[float, float]:
-        """The largest c at which the drawn tokens stay within a target, and these tokens."""
+        """The largest c at which the drawn tokens do not exceed a target, and these tokens."""
         if target <= 0:
             return 0.0, 0.0
         full = self._full()
@@ -310,14 +311,14 @@ class DrawnCell:
         return self._bisected(target, low, high)
 
     def _full(self) -> float:
-        """The scale at which every document is at its limit."""
+        """The scale at which every document reaches its limit."""
         ends = [float((self.r / self.s).max())] if len(self.s) else []
         if self.epsilon:
             ends += [block.limit / self.epsilon for block in self.blocks]
         return math.nextafter(max(ends, default=0.0), math.inf)
 
     def _rest(self, c: float) -> float:
-        """Drawn tokens if every document had ε alone."""
+        """Drawn tokens if every document had the expectation ε."""
         if not self.epsilon:
             return 0.0
         return sum(block.tokens(self.draws, c * self.epsilon) for block in self.blocks)
@@ -326,7 +327,7 @@ class DrawnCell:
         return self._rest(c) + float((self.t * self._more(c, slice(None))[2]).sum())
 
     def _more(self, c: float, which: Any) -> tuple[Array, Array, Array]:
-        """Copies of documents within ω by S, by ε, and how many the first are more."""
+        """Copies of documents within ω by S and by ε, and the difference."""
         r, u = self.r[which], self.u[which]
         by_s = np.maximum(0.0, np.ceil(np.minimum(c * self.s[which], r) - u))
         by_epsilon = np.maximum(0.0, np.ceil(np.minimum(c * self.epsilon, r) - u))
@@ -342,7 +343,7 @@ class DrawnCell:
         return low, high
 
     def _bisected(self, target: float, low: float, high: float) -> tuple[float, float]:
-        """Halves the bracket to two neighbouring numbers, over the documents whose copies differ between its ends."""
+        """Bisects to two neighbouring numbers, using only documents whose copies differ between the ends."""
         (s_low, e_low, at_low), (s_high, e_high, _) = self._more(low, slice(None)), self._more(high, slice(None))
         open_ = np.flatnonzero((s_low != s_high) | (e_low != e_high))
         settled = float((self.t * at_low).sum()) - float((self.t[open_] * at_low[open_]).sum())

@@ -1,4 +1,4 @@
-"""Runs that others made, from two tables: what each was trained on, and what losses it came to."""
+"""Reads the runs of others from two tables: what each run was trained on, and its losses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from recipec.database.tables import Matrix
 from recipec.diagnostics import Diagnostic, Failure, Severity, did_you_mean
 
 SLACK = 0.02
-"""How far the shares of a mixture may be from a sum of one: published tables are rounded."""
+"""Tolerance for the sum of a mixture's shares around one: published tables are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRuns:
     """Attributes:
     names: (d,) domains, or parameters.
-    x: (n, d) shares as they are in the table, or parameters.
+    x: (n, d) shares as given in the table, or parameters.
     targets: (t,) names of losses.
     losses: (n, t), all finite.
-    keys: (n,) of the runs.
+    keys: (n,) keys of the runs.
     excluded: keys of runs that diverged.
     digests: sha256 of the two files.
     """
@@ -41,17 +41,17 @@ class SearchRuns:
 def read(
     mixtures: Path, losses: Path, targets: Sequence[str], *, shares: bool
 ) -> tuple[SearchRuns, tuple[Diagnostic, ...]]:
-    """The runs of two tables, joined by their key column, or by their order where neither has one.
+    """Reads the runs of two tables, joined by their key column, or by their order if neither has one.
 
     Args:
         targets: columns of the losses.
         shares: whether the mixtures' columns are shares of domains.
 
     Returns:
-        Runs, and warnings: of runs that diverged (a loss that is no number) and are left out.
+        Runs, and warnings about runs that diverged (a loss that is not finite) and are left out.
 
     Raises:
-        Failure: with every problem of both tables.
+        Failure: lists every problem of both tables.
     """
     x, y = tables.matrix(mixtures), tables.matrix(losses)
     problems = [
@@ -76,44 +76,46 @@ def _joined(x: Matrix, y: Matrix) -> list[Diagnostic]:
         helps = (f"name one of its columns {', '.join(f'`{key}`' for key in tables.KEYS)}",)
         return [
             Diagnostic(
-                "R1402", f"`{lacking.path}` has no key to join the runs by, and the other table has", helps=helps
+                "R1402", f"`{lacking.path}` has no key to join the runs by, but the other table has one", helps=helps
             )
         ]
     alone = [key for key in x.keys if key not in set(y.keys)], [key for key in y.keys if key not in set(x.keys)]
     return [
-        Diagnostic("R1402", f"`{have.path}` has {len(keys):,} runs that `{lack.path}` has not, for example `{keys[0]}`")
+        Diagnostic(
+            "R1402", f"`{have.path}` has {len(keys):,} runs that are not in `{lack.path}`, for example `{keys[0]}`"
+        )
         for keys, have, lack in ((alone[0], x, y), (alone[1], y, x))
         if keys
     ]
 
 
 def _problem(x: Matrix, *, shares: bool) -> Diagnostic | None:
-    """What is wrong with rows: with parameters that one is no number."""
+    """The first problem of the rows: for parameters, a value that is not a number."""
     if shares:
         return _shares(x)
     bad = np.asarray(~np.isfinite(x.values).all(axis=1))
-    return _bad(x, bad, "a value is missing or no number") if bad.any() else None
+    return _bad(x, bad, "a value is missing or not a number") if bad.any() else None
 
 
 def _shares(x: Matrix) -> Diagnostic | None:
-    """What is wrong with rows that should be shares and sum to one."""
+    """The first problem of rows that should be shares summing to one."""
     total = x.values.sum(axis=1)
     negative = np.asarray(~(np.isfinite(x.values) & (x.values >= 0)).all(axis=1))
     if negative.any():
-        return _bad(x, negative, "a share is negative, missing or no number")
+        return _bad(x, negative, "a share is negative, missing or not a number")
     wrong = np.abs(total - 1) > SLACK
     if not wrong.any():
         return None
     first = int(np.flatnonzero(wrong)[0])
-    helps = ("where the columns are sampling parameters and no shares, say --parameters",)
+    helps = ("if the columns are sampling parameters, not shares, use --parameters",)
     return replace(_bad(x, wrong, f"the shares do not sum to one, but for example to {total[first]:.4g}"), helps=helps)
 
 
 def mixtures_like(path: Path, runs: SearchRuns, *, shares: bool) -> tuple[tuple[str, ...], Array]:
-    """Keys and rows (n, d) of another table with the same columns.
+    """Reads keys and rows (n, d) of another table with the same columns.
 
     Raises:
-        Failure: other columns, or what is no mixture.
+        Failure: it has other columns, or rows that are not mixtures.
     """
     other = tables.matrix(path)
     values = other.ordered(runs.names)
@@ -135,7 +137,7 @@ def _without_diverged(runs: SearchRuns, path: Path) -> tuple[SearchRuns, tuple[D
     if good.all():
         return runs, ()
     excluded = tuple(runs.keys[number] for number in np.flatnonzero(~good))
-    message = f"{len(excluded):,} of {len(good):,} runs diverged (a loss is missing or no number) and are left out"
+    message = f"{len(excluded):,} of {len(good):,} runs diverged (a loss is missing or not a number) and are left out"
     warning = Diagnostic("R1404", message, place=f"{path}, row {', '.join(excluded[:5])}", severity=Severity.WARNING)
     keys = tuple(runs.keys[number] for number in np.flatnonzero(good))
     return replace(runs, x=runs.x[good], losses=runs.losses[good], keys=keys, excluded=excluded), (warning,)

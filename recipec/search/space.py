@@ -1,4 +1,4 @@
-"""The parameters that are searched, and draws of them: QuaDMix (arXiv 2504.16511), algorithm 1, within a recipe's bounds."""
+"""The searched parameters and draws of them: QuaDMix (arXiv 2504.16511), algorithm 1, within a recipe's bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recipec.ir import model
 from recipec.ir.search import Bound
 
 CURVE = {"lambda": (0.0, 1000.0), "omega": (0.0, 0.1), "eta": (0.0, 1.0), "epsilon": (0.0, 0.001)}
-"""Parameters of a curve and where algorithm 1 draws them."""
+"""Parameters of a curve and the ranges in which algorithm 1 draws them."""
 
 HALVINGS = 60
 
@@ -20,7 +20,7 @@ HALVINGS = 60
 class Space:
     """Attributes:
     domains, criteria: (M,), (N,) sorted names.
-    bounds: of the recipe.
+    bounds: the bounds in the recipe.
     """
 
     domains: tuple[str, ...]
@@ -29,28 +29,28 @@ class Space:
 
     @property
     def weighted(self) -> tuple[str, ...]:
-        """Criteria whose weights are searched: none where there is one alone, whose weight says nothing."""
+        """The criteria whose weights are searched: none if there is only one, whose weight has no effect."""
         return self.criteria if len(self.criteria) > 1 else ()
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Parameters of a domain."""
+        """The names of a domain's parameters."""
         return (*self.weighted, *CURVE)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """(d,) `omega_code`, `edu_code`, …: (N + 4)·M, domain by domain."""
+        """The names (d,) of all parameters, `omega_code`, `edu_code`, …: (N + 4)·M, domain by domain."""
         return tuple(f"{word}_{domain}" for domain in self.domains for word in self.words)
 
     def limits(self, word: str) -> Array:
-        """(M, 2) where a parameter is drawn in each domain."""
+        """The range (M, 2) in which a parameter is drawn per domain."""
         found = {bound.domain: (bound.low, bound.high) for bound in self.bounds if bound.parameter == word}
         general = found.get(None, CURVE.get(word, (0.0, 1.0)))
         return np.array([found.get(domain, general) for domain in self.domains], float).reshape(-1, 2)
 
     def draw(self, generator: np.random.Generator, count: int) -> Array:
-        """(count, d) draws of algorithm 1. Curves: evenly between their bounds. Weights: a ~ U(0,1)^N is shared by the
-        domains, b ~ U(0,1)^N is each domain's own, α ∝ a·b; then within their bounds, with a sum of 1."""
+        """Draws (count, d) by algorithm 1. Curves: uniformly between their bounds. Weights: a ~ U(0,1)^N is shared by
+        the domains, b ~ U(0,1)^N is drawn per domain, α ∝ a·b; then moved within their bounds, with a sum of 1."""
         drawn = np.empty((count, len(self.domains), len(self.words)))
         if self.weighted:
             shared = generator.uniform(size=(count, 1, len(self.weighted)))
@@ -63,7 +63,7 @@ class Space:
         return drawn.reshape(count, -1)
 
     def quality(self, quality: model.Quality, x: Array, origin: model.Origin) -> model.Quality:
-        """The weights of a draw (d,); normalisation and missing scores as the recipe has them."""
+        """The weights of a draw (d,), with the normalisation and the missing scores of the recipe."""
         if not self.weighted:
             return quality
         table = x.reshape(len(self.domains), -1)
@@ -88,8 +88,8 @@ class Space:
 
 
 def bounded(weights: Array, low: Array, high: Array) -> Array:
-    """Shares in proportion to weights (…, N) within bounds (M, N) that leave room for a sum of 1: clip(s·w, low, high), with
-    the s for which they do, by bisection of all at once."""
+    """Shares in proportion to weights (…, N) within bounds (M, N) that allow a sum of 1: clip(s·w, low, high), with the
+    s that gives a sum of 1, by bisection of all at once."""
     start = np.maximum(weights, 1e-12)
     # At the upper end every share is at its upper bound.
     top = np.max(np.where(high > 0, high, 0.0) / start, axis=-1, keepdims=True)

@@ -1,7 +1,8 @@
-"""Draws of a recipe's sampling parameters as datasets that proxies are trained on.
+"""Turns draws of a recipe's sampling parameters into datasets that proxies are trained on.
 
-A proxy's dataset is a keyed share of the documents of the very selection that `apply` would make with the draw's parameters, the
-share being the proxy's tokens of the budget's. So quotas, limits and budget hold, and documents repeat as in the real run.
+A proxy's dataset is a keyed share of the documents of exactly the selection that `apply` would make with the draw's
+parameters; the share is the proxy's tokens / the budget's tokens. So quotas, limits and budget hold, and documents
+repeat as in the real run.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ if TYPE_CHECKING:
     from recipec.execution.run import Run
 
 ROOM = 2.0
-"""How many times more documents are tokenised than needed if the proxy's tokenizer counted as the recipe does."""
+"""Factor by which more documents are tokenised than needed, since the proxy's tokenizer may count fewer tokens."""
 
 TRIES = 20
-"""Draws that are tried for each that is wanted."""
+"""Maximum number of draws tried per draw requested."""
 
 SEED, CONFIRMING = 1, (2, 3, 4)
-"""Of the weights and the order of all draws' proxies; of those that confirm the answer."""
+"""Seed of the weights and the order of all draws' proxies; seeds of the proxies that confirm the answer."""
 
 
 def problems(recipe: model.Recipe) -> list[Diagnostic]:
-    """Why the sampling parameters of a recipe cannot be searched."""
+    """The reasons why the sampling parameters of a recipe cannot be searched."""
     found = []
 
     def problem(message: str, origin: model.Origin | None, *helps: str) -> None:
@@ -53,7 +54,7 @@ def problems(recipe: model.Recipe) -> list[Diagnostic]:
     if not recipe.criteria:
         problem("a search needs a criterion to rank by", None, "state a `criterion`")
     if not recipe.targets:
-        problem("a search needs a target, whose loss is to fall", None, "state a `target`")
+        problem("a search needs a target, whose loss it minimises", None, "state a `target`")
     if recipe.budget is None:
         problem("a search needs a budget: proxies repeat documents as often as the real run", None, "state a `budget`")
     elif recipe.search is not None and recipe.search.proxy.tokens > recipe.budget.tokens:
@@ -62,10 +63,10 @@ def problems(recipe: model.Recipe) -> list[Diagnostic]:
         )
         problem(size, recipe.budget.origin, "`search { proxy { tokens … } }`")
     if not isinstance(recipe.sample, model.Quadmix):
-        problem("a search is of `sample quadmix`", recipe.sample.origin, "sample by QuaDMix")
+        problem("only the parameters of `sample quadmix` can be searched", recipe.sample.origin, "sample by QuaDMix")
     mixer = mixing.mixer_of(recipe.mixture)
     if mixer.law or mixer.measures:
-        message = f"`mixture {mixer.name}` decides the domains' shares itself, so that a search cannot"
+        message = f"`mixture {mixer.name}` decides the domains' shares itself, so a search cannot"
         problem(message, recipe.mixture.origin, "`mixture natural` lets the search decide them")
     return found
 
@@ -82,10 +83,11 @@ def base(recipe: model.Recipe) -> model.Recipe:
 @dataclass(slots=True)
 class Trials:
     """Attributes:
-    pool: the documents that are drawn from; `mine`: (n,) whether the proxies' sample has one.
-    op: what every draw is allocated by; nothing shrinks or vanishes that the recipe does not let vanish.
-    share: of the documents, that a proxy's dataset is; `ratio`: tokens of the proxy's tokenizer to one of the recipe's.
-    tried, infeasible: draws that were looked at, and why some cannot be met.
+    pool: the documents to draw from; `mine`: (n,) whether a document is in the proxies' sample.
+    op: the operation that allocates every draw; nothing shrinks or vanishes unless the recipe allows it.
+    share: share of the documents in a proxy's dataset; `ratio`: tokens of the proxy's tokenizer per token of the
+        recipe.
+    tried, infeasible: number of draws tried, and reasons why some are not feasible.
     """
 
     run: Run
@@ -105,7 +107,7 @@ class Trials:
         return self.run.pool.scorer.threads or len(os.sched_getaffinity(0))
 
     def drawn(self, x: Array) -> Drawn | None:
-        """What parameters select, or None (and counted) where they cannot be met."""
+        """The selection of parameters; None, with the reason counted, if they are not feasible."""
         table = x.reshape(len(self.space.domains), -1)
         split = len(self.space.weighted)
         weights = table[:, :split] if split else np.ones((len(table), 1))
@@ -117,17 +119,17 @@ class Trials:
             return None
 
     def standard(self, curve: Sequence[float]) -> Drawn:
-        """What equal weights and one curve for all domains (λ, ω, η, ε) select.
+        """The selection of equal weights and one curve (λ, ω, η, ε) for all domains.
 
         Raises:
-            Failure: they cannot be met.
+            Failure: they are not feasible.
         """
         weights = np.ones((len(self.space.domains), max(len(self.space.criteria), 1))) / len(self.space.criteria)
         curves = np.array([tuple(curve)] * len(self.space.domains), float)
         return draws.evaluate(self.pool, self.op, weights, curves, threads=self.threads)
 
     def training(self, name: str, drawn: Drawn, seed: int = SEED) -> Training:
-        """The proxy's dataset of a draw: its copies are written for the trainer."""
+        """The training of a proxy on a draw; writes the copies of its documents for the trainer."""
         copies = np.zeros(len(self.corpus.tokens), np.int64)
         copies[self.pool.numbers[self.mine]] = drawn.copies(self.pool)[self.mine]
         path = self.corpus.folder / "copies" / f"{name.replace(' ', '-')}.npy"
@@ -136,10 +138,10 @@ class Trials:
         return Training(name=name, seed=seed, copies=str(path))
 
     def first(self, count: int, seed: int) -> list[tuple[Array, Drawn]]:
-        """So many draws that can be met, the same first ones whatever their number.
+        """Makes `count` feasible draws; the first draws do not depend on `count`.
 
         Raises:
-            Failure: hardly any can.
+            Failure: hardly any draw is feasible.
         """
         found: list[tuple[Array, Drawn]] = []
         number = 0
@@ -152,17 +154,19 @@ class Trials:
                 self.run.pool.progress("draw parameters", len(found), count, "draws")
         if len(found) < count:
             why = "; ".join(f"{times:,} × {reason}" for reason, times in self.infeasible.most_common(3))
-            message = f"only {len(found):,} of {number:,} draws can be met: {why}"
-            raise Failure(Diagnostic("R1411", message, helps=("other quotas, limits or bounds of the search",)))
+            message = f"only {len(found):,} of {number:,} draws are feasible: {why}"
+            raise Failure(
+                Diagnostic("R1411", message, helps=("change the quotas, the limits or the bounds of the search",))
+            )
         return found
 
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is to be known of the draws and of the proxies' sample."""
+        """Warnings about the draws and the proxies' sample."""
         words = []
         if self.infeasible:
             total = self.infeasible.total()
             why = "; ".join(f"{times:,} × {reason}" for reason, times in self.infeasible.most_common(3))
-            words.append(f"{total:,} of {self.tried:,} draws cannot be met and are left out: {why}")
+            words.append(f"{total:,} of {self.tried:,} draws are not feasible and are left out: {why}")
         if self.wanted > self.share * 1.02:
             times = self.wanted / self.share
             words.append(f"proxies go {times:.2g} times through their datasets: they repeat more than the real run")
@@ -176,11 +180,11 @@ class Trials:
 
 
 DOCUMENT = 96
-"""Bytes that a document takes beside its criteria, eight each, while draws are evaluated."""
+"""Bytes per document while draws are evaluated, plus eight per criterion."""
 
 
 def _check_memory(run: Run, rows: int, criteria: int) -> None:
-    """Raises Failure where a pool is too large to be held as arrays in the memory that the run may take."""
+    """Raises Failure if a pool is too large to be held as arrays within the memory limit."""
     [(limit,)] = run.pool.connection.execute("SELECT current_setting('memory_limit')").fetchall()
     number, unit = str(limit).split()
     most = float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
@@ -191,7 +195,7 @@ def _check_memory(run: Run, rows: int, criteria: int) -> None:
 
 
 def opened(run: Run, search: Search) -> Trials:
-    """The trials of a run of a `base` recipe: reads, scores, ranks, and tokenises the proxies' sample.
+    """Opens the trials of a run of a `base` recipe: reads, scores, ranks, and tokenises the proxies' sample.
 
     Raises:
         Failure: the recipe's documents cannot be ranked, or there is too little memory for the pool.
@@ -216,7 +220,7 @@ def opened(run: Run, search: Search) -> Trials:
     run.pool.progress("rank", rows, rows, "documents")
     known = pool.numbers >= 0
     mine = pool.numbers[known]
-    # Each document is followed by a token that ends it.
+    # Each document is followed by an end token.
     ratio = float((corpus.tokens[mine] + 1).sum()) / max(float(pool.tokens[known].sum()), 1.0)
     part = min(share, search.proxy.tokens / (op.tokens * ratio)) if ratio else share
     known[known] = corpus.places[mine] < part

@@ -1,4 +1,4 @@
-"""The influence of a recipe's domains on its targets at a checkpoint: what is measured, where it is kept."""
+"""TiKMiX: the influence of a recipe's domains on its targets at a checkpoint, and domain weights from it."""
 
 from recipec.tikmix.measurement import Measured, Options, measure
 

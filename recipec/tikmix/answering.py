@@ -1,4 +1,4 @@
-"""The answer to a problem by either method of TiKMiX."""
+"""Answers a problem by either method of TiKMiX."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def answer(problem: InfluenceProblem, method: Method = "direct", labelled: tuple
     """Weights by TiKMiX-D, or by TiKMiX-M around them.
 
     Args:
-        labelled: for `model`, mixtures (n, m) with what each gains (n,); without them candidates labelled by influence.
+        labelled: for `model`, mixtures (n, m) and the gain of each (n,); by default candidates labelled by influence.
 
     Raises:
-        Failure: the bounds leave no weights, or there are too few mixtures to fit a predictor on.
+        Failure: no weights satisfy the bounds, or there are too few mixtures to fit a predictor on.
     """
     direct = solver.solve(problem)
     if method == "direct":

@@ -1,4 +1,4 @@
-"""Tables of influence and of priors, as files, with every problem said."""
+"""Reads tables of influence, priors and labels from files, reporting every problem."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.tikmix.problem import InfluenceProblem
 
 SLACK = 1e-3
-"""How far a prior may be from a sum of one: tables are rounded."""
+"""Tolerance for the sum of a prior around one: tables are rounded."""
 
 
 def read(influence: Path, prior: Path, quotas: Sequence[str] = ()) -> InfluenceProblem:
-    """The problem of two tables: `task` and a column a domain; `domain` and `weight`.
+    """Reads the problem from two tables: `task` and one column per domain; `domain` and `weight`.
 
     Args:
-        quotas: bounds of weights as `code=20%..35%`, either side left out for none.
+        quotas: bounds of weights such as `code=20%..35%`; leave out either side for no bound.
 
     Raises:
-        Failure: with every problem of the tables and the quotas.
+        Failure: lists every problem of the tables and the quotas.
     """
     s, w = tables.matrix(influence, "task"), tables.matrix(prior, "domain")
     problems = [*_influence(s), *_prior(w)]
     for name in sorted({*s.names} ^ {*w.keys}):
         have, lack, known = (influence, prior, w.keys) if name in s.names else (prior, influence, s.names)
         helps = did_you_mean(name, known)
-        problems.append(Diagnostic("R1301", f"`{have}` has the domain `{name}`, and `{lack}` has not", helps=helps))
+        problems.append(Diagnostic("R1301", f"`{have}` has the domain `{name}`, which is not in `{lack}`", helps=helps))
     low, high = np.zeros(len(s.names)), np.ones(len(s.names))
     for quota in quotas:
         found = _quota(quota, s.names)
@@ -52,9 +52,9 @@ def _influence(s: Matrix) -> list[Diagnostic]:
     if not wrong.any():
         return []
     task, domain = np.argwhere(wrong)[0]
-    message = f"`{s.path}`: {int(wrong.sum()):,} influences are missing or no number, for example "
+    message = f"`{s.path}`: {int(wrong.sum()):,} influences are missing or not numbers, for example "
     message += f"of `{s.names[domain]}` on `{s.keys[task]}`"
-    return [Diagnostic("R1302", message, helps=("a gradient that is no number gives such a value; measure it again",))]
+    return [Diagnostic("R1302", message, helps=("a gradient that is not finite gives such a value; measure again",))]
 
 
 def _prior(w: Matrix) -> list[Diagnostic]:
@@ -62,10 +62,10 @@ def _prior(w: Matrix) -> list[Diagnostic]:
         return [Diagnostic("R0906", f"`{w.path}` has the columns {', '.join(w.names)}; expected `domain` and `weight`")]
     weights = w.values[:, 0]
     if not (np.isfinite(weights) & (weights >= 0)).all():
-        return [Diagnostic("R1303", f"`{w.path}`: a weight is negative, missing or no number")]
+        return [Diagnostic("R1303", f"`{w.path}`: a weight is negative, missing or not a number")]
     if abs(weights.sum() - 1) > SLACK:
         helps = (f"divide each by {weights.sum():.6g}",)
-        return [Diagnostic("R1303", f"`{w.path}`: the weights sum to {weights.sum():.6g}, and not to 1", helps=helps)]
+        return [Diagnostic("R1303", f"`{w.path}`: the weights sum to {weights.sum():.6g}, not to 1", helps=helps)]
     return []
 
 
@@ -76,41 +76,41 @@ def _quota(text: str, names: Sequence[str]) -> tuple[int, float, float] | Diagno
     match = QUOTA.fullmatch(text)
     if match is None:
         return Diagnostic(
-            "R1304", f"`{text}` is no quota", helps=("write for example `code=20%..35%` or `code=..0.35`",)
+            "R1304", f"`{text}` is not a quota", helps=("write for example `code=20%..35%` or `code=..0.35`",)
         )
     name, low, percent, high, other = match.groups()
     if name not in names:
-        return Diagnostic("R1304", f"`{text}` is of no known domain", helps=did_you_mean(name, names))
+        return Diagnostic("R1304", f"`{text}` names no known domain", helps=did_you_mean(name, names))
     try:
         least = float(low or 0) / (100 if percent else 1)
         most = float(high) / (100 if other else 1) if high else 1.0
     except ValueError:
-        return Diagnostic("R1304", f"`{text}` is no quota: its bounds are no numbers")
+        return Diagnostic("R1304", f"`{text}` is not a quota: its bounds are not numbers")
     if not 0 <= least <= most <= 1:
-        return Diagnostic("R1304", f"`{text}` is no quota: shares rise from 0 to 1")
+        return Diagnostic("R1304", f"`{text}` is not a quota: shares rise from 0 to 1")
     return names.index(name), least, most
 
 
 def labels(path: Path, problem: InfluenceProblem) -> tuple[Array, Array]:
-    """Mixtures (n, m) that were tried, and what each gained (n,): a table with a column a domain and `gain`.
+    """Reads labelled mixtures (n, m) and the gain of each (n,) from a table with one column per domain and `gain`.
 
     Raises:
-        Failure: other columns, or what is no number.
+        Failure: it has other columns, or values that are not numbers.
     """
     found = tables.matrix(path)
     values = found.ordered((*problem.domains, "gain"))
     if not np.isfinite(values).all():
-        raise Failure(Diagnostic("R1302", f"`{path}`: a value is missing or no number"))
+        raise Failure(Diagnostic("R1302", f"`{path}`: a value is missing or not a number"))
     return values[:, :-1], values[:, -1]
 
 
 def weighted(problem: InfluenceProblem, alpha: float, beta: float, gamma: float) -> InfluenceProblem:
-    """With the weights of the objective's terms.
+    """The problem with the given coefficients of the objective's terms.
 
     Raises:
         Failure: one is negative, or all are zero.
     """
     values = (alpha, beta, gamma)
     if not all(0 <= value < np.inf for value in values) or not any(values):
-        raise Failure(Diagnostic("R1304", "--alpha, --beta and --gamma are at least 0, and not all 0"))
+        raise Failure(Diagnostic("R1304", "--alpha, --beta and --gamma must be at least 0, and not all 0"))
     return replace(problem, alpha=alpha, beta=beta, gamma=gamma)

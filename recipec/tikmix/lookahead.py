@@ -1,7 +1,7 @@
-"""Labels of TiKMiX-M by look-ahead training: each mixture trained on for a few steps from the checkpoint, and what targets gain.
+"""Labels of TiKMiX-M by look-ahead: trains a few steps on each mixture from the checkpoint and measures the gain.
 
-Influence at a fixed checkpoint is linear in the mixture, so that a model of it can only repeat it; a few steps of real training
-know more.
+Influence at a fixed checkpoint is linear in the mixture, so a model of it can only reproduce it; a few real training
+steps add information.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from recipec.execution.pool import Pool
 
 SEED = 1
-"""Of every look-ahead: the documents that mixtures have in common come in the same order."""
+"""Seed of every look-ahead, so that documents shared by mixtures come in the same order."""
 
 
 class Ahead(Frozen):
-    """How far is looked: `tokens` of training for each mixture, in steps of `batch` sequences of `length` at a constant
-    `rate`."""
+    """Settings of look-ahead: `tokens` of training per mixture, in steps of `batch` sequences of `length` at a constant
+    learning `rate`."""
 
     checkpoint: str
     tokens: int
@@ -40,11 +40,11 @@ class Ahead(Frozen):
 def labels(
     pool: Pool, ahead: Ahead, targets: Sequence[model.Target], domains: Sequence[str], mixtures: Array, *, now: bool
 ) -> tuple[Array, Array] | None:
-    """The mixtures (n, m) whose training came to an end, and the loss in nats a token that all targets together lost by it
-    (n,), larger is better; None where some are not trained yet and it is not to be done now.
+    """The mixtures (n, m) whose training finished, and the decrease of loss in nats per token, summed over targets
+    (n,), larger is better; None if some are not trained yet and `now` is false.
 
     Raises:
-        Failure: the checkpoint's tokenizer leaves a target nothing, or too many trainings diverged.
+        Failure: a target has nothing left under the checkpoint's tokenizer, or too many trainings diverged.
     """
     proxy = proxies.Proxy(
         start=ahead.checkpoint, tokens=ahead.tokens, context=ahead.length, batch=ahead.batch, rate=ahead.rate
@@ -58,12 +58,12 @@ def labels(
     ended = np.isfinite(gains)
     if ended.sum() < len(gains) / 2:
         message = f"{int((~ended).sum()):,} of {len(gains):,} look-ahead trainings diverged"
-        raise Failure(Diagnostic("R1306", message, helps=("a smaller `rate`",)))
+        raise Failure(Diagnostic("R1306", message, helps=("lower `rate`",)))
     return mixtures[ended], gains[ended]
 
 
 class Labels(Frozen):
-    """What is kept of the look-ahead of all mixtures; None for those that diverged."""
+    """The stored gains of all mixtures; None for those that diverged."""
 
     gains: tuple[float | None, ...]
 

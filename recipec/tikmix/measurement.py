@@ -1,4 +1,4 @@
-"""One measurement: its texts, the job of the process that runs models, and the table as it is kept."""
+"""Measures influence: writes the texts, runs the job in the process that runs models, and stores the table."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 MEASURED_VERSION = 3
 
 PARTS = 1000
-"""Of the work, that the process reports."""
+"""Progress units reported per measurement."""
 
 
 class Options(Frozen):
-    """How influence is measured.
+    """Options of a measurement.
 
     Attributes:
         checkpoint: a model's folder or name.
-        targets: names of the recipe's targets that are the tasks; () for all.
-        tokens: of each domain's sample, in sequences of `length`.
+        targets: names of the recipe's targets to use as tasks; () for all.
+        tokens: tokens per domain, in sequences of `length`.
     """
 
     checkpoint: str
@@ -45,13 +45,13 @@ class Options(Frozen):
 
 
 class Measured(Frozen):
-    """Influence as it was measured.
+    """Measured influence.
 
     Attributes:
         shards: (R, n, m) S of each part of the domains' samples; S is their mean. Larger helps more.
         pool: (m,) tokens of each domain in the pool, as the recipe counts them.
-        task_tokens, domain_tokens: what was measured on, by the checkpoint's tokenizer; `ratio`: how many tokens it makes of
-            one that the recipe counts.
+        task_tokens, domain_tokens: tokens measured on, by the checkpoint's tokenizer; `ratio`: its tokens per token of
+            the recipe.
     """
 
     version: Literal[1] = 1
@@ -66,8 +66,8 @@ class Measured(Frozen):
 
 
 def stored(pool: Pool, options: Options) -> Measured | None:
-    """What was measured before on the same pool and targets, at the same checkpoint; nothing is read for it but files'
-    identities.
+    """The stored measurement on the same pool and targets at the same checkpoint, or None; only reads the identities of
+    files.
 
     Raises:
         Failure: the recipe has no (such) target, or the checkpoint cannot be read.
@@ -77,10 +77,11 @@ def stored(pool: Pool, options: Options) -> Measured | None:
 
 
 def measure(pool: Pool, options: Options) -> Measured:
-    """The influence of every domain of the pool on the targets; from the state folder where it was measured before.
+    """Measures the influence of every domain of the pool on the targets, or reads it from the state folder.
 
     Raises:
-        Failure: the recipe has no (such) target or domain, the checkpoint cannot be read, or a domain has too little text.
+        Failure: the recipe has no (such) target or domain, the checkpoint cannot be read, or a domain has too little
+            text.
     """
     place = _place(pool, options)
     if place.is_file():
@@ -89,10 +90,10 @@ def measure(pool: Pool, options: Options) -> Measured:
     checkpoint = cache.find(options.checkpoint, pool.folder)
     sizes = sample.domains(pool)
     if len(sizes) < 2:
-        raise Failure(Diagnostic("R1308", f"the pool has {len(sizes)} domains, and weights need at least two"))
+        raise Failure(Diagnostic("R1308", f"the pool has {len(sizes)} domains, but weights need at least two"))
     texts = pool.store.root / "tmp" / "influence.parquet"
     sample.write(pool, chosen, list(sizes), options.tokens, texts)
-    # What is measured is its texts: other filters that leave the same sample cost nothing.
+    # Keyed by the texts, so that other filters that leave the same sample reuse the measurement.
     key = {**_settings(pool, options, checkpoint.digest), "texts": digests.sha256_file(texts)}
     folder = pool.store.root / "influence" / _name(key)
     out = folder / "measured.json"
@@ -123,14 +124,14 @@ def _targets(pool: Pool, options: Options) -> list[model.Target]:
         if name not in known
     ]
     if not known:
-        problems.append(Diagnostic("R1308", "the recipe has no target, and influence is on targets"))
+        problems.append(Diagnostic("R1308", "the recipe has no target, but influence is measured on targets"))
     if problems:
         raise Failure(*problems)
     return [known[name] for name in options.targets or known]
 
 
 def _place(pool: Pool, options: Options) -> Path:
-    """Where a measurement of this pool is kept: by the identities of everything that it is made from."""
+    """The file of a measurement of this pool, named by the identities of everything it depends on."""
     chosen = _targets(pool, options)
     checkpoint = cache.find(options.checkpoint, pool.folder)
     files = [digests.sha256_file(path) for target in chosen for path in shards.find(target.examples, pool.folder)]

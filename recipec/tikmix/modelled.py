@@ -1,8 +1,9 @@
-"""TiKMiX-M: mixtures around TiKMiX-D's answer, labels of what each gains, a regressor, and a search in the same box.
+"""TiKMiX-M: mixtures around TiKMiX-D's answer, labels of their gains, a regressor, and a search in the same box.
 
-The paper's schedule goes from narrow to wide and ends in a corner on any linear score; this one goes from wide to narrow, and
-every candidate stays in the box and leaves no task worse than the prior. With fixed influence the label is linear in the
-mixture, so that trees can only learn noise: both regressors are judged on what they have not seen, and the better is used.
+The paper's schedule goes from narrow to wide and ends in a corner on any linear score; this one goes from wide to
+narrow. Every candidate stays in the box and leaves no task worse than the prior. With fixed influence the label is
+linear in the mixture, so trees can only learn noise: both regressors are judged on held-out labels, and the better one
+is used.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from recipec.proxies.regression import Judgement
 from recipec.tikmix.problem import InfluenceProblem
 
 BOX = (0.5, 2.0)
-"""Of a weight, as multiples of TiKMiX-D's (the paper's)."""
+"""Range of a weight, as multiples of TiKMiX-D's weight (from the paper)."""
 
 LABELLED, FOLDS = 256, 8
 
 ROUNDS, DRAWN, BEST = 8, 4096, 16
-"""Of the search: rounds, candidates drawn in each, and how many of them are averaged."""
+"""Number of search rounds, of candidates drawn per round, and of best candidates that are averaged."""
 
 WIDE, NARROW = 20.0, 20_000.0
 """Concentrations of the first and the last round's Dirichlet distribution."""
@@ -35,8 +36,9 @@ TRIES = 64
 class Modelled:
     """Attributes:
     weights: (m,) the mean of the best candidates of the last round.
-    gain: what the regressor predicts of them, in the unit of the labels; `start`: of TiKMiX-D's weights.
-    judged: LightGBM's judgement and the linear one's; `influence`: the rank correlation of ΣP̂, which has seen no label.
+    gain: the predicted gain of `weights`, in the unit of the labels; `start`: that of TiKMiX-D's weights.
+    judged: judgements of LightGBM and the linear regressor; `influence`: the rank correlation of ΣP̂, which uses no
+        labels.
     """
 
     weights: Array
@@ -52,7 +54,7 @@ class Modelled:
 
 
 def allowed(problem: InfluenceProblem, center: Array, w: Array) -> Array:
-    """(n,) Which mixtures (n, m) are in the box around `center`, within the bounds, and leave no task worse off."""
+    """Which mixtures (n, m) are in the box around `center`, within the bounds, and leave no task worse off, (n,)."""
     box = (w >= BOX[0] * center - 1e-12) & (w <= BOX[1] * center + 1e-12)
     bounds = (w >= problem.low - 1e-12) & (w <= problem.high + 1e-12)
     scaled = problem.scaled
@@ -61,8 +63,8 @@ def allowed(problem: InfluenceProblem, center: Array, w: Array) -> Array:
 
 
 def candidates(problem: InfluenceProblem, center: Array, count: int = LABELLED, seed: int = 0) -> Array:
-    """Up to `count` mixtures (n, m) by Latin hypercube in the box, normalised, those outside of it rejected; tasks may
-    fare worse here, as labels are to tell.
+    """Draws up to `count` mixtures (n, m) by Latin hypercube in the box, normalised, without those outside the box.
+    Tasks may do worse here than under the prior, so that labels show it.
 
     Raises:
         Failure: too few are in the box.
@@ -82,21 +84,21 @@ def candidates(problem: InfluenceProblem, center: Array, count: int = LABELLED, 
     mixtures: Array = np.concatenate(found)[:count]
     if len(mixtures) < 2 * FOLDS:
         message = f"only {len(mixtures):,} mixtures near the direct answer are within the bounds"
-        raise Failure(Diagnostic("R1306", message, helps=("wider bounds, or `--method direct`",)))
+        raise Failure(Diagnostic("R1306", message, helps=("widen the bounds, or use `--method direct`",)))
     return mixtures
 
 
 def influence_labels(problem: InfluenceProblem, mixtures: Array) -> Array:
-    """(n,) Label by influence, literally: ΣP̂; larger is better."""
+    """Labels (n,) by influence: ΣP̂; larger is better."""
     found: Array = (mixtures @ problem.scaled.T).sum(axis=1)
     return found
 
 
 def search(problem: InfluenceProblem, center: Array, mixtures: Array, gains: Array, seed: int = 0) -> Modelled:
-    """Fits both regressors, and looks for the best mixture by the better one.
+    """Fits both regressors, and searches for the best mixture with the better one.
 
     Raises:
-        Failure: too few labels, or all the same.
+        Failure: there are too few labels, or they are all the same.
     """
     if len(gains) < 2 * FOLDS or np.ptp(gains) == 0:
         message = f"{len(gains):,} labels" + (" that are all the same" if len(gains) >= 2 * FOLDS else " are too few")

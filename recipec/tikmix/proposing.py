@@ -1,4 +1,4 @@
-"""From a measurement to proposed weights, with all that is known of how sure they are."""
+"""From a measurement to proposed weights, with their errors and warnings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recipec.tikmix.report import Report
 
 
 def record(report: Report, measured: Measured, recipe: model.Recipe) -> Reweighting:
-    """A report with the errors of its measurement."""
+    """The record of a report, with the errors of its measurement."""
     said = (
         *weighing.noise(measured),
         *weighing.thin(measured),
@@ -39,9 +39,9 @@ def record(report: Report, measured: Measured, recipe: model.Recipe) -> Reweight
 
 
 def _unmarked(measured: Measured, recipe: model.Recipe) -> list[str]:
-    """Tasks of several fields whose template does not say which of them is to be learned."""
+    """Warnings about tasks of several fields whose template does not mark the field to be learned."""
     return [
-        f"target `{target.name}` marks no completion, and its loss is of the whole text: write `{{field:completion}}`"
+        f"target `{target.name}` marks no completion, so its loss is over the whole text: write `{{field:completion}}`"
         for target in recipe.targets
         if target.name in measured.tasks and target.text.count("{") > 1 and not targets.marks_completion(target)
     ]

@@ -1,4 +1,4 @@
-"""What weights come to: what each task gains, what binds, and what takes their worth away."""
+"""The report of weights: each task's gain, binding constraints, and warnings."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.solver import Solution
 
 BINDS = 1e-6
-"""A multiplier above this is of a constraint that decides something."""
+"""Smallest multiplier of a constraint that counts as binding."""
 
 
 WORSE = 1e-6
-"""Of a task's gain, as a share of the most that one domain gives: a loss that is told."""
+"""Smallest loss of a task's gain that is reported, as a share of the most that one domain gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """Attributes:
-    weights: (m,) the answer, of method direct or model.
+    weights: (m,) the answer of the method, direct or model.
     direct: the direct answer with its multipliers.
     """
 
@@ -35,11 +35,11 @@ class Report:
 
     @property
     def effective_domains(self) -> float:
-        """exp(H(w)): as many domains of equal weight are as spread."""
+        """exp(H(w)): the number of equally weighted domains with the same entropy."""
         return float(np.exp(self.problem.terms(self.weights)[2]))
 
     def binding(self) -> list[str]:
-        """Constraints with a multiplier, in words."""
+        """The binding constraints, in words."""
         p, d = self.problem, self.direct
         found = [f"task {name}" for name, value in zip(p.tasks, d.multipliers, strict=True) if value > BINDS]
         found += [
@@ -65,17 +65,17 @@ class Report:
         scaled = self.problem.scaled @ (self.weights - self.problem.prior)
         worse = [task for task, value in zip(self.problem.tasks, scaled, strict=True) if value < -WORSE]
         if worse:
-            words.append(f"{', '.join(f'`{task}`' for task in worse)} fares worse than under the prior")
+            words.append(f"{', '.join(f'`{task}`' for task in worse)} does worse than under the prior")
         if self.modelled is not None and self.modelled.used.kind == "linear":
             lightgbm, linear = self.modelled.judged
             words.append(
-                f"LightGBM does not beat the linear predictor on labels it has not seen (rank correlation "
+                f"LightGBM does not beat the linear predictor on held-out labels (rank correlation "
                 f"{lightgbm.rank_correlation:.3f} against {linear.rank_correlation:.3f}): the linear one is used"
             )
         return tuple(Diagnostic("R1307", message, severity=Severity.WARNING) for message in words)
 
     def record(self) -> Reweighting:
-        """As a plan keeps it and a view draws it."""
+        """The record that a plan stores and a view shows."""
         p, d = self.problem, self.direct
         spread, gain, entropy = p.terms(self.weights)
         found = Reweighting(

@@ -1,4 +1,4 @@
-"""Texts that influence is measured on: of each domain a keyed sample of what filters leave, of each target its examples."""
+"""The texts that influence is measured on: per domain a keyed sample after the filters, per target its examples."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from recipec.execution.pool import Pool
 
 CHARACTERS = 8
-"""Of a token at most, on the average of a domain's texts: so many are taken where there are."""
+"""Upper bound of the mean number of characters per token of a domain's texts; that many are taken if available."""
 
 
 def domains(pool: Pool) -> dict[str, int]:
-    """The tokens of each domain in the pool: what filters leave that need no model."""
+    """The tokens of each domain in the pool, after the filters that need no model."""
     parts = " UNION ALL ".join(f"SELECT domain, tokens FROM {pool} WHERE {LEFT}" for _, pool in pool.unmodelled())
     found = pool.connection.execute(f"SELECT domain, sum(tokens) FROM ({parts}) GROUP BY domain ORDER BY domain")
     return {str(name): int(tokens) for name, tokens in found.fetchall()}
@@ -30,9 +30,9 @@ LEFT = "bad IS NULL AND rejected_by IS NULL"
 
 
 def write(pool: Pool, chosen: Sequence[model.Target], names: Sequence[str], tokens: int, path: Path) -> None:
-    """Writes `kind, number, place, text, start, stop, counted`: tasks from the held-out examples of targets where they have
-    some; domains in the order of a keyed hash, until there are surely as many tokens as are asked for, with the recipe's count
-    of each whole text's tokens.
+    """Writes `kind, number, place, text, start, stop, counted`: for tasks the held-out examples of targets, or all if
+    none are held out; for domains texts in the order of a keyed hash, enough for the requested tokens, with the
+    recipe's token count of each whole text.
 
     Raises:
         Failure: a target cannot be read.
@@ -61,7 +61,7 @@ def write(pool: Pool, chosen: Sequence[model.Target], names: Sequence[str], toke
         f"FROM {pool} WHERE {LEFT}"
         for shard, pool in pool.unmodelled()
     )
-    # Tokens of the recipe and of the checkpoint differ: twice as many texts as need be, and then the tokenizer cuts.
+    # Token counts of the recipe and the checkpoint differ: take twice the texts needed, then let the tokenizer cut.
     sql(
         f"CREATE OR REPLACE TEMP TABLE influence_sample AS SELECT *, row_number() OVER w AS place FROM "
         f"(SELECT *, {key} AS key FROM ({parts})) "

@@ -1,8 +1,9 @@
-"""An interior point method for TiKMiX-D: the optimum with the multiplier of every constraint.
+"""An interior point method for TiKMiX-D: finds the optimum with the multiplier of every constraint.
 
-The standard deviation has a kink where all tasks gain the same, so that it is a variable of its own, t ≥ ‖deviations‖/√n: a
-second-order cone. Tasks may leave no room at all, so that each may fall short, at a price that forbids it. With that there is
-always a point inside everything, and the method is the barrier method (Boyd & Vandenberghe 2004, section 11.3).
+The standard deviation has a kink where all tasks gain the same, so it is a separate variable, t ≥ ‖deviations‖/√n: a
+second-order cone. The task constraints may have an empty interior, so each has a shortfall variable with a prohibitive
+price. With that there is always an interior point, and the barrier method applies (Boyd & Vandenberghe 2004, section
+11.3).
 """
 
 from __future__ import annotations
@@ -17,26 +18,27 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.tikmix.problem import InfluenceProblem
 
 LEVELS = 10.0 ** -np.arange(0, 13)
-"""Weights of the barrier, one after the other: what the last leaves of a gap is 1e-12 a constraint."""
+"""Successive weights of the barrier: the last leaves a gap of 1e-12 per constraint."""
 
 RESOLVED = 1e-8
-"""The least level of which multipliers are read: below it a slack is too near to the precision of its terms."""
+"""The lowest level from which multipliers are read: below it, slacks are too close to the precision of their terms."""
 
 STEPS, SMALL, SHORTEST = 60, 1e-14, 1e-10
-"""Newton steps at a level; half the squared decrement at which they end; the shortest of a step that is halved."""
+"""Maximum Newton steps per level; half the squared decrement at which they end; the shortest step when halving."""
 
 PRICES, SHORT = (1e2, 1e4, 1e6), 1e-9
-"""Of a task's falling short by one, tried in turn until none does: linear constraints have finite multipliers."""
+"""Prices of a shortfall of one, tried in turn until no task falls short by SHORT: linear constraints have finite
+multipliers."""
 
 TOUCH = 1e-9
-"""Bounds that are nearer than this are one value."""
+"""Bounds closer than this count as one value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
     """Attributes:
-    weights: (m,) that sum to one.
-    multipliers: (n,) of the tasks: how much the objective would fall, were a task, in P̂, allowed to fare worse by one.
+    weights: (m,), which sum to one.
+    multipliers: (n,) of the tasks: by how much the objective would fall if a task's P̂ were allowed to be lower by one.
     at_low, at_high: (m,) multipliers of the bounds.
     """
 
@@ -47,8 +49,8 @@ class Solution:
 
 
 class Infeasible(Failure):
-    """No weights are within the bounds and give each task what the prior gives it; `held` are the domains whose bounds
-    are in the way."""
+    """No weights are within the bounds and give each task at least what the prior gives; `held` are the domains whose
+    bounds conflict."""
 
     def __init__(self, message: str, held: Sequence[str], helps: tuple[str, ...] = ()) -> None:
         super().__init__(Diagnostic("R1305", message, helps=helps), exit_code=ExitCode.INFEASIBLE)
@@ -56,10 +58,10 @@ class Infeasible(Failure):
 
 
 def solve(problem: InfluenceProblem) -> Solution:
-    """The optimum.
+    """Solves the problem to its optimum.
 
     Raises:
-        Infeasible: no weights are within the bounds and give each task what the prior gives it.
+        Infeasible: no weights are within the bounds and give each task at least what the prior gives.
     """
     check_feasible(problem)
     m = len(problem.domains)
@@ -87,13 +89,13 @@ def solve(problem: InfluenceProblem) -> Solution:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """Over x = (w of f domains, what each of n tasks falls short, t).
+    """The barrier problem over x = (w of f domains, shortfalls of n tasks, t).
 
     Attributes:
-        rows, least: rows·x ≥ least: the tasks, what falls short, the bounds below and above.
-        spread, offset: deviations of P̂ are spread·w + offset, divided by √n.
-        cost: the objective's linear terms but for the price.
-        total: of w.
+        rows, least: the constraints rows·x ≥ least: tasks, shortfalls, lower and upper bounds.
+        spread, offset: spread·w + offset are the deviations of P̂, divided by √n.
+        cost: the objective's linear terms without the price.
+        total: the sum of w.
     """
 
     rows: Array
@@ -116,11 +118,12 @@ class Barrier:
         free: Array,
         total: float,
     ) -> Barrier:
-        """Of the free domains.
+        """The barrier problem of the free domains.
 
         Args:
-            scaled: Ŝ (tasks, f); `base`: (tasks,) what the fixed domains give; `demand`: (tasks,) what the free must.
-            used: tasks that the free domains decide.
+            scaled: Ŝ (tasks, f); `base`: (tasks,) gains from the fixed domains; `demand`: (tasks,) gains required from
+                the free domains.
+            used: the tasks that depend on the free domains' weights.
         """
         n, f = int(used.sum()), scaled.shape[1]
         low, high = problem.low[free], np.minimum(problem.high[free], 2 * total)
@@ -129,7 +132,7 @@ class Barrier:
         box = np.hstack([np.eye(f), np.zeros((f, n + 1))])
         rows = np.concatenate([tasks, short, box, -box])
         least = np.concatenate([demand[used], np.zeros(n), low, -high])
-        # Without its term the standard deviation is nothing that matters.
+        # Without its term in the objective, the standard deviation does not matter.
         counts = 1.0 if problem.alpha > 0 else 0.0
         root = np.sqrt(len(scaled))
         spread = counts * (scaled - scaled.mean(axis=0)) / root
@@ -141,11 +144,11 @@ class Barrier:
         return cls(rows, least, spread, offset, cost, problem.gamma, total, start)
 
     def short(self, x: Array) -> float:
-        """By how much all tasks together fall short."""
+        """The total shortfall of all tasks."""
         return float(x[self.spread.shape[1] : -1].sum())
 
     def minimum(self, price: float) -> tuple[Array, Array]:
-        """x, and the multipliers of `rows`."""
+        """Minimises at a price; returns x and the multipliers of `rows`."""
         cost = self.cost.copy()
         cost[self.spread.shape[1] : -1] = price
         x, dual = self.start, np.zeros(len(self.least))
@@ -175,7 +178,7 @@ class Barrier:
         return x
 
     def _value(self, x: Array, cost: Array, level: float) -> float:
-        """Of the objective with its barriers; infinite outside of them."""
+        """The objective with its barriers; infinite outside of them."""
         w, y = x[: self.spread.shape[1]], self.spread @ x[: self.spread.shape[1]] + self.offset
         slack, cone = self.rows @ x - self.least, float(x[-1] ** 2 - y @ y)
         if slack.min() <= 0 or w.min() <= 0 or cone <= 0 or x[-1] <= 0:
@@ -204,10 +207,10 @@ class Barrier:
 
 
 def check_feasible(problem: InfluenceProblem) -> None:
-    """Looks for weights within everything by a linear programme that lets each constraint give way.
+    """Searches for feasible weights by a linear programme with relaxed constraints.
 
     Raises:
-        Infeasible: there are none; it names the bounds and the tasks that cannot hold together.
+        Infeasible: there are none; it names the bounds and the tasks that conflict.
     """
     from scipy.optimize import linprog
 
@@ -219,7 +222,7 @@ def check_feasible(problem: InfluenceProblem) -> None:
         raise Infeasible(message, [domain for domain, one in zip(problem.domains, bound, strict=True) if one])
     n, m = problem.influence.shape
     scaled = problem.scaled
-    # Weights, and by how much each task falls short: as little as can be.
+    # Variables: weights, and the shortfall of each task, which is minimised.
     found = linprog(
         np.append(np.zeros(m), np.ones(n)),
         A_ub=np.hstack([-scaled, -np.eye(n)]),
@@ -238,6 +241,6 @@ def check_feasible(problem: InfluenceProblem) -> None:
         for j in range(m)
         if (found.lower.marginals[j] > 1e-9 and problem.low[j] > 0) or found.upper.marginals[j] < -1e-9
     ]
-    message = f"within the bounds {tasks} must fare worse than under the prior"
+    message = f"within the bounds {tasks} must do worse than under the prior"
     words = ", ".join(f"`{problem.domains[j]}` {problem.low[j]:.4g} … {problem.high[j]:.4g}" for j in held)
     raise Infeasible(message, [problem.domains[j] for j in held], (f"what binds: {words}",) if held else ())

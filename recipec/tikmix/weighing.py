@@ -1,4 +1,4 @@
-"""From a measurement and a recipe to TiKMiX's problem: the prior, and the bounds that quotas and repetition limits set."""
+"""From a measurement and a recipe to TiKMiX's problem: the prior, and bounds from quotas and repetition limits."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.solver import solve
 
 STABLE = 0.5
-"""Mean rank correlation between parts of the sample, below which a task's order of domains is noise."""
+"""Mean rank correlation between parts of the sample below which a task's ranking of domains counts as noise."""
 
 
 def problem(
     measured: Measured, recipe: model.Recipe, *, within: bool = False, drawn: Mapping[str, float] | None = None
 ) -> InfluenceProblem:
-    """The problem of a recipe. The prior is its own mixture where that is written out, else the pool's tokens.
+    """The problem of a recipe. The prior is the recipe's mixture if stated explicitly, else the pool's token shares.
 
     Args:
-        within: the prior is what quotas and repetition limits make of that, the nearest within them.
-        drawn: tokens of each domain that earlier phases draw of what repetition limits allow.
+        within: whether the prior is moved to the nearest weights within the quotas and repetition limits.
+        drawn: tokens of each domain that earlier phases draw, which count against the repetition limits.
 
     Raises:
         Failure: its mixture has other domains than the pool.
@@ -52,7 +52,7 @@ def _explicit(measured: Measured, mixture: model.Shares | model.FromFile) -> Arr
             *(
                 Diagnostic(
                     "R1301",
-                    f"the mixture has the domain `{name}`, and the pool has not",
+                    f"the mixture has the domain `{name}`, which is not in the pool",
                     mixture.origin.span if mixture.origin else None,
                     helps=did_you_mean(name, measured.domains),
                 )
@@ -63,7 +63,7 @@ def _explicit(measured: Measured, mixture: model.Shares | model.FromFile) -> Arr
 
 
 def _bounds(measured: Measured, recipe: model.Recipe, drawn: Mapping[str, float]) -> tuple[Array, Array]:
-    """Quotas of whole domains as shares, and what repetition limits leave of a budget."""
+    """Bounds (low, high) of the weights from quotas of whole domains and from repetition limits under the budget."""
     budget = recipe.budget.tokens if recipe.budget is not None else None
     low, high = np.zeros(len(measured.domains)), np.ones(len(measured.domains))
     for j, name in enumerate(measured.domains):
@@ -88,7 +88,7 @@ def _share(amount: model.Amount | None, budget: float | None, otherwise: float) 
 
 
 def errors(measured: Measured, whole: InfluenceProblem) -> tuple[Array, Array]:
-    """Standard errors of S (n, m), from its parts, and of the weights (m,), from leaving each part out (jackknife)."""
+    """Standard errors of S (n, m), from its parts, and of the weights (m,), by leaving each part out (jackknife)."""
     parts = np.array(measured.shards)
     count = len(parts)
     if count < 2:
@@ -101,7 +101,7 @@ def errors(measured: Measured, whole: InfluenceProblem) -> tuple[Array, Array]:
 
 
 def stability(measured: Measured) -> tuple[float, ...]:
-    """Of each task the mean rank correlation between parts of the sample: near 1 where the order of domains is sure."""
+    """Per task the mean rank correlation between parts of the sample: near 1 if the ranking of domains is reliable."""
     parts = np.array(measured.shards)
     pairs: list[tuple[int, int]] = [(a, b) for a in range(len(parts)) for b in range(a)]
     if not pairs:
@@ -111,28 +111,28 @@ def stability(measured: Measured) -> tuple[float, ...]:
 
 
 def noise(measured: Measured) -> tuple[str, ...]:
-    """The tasks for which the order of domains is within noise, in words."""
+    """Warnings about tasks whose ranking of domains is within noise."""
     return tuple(
-        f"the order of domains for `{task}` is within noise: parts of the sample agree by {value:.2f} only"
+        f"the order of domains for `{task}` is within noise: parts of the sample agree by only {value:.2f}"
         for task, value in zip(measured.tasks, stability(measured), strict=True)
         if value < STABLE
     )
 
 
 SAME_TOKENS = 0.05
-"""How far the checkpoint's tokens may be from the recipe's before it is said."""
+"""Relative difference between the checkpoint's and the recipe's token counts above which a warning is given."""
 
 
 def recounted(measured: Measured) -> tuple[str, ...]:
-    """A tokenizer that counts otherwise than the recipe, in words: its quotas and budget are in the recipe's tokens."""
+    """Warning if the tokenizer counts differently from the recipe, whose quotas and budget are in its own tokens."""
     if abs(measured.ratio - 1) <= SAME_TOKENS:
         return ()
     where = f"`{measured.options.checkpoint}`"
-    return (f"the tokenizer of {where} makes {measured.ratio:.2f} tokens of one that the recipe counts",)
+    return (f"the tokenizer of {where} makes {measured.ratio:.2f} tokens per token that the recipe counts",)
 
 
 def thin(measured: Measured) -> tuple[str, ...]:
-    """The domains that had less text than was asked for, in words."""
+    """Warnings about domains with less text than requested."""
     asked = measured.options.tokens // measured.options.length * measured.options.length
     return tuple(
         f"domain `{name}` has only {tokens:,} of {asked:,} tokens for its sample"

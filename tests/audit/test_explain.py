@@ -90,7 +90,7 @@ def test_an_unknown_document_is_a_diagnostic_with_a_near_id(world: Path, run: Ru
     dataset = applied(world, run, SOURCE)
     result = run("explain", dataset, "doc-9999")
     assert result.code == 1
-    assert "error[R0801]: the dataset knows no document `doc-9999`" in result.err
+    assert "error[R0801]: the dataset has no candidate document `doc-9999`" in result.err
     assert "= help: did you mean `doc-399`?" in result.err
     assert run("explain", dataset, "doc-9", "--source", "other").code == 1
 

@@ -154,4 +154,4 @@ def test_nothing_to_probe(world: Path, run: Run) -> None:
     path.write_text(SOURCE + "criterion edu = column(edu) higher is better\n")
     result = run("probe", path)
     assert result.code == 1
-    assert "error[R1108]: the recipe scores by no target's neurons" in result.err
+    assert "error[R1108]: no criterion of the recipe scores by a target's neurons" in result.err

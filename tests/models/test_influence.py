@@ -235,7 +235,7 @@ def test_a_recipe_is_reweighted(world: Path, run: Run) -> None:
     assert found["measured"]["domain_tokens"] == [600, 600, 600]
     ratio = found["measured"]["tokens_per_counted_token"]
     assert ratio != pytest.approx(1, abs=0.05)
-    words = f"the tokenizer of `tiny` makes {ratio:.2f} tokens of one that the recipe counts"
+    words = f"the tokenizer of `tiny` makes {ratio:.2f} tokens per token that the recipe counts"
     assert words in found["warnings"]
     assert f"warning[R1307]: {words}" in result.err
     assert set(found["influence"]) == {"law", "cell"}
@@ -282,7 +282,7 @@ def test_layout_does_not_matter(world: Path, run: Run) -> None:
         (
             ("--checkpoint", "tiny", "--tokens", 60, "--length", 30, "--parts", 4),
             {},
-            "domain `a` has too little text: 60 tokens, and 4 parts of 30 are the least",
+            "domain `a` has too little text: 60 tokens, and 4 parts of 30 are the minimum",
         ),
     ],
 )
@@ -378,7 +378,7 @@ def test_a_checkpoint_that_cannot_be_measured(model: loading.Loaded, tmp_path: P
     broken = loading.load(tiny_model.build(tmp_path / "broken"), "fp32", "cpu")
     next(iter(broken.decoder.parameters())).fill_(float("nan"))
     settings = group_influence.Settings(kind="identity", shards=1)
-    with pytest.raises(Failure, match="the loss of the checkpoint is no number"):
+    with pytest.raises(Failure, match="the loss of the checkpoint is not finite"):
         group_influence.measure(broken, TASKS, DOMAINS, settings, tmp_path, lambda _: None)
     bare = replace(model, decoder=torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.LayerNorm(4)))
     with pytest.raises(Failure, match="has no linear layers to measure influence by"):

@@ -186,11 +186,11 @@ def test_what_is_no_model_is_refused(folder: Path, own_cache: Path, run: Run, tm
     (tmp_path / "junk.gguf").write_bytes(b"GGUF" + bytes(100))
     cases = [
         (("nothing",), "R1101", "no model is known as `nothing`"),
-        (("x", "--from", part), "R1102", "`x` is no model: it has no tokenizer.json"),
+        (("x", "--from", part), "R1102", "`x` is not a model: it has no tokenizer.json"),
         (("x", "--from", tmp_path / "junk.gguf"), "R1102", "`junk.gguf` cannot be read as GGUF"),
         (("smollm2-135m", "--from", tmp_path / "junk.gguf"), "R1102", "its sha256 differs"),
-        (("../x", "--from", tmp_path / "no"), "R1102", "`" + str(tmp_path / "no") + "` is no model"),
-        (("a b", "--from", folder), "R1102", "`a b` is no name for a model"),
+        (("../x", "--from", tmp_path / "no"), "R1102", "`" + str(tmp_path / "no") + "` is not a model"),
+        (("a b", "--from", folder), "R1102", "`a b` is not a name for a model"),
     ]
     for words, code, message in cases:
         result = run("model", "add", *words)

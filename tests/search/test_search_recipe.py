@@ -171,7 +171,7 @@ def test_jobs_are_run_elsewhere(run: Run, world: Path) -> None:
     (folders[0] / "record.json").write_text("{}")
     result = run("search", world / "r.recipe", "--runs", 6, "--collect", jobs)
     assert result.code == 1
-    assert "is no record" in result.err
+    assert "is not a record" in result.err
 
 
 def test_a_job_of_strangers_writes_beside_itself(run: Run, world: Path) -> None:
@@ -238,17 +238,17 @@ def test_what_cannot_be_searched(run: Run, world: Path) -> None:
     (world / "r.recipe").write_text(text)
     result = run("search", world / "r.recipe")
     assert result.code == 1
-    for words in ("needs a budget", "needs a target", "a search is of `sample quadmix`"):
+    for words in ("needs a budget", "needs a target", "only the parameters of `sample quadmix` can be searched"):
         assert words in result.err
     (world / "r.recipe").write_text(RECIPE.replace("budget 8_000", "budget 2_000"))
     assert "4,000 tokens of a proxy are more than the 2,000 of the budget" in run("search", world / "r.recipe").err
     (world / "r.recipe").write_text(RECIPE + "quota a at least 12_000 tokens\n")
     result = run("search", world / "r.recipe")
-    assert "only 0 of 240 draws can be met" in result.err
+    assert "only 0 of 240 draws are feasible" in result.err
     assert result.code == 1
     result = run("search", world / "r.recipe", "--mixtures", "a.csv", "--export-jobs", "x", "--collect", "y")
     assert "--mixtures goes with tables" in result.err
-    assert "--export-jobs and --collect are of two commands" in result.err
+    assert "--export-jobs and --collect cannot be combined" in result.err
     (world / "r.recipe").write_text(RECIPE)
     result = run("search", "--more", "3")
     assert "--more needs a recipe" in result.err

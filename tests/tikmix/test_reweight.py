@@ -153,7 +153,7 @@ def test_infeasible_bounds() -> None:
     with pytest.raises(Failure) as caught:
         solve(p)
     assert caught.value.exit_code == 6
-    assert "`t1` must fare worse" in caught.value.diagnostics[0].message
+    assert "`t1` must do worse" in caught.value.diagnostics[0].message
     assert "`d0` 0.9 … 1" in caught.value.diagnostics[0].helps[0]
     with pytest.raises(Failure):
         solve(problem([[1, 1]], low=[0.7, 0.7]))
@@ -195,7 +195,7 @@ def test_quotas_are_constraints(run: Run, tables: tuple[Any, ...]) -> None:
     assert found["binding"]
     result = run(*tables, "--quota", "web=90%..")
     assert result.code == 6
-    assert "must fare worse than under the prior" in result.err
+    assert "must do worse than under the prior" in result.err
 
 
 @pytest.mark.slow
@@ -226,18 +226,18 @@ def test_model(run: Run, tables: tuple[Any, ...], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("s", "w", "more", "message"),
     [
-        (S.replace("wiki", "wikki"), W, (), "has the domain `wikki`, and"),
-        (S, W.replace("0.6", "0.7"), (), "the weights sum to 1.1, and not to 1"),
-        (S, W.replace("0.6", "-0.6"), (), "a weight is negative, missing or no number"),
-        (S.replace("0.5", "nan"), W, (), "1 influences are missing or no number, for example of `web` on `qa`"),
+        (S.replace("wiki", "wikki"), W, (), "has the domain `wikki`, which is not in"),
+        (S, W.replace("0.6", "0.7"), (), "the weights sum to 1.1, not to 1"),
+        (S, W.replace("0.6", "-0.6"), (), "a weight is negative, missing or not a number"),
+        (S.replace("0.5", "nan"), W, (), "1 influences are missing or not numbers, for example of `web` on `qa`"),
         (S.replace("0.5", "x"), W, (), "row 1: web is `x`, and a number is needed"),
         (S.replace("task", "tusk"), W, (), "has no column `task`"),
         (S.replace("prog", "qa"), W, (), "has more than one row of task `qa`"),
         (S, W.replace("weight", "share"), (), "expected `domain` and `weight`"),
-        (S, W, ("--quota", "webb=1%..2%"), "is of no known domain"),
-        (S, W, ("--quota", "web"), "`web` is no quota"),
+        (S, W, ("--quota", "webb=1%..2%"), "names no known domain"),
+        (S, W, ("--quota", "web"), "`web` is not a quota"),
         (S, W, ("--quota", "web=30%..20%"), "shares rise from 0 to 1"),
-        (S, W, ("--alpha", "-1"), "--alpha, --beta and --gamma are at least 0"),
+        (S, W, ("--alpha", "-1"), "--alpha, --beta and --gamma must be at least 0"),
         (S, W, ("--labels", "x.csv"), "go with `--method model`"),
     ],
 )

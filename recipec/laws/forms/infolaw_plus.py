@@ -1,9 +1,10 @@
-"""`infolaw+`: InfoLaw with a floor, a term in the model's size, and harm by repetition (ours; docs/methods.md).
+"""`infolaw+`: InfoLaw with a floor, a term in the model's size, and harm by repetition (our own; docs/methods.md).
 
     L = E + A·N^(−γ) + B·(info/info₀)^(−β) + P·Σ_d w_d·max(R_d − 1, 0)^δ·(N/M_d)^κ
 
-Pure InfoLaw can never say that more epochs hurt, since its information only grows; the last term can. `info` is that
-of `infolaw` with the same θ, λ_ref and a; info₀ = 100 keeps B in nats. M_d in tokens, w_d the band's share of tokens.
+Pure InfoLaw can never predict that more epochs do harm, since its information only grows; the last term can. `info` is
+that of `infolaw` with the same θ, λ_ref and a; info₀ = 100 keeps B in nats. M_d in tokens, w_d the band's share of
+tokens.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Data-constrained scaling (Muennighoff et al., arXiv 2305.16264, Eq. 5-7): repeated tokens count for less and less.
+"""Data-constrained scaling (Muennighoff et al., arXiv 2305.16264, Eq. 5-7): the value of repeated tokens decays.
 
     D' = U_D + U_D · R*_D · (1 − exp(−R_D / R*_D))     R_D = max(D/U_D − 1, 0)
     N' = U_N + U_N · R*_N · (1 − exp(−R_N / R*_N))     R_N = max(N/U_N − 1, 0)
     L  = E + A / N'^α + B / D'^β
 
-U_N = min(N, (U_D·G)^(β/α)·G), G = (αA/βB)^(1/(α+β)): the parameters that U_D unique tokens would deserve.
+U_N = min(N, (U_D·G)^(β/α)·G), G = (αA/βB)^(1/(α+β)): the compute-optimal number of parameters for U_D unique tokens.
 """
 
 from __future__ import annotations
