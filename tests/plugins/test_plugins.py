@@ -132,7 +132,7 @@ def test_a_word_that_two_packages_give(world: Path, lay: Lay, monkeypatch: pytes
 2 | where vowel_share() > 0.2
   |       ^^^^^^^^^^^
   |
-  = help: uninstall the plug-in whose word is not meant
+  = help: uninstall the plug-in whose word you do not need
 """
     )
 
@@ -155,11 +155,11 @@ def test_a_word_that_two_packages_give(world: Path, lay: Lay, monkeypatch: pytes
         ),
         (
             CRITERION.replace("params=Params", "params=Params()"),
-            "TypeError: the `params` of criterion `vowel_share` are no pydantic model",
+            "TypeError: the `params` of criterion `vowel_share` are not a pydantic model",
         ),
         (
             CRITERION.replace("params=Params", 'params=Params, type="double"'),
-            "TypeError: criterion `vowel_share` has values of the type `double`, which none can have",
+            "TypeError: criterion `vowel_share` has the unknown value type `double`",
         ),
     ],
 )
