@@ -1,6 +1,6 @@
 """Diagnostics as people read them, and as programs do.
 
-error[R0204]: unknown name `lnag`: source `web` has no such column, and no criterion is called so
+error[R0204]: unknown name `lnag`: source `web` has no such column, and there is no criterion of that name
   --> science.recipe:12:7
    |
 12 | where lnag == "en"

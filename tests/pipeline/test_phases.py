@@ -186,12 +186,12 @@ def test_the_law_is_of_the_whole_of_training(world: Path, run: Run) -> None:
         (
             "then { mixture prop",
             "then { seed 4\n mixture prop",
-            "R1501]: a phase has a `mixture` and `quota`s, and no `seed`",
+            "R1501]: a phase has a `mixture` and `quota`s, but no `seed`",
         ),
         (
             "quota c at most",
             "quota c where n > 2 at most",
-            "R1501]: a quota of a part of a domain has no place in a phase",
+            "R1501]: a quota of part of a domain is not allowed in a phase",
         ),
         ("budget 30_000 tokens\n", "", "R1503]: `phases` need a budget"),
         ("mixture proportional }", "mixture proportional\n mixture natural }", "R0202]: `mixture` is stated twice"),
