@@ -31,6 +31,6 @@ def disk_errors(target: Path) -> Iterator[None]:
 
 def _as_failure(number: int | None, text: str, target: Path) -> Failure:
     if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        help_ = "what is finished is kept; make room and run the same command again"
+        help_ = "finished work is kept; free some space and run the same command again"
         return Failure(Diagnostic("R0604", f"the disk is full: {text}", place=str(target), helps=(help_,)))
     return Failure(Diagnostic("R0603", f"the folder cannot be written: {text}", place=str(target)))

@@ -50,7 +50,7 @@ class Matrix:
         ]
         problems += [
             Diagnostic(
-                "R0906", f"`{self.path}` has a column `{name}` that is not known", helps=did_you_mean(name, names)
+                "R0906", f"`{self.path}` has an unknown column `{name}`", helps=did_you_mean(name, names)
             )
             for name in self.names
             if name not in names
@@ -98,7 +98,7 @@ def load(path: Path) -> dict[str, list[Any]]:
     readers = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".jsonl": "read_json"}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        message = f"`{path}` is no table: expected .csv, .parquet or .jsonl"
+        message = f"`{path}` is not a table: expected .csv, .parquet or .jsonl"
         raise Failure(Diagnostic("R0905", message))
     if not local.is_file(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
@@ -126,6 +126,6 @@ def numeric(path: Path, raw: Mapping[str, list[Any]], column: str, name: str) ->
         try:
             values[index] = np.nan if value is None else float(value)
         except (TypeError, ValueError):
-            message = f"`{path}`, row {index + 1}: {name} is `{value}`, and a number is needed"
+            message = f"`{path}`, row {index + 1}: {name} is `{value}`, but must be a number"
             raise Failure(Diagnostic("R0907", message)) from None
     return values

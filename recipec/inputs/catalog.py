@@ -181,7 +181,7 @@ def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
         plugin = files.plugin_of(path)
         if plugin not in (None, source.plugin):
             message = f"the shard `{path}` of source `{source.name}` has a format of {plugin}, unlike the first"
-            helps = ("make it a source of its own",)
+            helps = ("put it in a separate source",)
             raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
@@ -214,7 +214,7 @@ def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:
             continue
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
-            result.append(f"the shard `{shard.path}` has other bytes")
+            result.append(f"the shard `{shard.path}` has changed")
     return tuple(result)
 
 
@@ -256,7 +256,7 @@ def _duplicate(source: model.Source, shards: Sequence[Shard], doc_id: str, place
     more = f" and {len(places) - 2} more times" if len(places) > 2 else ""
     return Diagnostic(
         "R0307",
-        f"the id `{doc_id}` of source `{source.name}` stands twice",
+        f"the id `{doc_id}` of source `{source.name}` appears twice",
         source.origin.span,
         place=f"{first} and {second}{more}",
         helps=("ids must be unique within a source: bind `id` to another column, or drop a shard",),

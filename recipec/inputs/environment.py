@@ -39,7 +39,7 @@ class Files:
         if first_shard is None:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
-            helps = (f"globs start from the recipe's folder, {folder}",)
+            helps = (f"globs are relative to the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         with _placed(span):
             if first_shard not in self._schemas:

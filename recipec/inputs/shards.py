@@ -53,7 +53,7 @@ def format_of(path: Path) -> spec.Format:
     if len(found) > 1:
         words = [f"`{one.name}` of {spec.origin('formats', one.name)}" for one in found]
         message = f"`{path.name}` may be of the formats {' and '.join(words)}"
-        helps = ("uninstall the plug-in whose format is not meant",)
+        helps = ("uninstall the plug-in whose format you do not need",)
         raise Failure(Diagnostic("R0244", message, place=str(path), helps=helps))
     format_: spec.Format = spec.find("formats", found[0].name)
     return format_

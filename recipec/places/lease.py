@@ -62,4 +62,4 @@ def locked(state: Path, holder: Path) -> Diagnostic:
         )
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    return Diagnostic("R0608", message, place=str(state), helps=("wait until it has ended, or end it",))
+    return Diagnostic("R0608", message, place=str(state), helps=("wait until it finishes, or stop it",))

@@ -27,5 +27,5 @@ def check(text: str, span: Span | None = None) -> None:
     helps = ("copy the files to a folder of this machine, or mount their place, and write its path",)
     if scheme == "file":
         helps = ("write the path alone, without its scheme",)
-    message = f"`{text}` is no local path, and the scheme `{scheme}` is not supported"
+    message = f"`{text}` is not a local path, and the scheme `{scheme}` is not supported"
     raise Failure(Diagnostic("R0309", message, span, helps=helps))

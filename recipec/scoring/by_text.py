@@ -130,7 +130,7 @@ def _score_batches(
     try:
         _compute(connection, ops, folder, submit)
     except BrokenExecutor:
-        helps = ("fewer `--threads`: each has a process that holds texts and their values",)
+        helps = ("use fewer `--threads`: each one runs a process that holds texts and their values",)
         message = "a process that computes criteria was killed: most likely it had too little memory"
         raise Failure(Diagnostic("R0405", message, helps=helps)) from None
     connection.execute("DROP TABLE batch_texts")
