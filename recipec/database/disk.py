@@ -1,4 +1,4 @@
-"""What the operating system or DuckDB says of a full or read-only disk, as diagnostics."""
+"""Errors of the operating system or DuckDB about a full or read-only disk, as diagnostics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recipec.diagnostics import Diagnostic, Failure
 
 @contextlib.contextmanager
 def disk_errors(target: Path) -> Iterator[None]:
-    """What the operating system or DuckDB says of a full or read-only disk, as diagnostics."""
+    """Turns errors of the operating system or DuckDB about a full or read-only disk into diagnostics."""
     try:
         yield
     except OSError as error:

@@ -16,7 +16,7 @@ class DomainForecast(Frozen):
         more_read: change of loss if one billion more tokens of the domain were read, drawn as now.
         more_found: change of loss if its pool had one billion more unique tokens of the same quality, with the dataset
             the same size.
-        share, best: its share of the drawn tokens and of the best mixture (None if the law does not distinguish domains).
+        share, best: its share of the drawn tokens and of the best mixture (None if the law ignores domains).
         best_low, best_high: 95% interval of `best` over the law's bootstrap samples; None without samples.
     """
 
@@ -39,7 +39,7 @@ class BandForecast(Frozen):
 
     Attributes:
         low, high: the ranks it covers.
-        share, best: its share of the drawn tokens and of the best mixture (None if the law does not distinguish bands).
+        share, best: its share of the drawn tokens and of the best mixture (None if the law ignores bands).
     """
 
     low: float

@@ -22,8 +22,8 @@ class Predictor(Frozen):
 class Reweighting(Frozen):
     """Attributes:
     tasks: (n,) and domains: (m,) names.
-    influence: S (n, m); larger helps a task more. `scaled`: each row relative to its largest entry. `errors`: (n, m), ()
-        for a table.
+    influence: S (n, m); larger helps a task more. `scaled`: each row relative to its largest. `errors`: (n, m), () for
+        a table.
     prior, weights: (m,); `errors_of_weights`: (m,), () for a table.
     before, gains: (n,) gain of each task under the prior and under the weights, as a share of the largest gain from a
         single domain; `slack`: the difference in the unit of S.

@@ -23,7 +23,7 @@ class Stats(Frozen):
 class Cell(Frozen):
     """One unit of allocation: a domain, or the part of it inside a combination of nested quotas.
 
-    Tokens are counts. `binds` is the limit that determined the target: "" none, else "at most", "at least", "repetition".
+    Tokens are counts. `binds` is the limit that fixed the target: "" none, else "at most", "at least", "repetition".
     """
 
     domain: str
