@@ -49,9 +49,7 @@ class Matrix:
             if name not in self.names
         ]
         problems += [
-            Diagnostic(
-                "R0906", f"`{self.path}` has an unknown column `{name}`", helps=did_you_mean(name, names)
-            )
+            Diagnostic("R0906", f"`{self.path}` has an unknown column `{name}`", helps=did_you_mean(name, names))
             for name in self.names
             if name not in names
         ]

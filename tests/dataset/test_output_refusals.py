@@ -80,9 +80,7 @@ def test_columns_that_no_type_holds_are_an_error(world: World) -> None:
         plan=world.plan.model_copy(update={"shards": shards}),
         op=world.op.model_copy(update={"sources": sources}),
     )
-    with pytest.raises(
-        Failure, match="column `url` has types without a common type: VARCHAR in `data/web-0"
-    ) as caught:
+    with pytest.raises(Failure, match="column `url` has types without a common type: VARCHAR in `data/web-0") as caught:
         other.write()
     assert caught.value.diagnostics[0].code == "R0610"
     assert not world.out.exists()

@@ -113,7 +113,7 @@ def test_a_plan_file_holds_all_phases(world: Path, run: Run) -> None:
     assert "phase 2" in run("show", world / "p.plan").out
     assert "phase" not in run("show", f"{world}/p.plan#2").out.splitlines()[0]
     refused = run("diff", world / "p.plan", world / "p.plan")
-    assert "error[R1505]: the plan file has phases, and this takes one of them" in refused.err
+    assert "error[R1505]: the plan file has phases, but this command takes only one" in refused.err
     result = run("apply", world / "p.plan", "--json")
     assert [one["recipe"]["output"]["path"] for one in json.loads(result.out)] == [f"out/phase-{n}" for n in (1, 2, 3)]
     assert run("plan", world / "r.recipe", "--detailed-exitcode").code == 0
