@@ -4,7 +4,7 @@
     manifest = recipec.apply(planned.plan)                              the dataset
     recipec.explain(connection, dataset, "doc-17")                      why a document is in or out
 
-Importing this package imports none of them: a name is loaded when it is used.
+Importing this package loads none of them: each name is imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Array`: what functions over numbers take and give; their docstrings say the shape and the unit."""
+"""`Array`: the type that numeric functions take and return; their docstrings give the shape and the unit."""
 
 from __future__ import annotations
 

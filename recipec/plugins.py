@@ -3,8 +3,8 @@
     [project.entry-points."recipec.criteria"]
     vowel_share = "acme_filters.vowel_share"
 
-The name is the word, the value a module with a `SPEC` (or the object itself). Only metadata of packages is read here until
-a word is used: its module is then imported, and what is wrong with it becomes a diagnostic that names its package.
+The name is the word, the value a module with a `SPEC` (or the object itself). Until a word is used, only the metadata
+of packages is read: then its module is imported, and any error in it becomes a diagnostic that names its package.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from recipec.ir.model import Plugin
 from recipec.source import Span
 
 GROUP = "recipec."
-"""What the names of our groups of entry points begin with; the kind of extension follows."""
+"""The prefix of our entry-point groups; the kind of extension follows."""
 
 HOME = "recipec"
-"""The package that has the built-in words."""
+"""The package of the built-in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A package that gives a word, and the entry point by which it does."""
+    """A package that provides a word, and the entry point that declares it."""
 
     plugin: Plugin
     entry: metadata.EntryPoint
 
 
 def words(kind: str) -> tuple[str, ...]:
-    """The words of a kind that packages give, sorted."""
+    """The words of a kind that packages provide, sorted."""
     return tuple(sorted(_offers(kind)))
 
 
 def offers(kind: str, word: str) -> tuple[Offer, ...]:
-    """Every package that gives a word, by name."""
+    """Every package that provides a word, sorted by name."""
     return _offers(kind).get(word, ())
 
 
@@ -59,7 +59,7 @@ def _offers(kind: str) -> Mapping[str, tuple[Offer, ...]]:
 
 
 def _plugin(entry: metadata.EntryPoint) -> Plugin | None:
-    """The package of an entry point; None where its metadata is damaged, as an interrupted installation leaves it."""
+    """The package of an entry point; None if its metadata is damaged, as after an interrupted installation."""
     try:
         return Plugin(package=entry.dist.name, version=entry.dist.version) if entry.dist is not None else None
     except Exception:
@@ -67,12 +67,12 @@ def _plugin(entry: metadata.EntryPoint) -> Plugin | None:
 
 
 def canonical(package: str) -> str:
-    """A package's name as all its spellings have it: `Acme_Filters` is `acme-filters`."""
+    """The normalised name of a package: `Acme_Filters` is `acme-filters`."""
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def version(package: str) -> str | None:
-    """The installed version of a package, or None where it is not installed."""
+    """The installed version of a package, or None if it is not installed."""
     if canonical(package) == HOME:
         return __version__
     try:
@@ -82,7 +82,7 @@ def version(package: str) -> str | None:
 
 
 def changes(plugins: Iterable[Plugin]) -> tuple[str, ...]:
-    """What installed packages differ in from those of a plan: "acme-filters 1.2 → 1.3"."""
+    """How the installed packages differ from those of a plan: "acme-filters 1.2 → 1.3"."""
     found = ((plugin, version(plugin.package)) for plugin in plugins)
     return tuple(
         f"{plugin} → {now}" if now is not None else f"{plugin} is not installed"
@@ -92,27 +92,27 @@ def changes(plugins: Iterable[Plugin]) -> tuple[str, ...]:
 
 
 def check(plugins: Iterable[Plugin], exit_code: ExitCode = ExitCode.ERROR) -> None:
-    """Raises Failure where a package is missing that a stored plan or dataset needs."""
+    """Raises Failure if a package that a stored plan or dataset needs is missing."""
     missing = [plugin for plugin in plugins if version(plugin.package) is None]
     if missing:
         raise Failure(*map(absent, missing), exit_code=exit_code)
 
 
 def absent(plugin: Plugin) -> Diagnostic:
-    """The diagnostic for a package that made something and is gone."""
+    """The diagnostic for a package that is no longer installed."""
     helps = (f'install it: `pip install "{plugin.package}=={plugin.version}"`',)
     return Diagnostic("R0241", f"the package {plugin} is not installed", helps=helps)
 
 
 def load(offer: Offer, noun: str, expected: type) -> Any:
-    """The `SPEC` of a word, its module imported.
+    """Imports the module of a word and returns its `SPEC`.
 
     Args:
-        noun: what a word of the kind is called in messages.
-        expected: what its `SPEC` must be.
+        noun: what messages call a word of this kind.
+        expected: the type that its `SPEC` must have.
 
     Raises:
-        Failure: the import fails, or gives something else.
+        Failure: the import fails, or yields something else.
     """
     with blamed(offer.plugin, f"{noun} `{offer.entry.name}`", code="R0245", verb="cannot be used"):
         found = offer.entry.load()
@@ -130,7 +130,7 @@ def _problem(offer: Offer, given: Any, expected: type) -> str:
     if not isinstance(given, expected):
         return f"its `SPEC` is a {type(given).__name__}, expected a {expected.__name__}"
     name = getattr(given, "name", None)
-    # `infolaw+` is no word of the grammar, and stands there as `infolaw_plus`.
+    # `infolaw+` is not a word of the grammar, which writes it as `infolaw_plus`.
     if str(name).replace("+", "_plus") != offer.entry.name:
         return f"its `SPEC` is called `{name}`"
     return ""
@@ -140,10 +140,10 @@ def _problem(offer: Offer, given: Any, expected: type) -> str:
 def blamed(
     plugin: Plugin | None, what: str, span: Span | None = None, *, code: str = "R0247", verb: str = "failed"
 ) -> Iterator[None]:
-    """Turns what the code of a plug-in raises into a diagnostic that names its package; our own mistakes stay as they are.
+    """Turns exceptions from a plug-in's code into a diagnostic that names its package; our own errors pass unchanged.
 
     Args:
-        what: which word it is, as messages say it.
+        what: the word, as messages name it.
     """
     try:
         yield

@@ -1,6 +1,6 @@
-"""How long work tells of itself: events out of the core, drawn by the command line.
+"""Progress events of long-running work: sent by the core, drawn by the command line.
 
-The core never prints. A `Progress` is called with what is being done, how much of it is done and how much there is.
+The core never prints. It calls a `Progress` with the name of the task, the amount done and the total.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ class Progress(Protocol):
 
 
 def silent(task: str, done: float, total: float, unit: str) -> None:
-    """A `Progress` for callers that show nothing."""
+    """A `Progress` that shows nothing."""
 
 
 def counted(progress: Progress, task: str, total: int) -> tuple[Callable[[], int], Callable[[int], None]]:
-    """Progress over documents that come in batches: what ends it and returns their number, and what counts them."""
+    """Progress over documents that arrive in batches.
+
+    Returns:
+        a function that ends the task and returns the number of documents, and one that counts a batch.
+    """
     seen = 0
 
     def count(documents: int) -> None:

@@ -1,4 +1,4 @@
-"""Where the grammar and the standard recipes live, installed or in a checkout."""
+"""Locations of the grammar and the standard recipes, in an installed package or a checkout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def data_root() -> Traversable:
-    """The folder that holds `grammar/` and `stdlib_recipes/`: the only place that knows."""
+    """The folder that holds `grammar/` and `stdlib_recipes/`; nothing else computes it."""
     installed = files("recipec") / "_data"
     return installed if installed.is_dir() else Path(__file__).parents[1]
 
@@ -18,12 +18,12 @@ def grammar() -> str:
 
 
 def parser_tables() -> Traversable:
-    """The file that `python -m recipec.syntax.tables` makes of the grammar."""
+    """The file that `python -m recipec.syntax.tables` generates from the grammar."""
     return data_root() / "grammar" / "recipe.json"
 
 
 def stdlib_names() -> tuple[str, ...]:
-    """The names that `use` knows: `std.quality.web` is stdlib_recipes/quality.web.recipe."""
+    """The names that `use` accepts: `std.quality.web` is stdlib_recipes/quality.web.recipe."""
     folder = data_root() / "stdlib_recipes"
     return tuple(
         sorted("std." + file.name.removesuffix(".recipe") for file in folder.iterdir() if file.name.endswith(".recipe"))
@@ -31,17 +31,17 @@ def stdlib_names() -> tuple[str, ...]:
 
 
 def stdlib(name: str) -> str:
-    """The text of a standard recipe, by a name of `stdlib_names`."""
+    """The text of a standard recipe; `name` is one of `stdlib_names`."""
     return (data_root() / "stdlib_recipes" / (name.removeprefix("std.") + ".recipe")).read_text(encoding="utf-8")
 
 
 def law_names() -> tuple[str, ...]:
-    """The standard laws: `std.law.chinchilla` is stdlib_recipes/law.chinchilla.json."""
+    """The names of the standard laws: `std.law.chinchilla` is stdlib_recipes/law.chinchilla.json."""
     folder = data_root() / "stdlib_recipes"
     names = (file.name for file in folder.iterdir() if file.name.startswith("law.") and file.name.endswith(".json"))
     return tuple(sorted("std." + name.removesuffix(".json") for name in names))
 
 
 def law(name: str) -> str:
-    """The text of a standard law, by a name of `law_names`."""
+    """The text of a standard law; `name` is one of `law_names`."""
     return (data_root() / "stdlib_recipes" / (name.removeprefix("std.") + ".json")).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Recipe text and places in it.
+"""Recipe text and locations in it.
 
-A `Span` is a pair of character offsets into one `Source`; line and column are worked out only when something is shown.
+A `Span` is a pair of character offsets into one `Source`; line and column are computed only when something is shown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of a 1-based line, without its newline."""
-        # Kept, as a line may hold all of a recipe, and each of its statements remembers the line that it stands in.
+        # Cached, because one line may hold the whole recipe, and each statement keeps the line that it is in.
         if number not in self._lines:
             self._lines[number] = self.part_of_line(number, 0, len(self.text))
         return self._lines[number]
@@ -74,5 +74,5 @@ class Span:
 
 
 def resolve_path(path: str, base: Path) -> Path:
-    """A path named in a recipe, relative to the folder of that recipe."""
+    """A path named in a recipe, resolved against the folder of that recipe."""
     return Path(path) if Path(path).is_absolute() else base / path

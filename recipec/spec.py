@@ -1,7 +1,7 @@
-"""What an extension is, and how it is found: `find("criteria", "mean_word_length")` imports that one module.
+"""The interfaces of extensions, and their lookup: `find("criteria", "mean_word_length")` imports that one module.
 
-The file name is the word used in a recipe; other packages add words by entry points (see `plugins`). Nothing imports
-extensions directly, so a recipe that uses no model never imports torch.
+The file name is the word used in a recipe; other packages add words through entry points (see `plugins`). Nothing
+imports extensions directly, so a recipe that uses no model never imports torch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Kind = Literal["criteria", "formats", "mixers", "laws", "engines"]
 
 
 PLACE: dict[str, JsonValue] = {"place": True}
-"""`json_schema_extra` of a parameter that is a path, or a name that may be one: its place must be supported."""
+"""`json_schema_extra` of a parameter that is a path, or a name that may be a path: its scheme must be supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +44,24 @@ class Criterion:
 
     Attributes:
         name: the word, equal to the module's name.
-        summary: one sentence; what the value is, its unit and range.
+        summary: one sentence: what the value is, its unit and range.
         source: the paper or code that defines it, with the threshold it recommends.
         params: the pydantic model of its arguments; fields in positional order. A field named `target` names a target.
         type: the type of the value.
         direction: the usual better direction, or None when a recipe must state it.
-        cost: rough seconds per megabyte of text on one core, for estimates and for ordering.
-        sql: from the quoted SQL of the text expression and the parameters to the SQL of the value. One scan computes
+        cost: approximate seconds per megabyte of text on one core, for estimates and for ordering.
+        sql: maps the quoted SQL of the text expression and the parameters to the SQL of the value. One scan computes
             all values of a shard. A value may use only documented, deterministic scalar functions.
-        batch: from texts (a list of str) and parameters to an array of values, vectorised, for what SQL cannot do.
-        prepare: from the parameters, the texts of the target's examples and those held out to parameters with which
-            `sql` or `batch` is called (the target's n-grams, say); only with a `target` field. Raises ValueError
-            where such examples cannot serve.
-        wants: from the parameters to what the value needs of a language model's forward pass over a text.
-        features: with `wants`: from what it needs of many texts, (n, depth, top_k) uint16 or (n,) float64, and the
+        batch: maps texts (a list of str) and parameters to an array of values, vectorised, for what SQL cannot do.
+        prepare: maps the parameters, the texts of the target's examples and the held-out ones to the parameters with
+            which `sql` or `batch` is called (for example, the target's n-grams); only with a `target` field. Raises
+            ValueError if these examples cannot be used.
+        wants: maps the parameters to what the value needs from a language model's forward pass over a text.
+        features: with `wants`: maps these features of many texts, (n, depth, top_k) uint16 or (n,) float64, and the
             parameters to (n,) values. `prepare` then gets the features of the examples in place of their texts.
-        parts: with `features`: what each neuron of one text gave, (depth, top_k) float64, which sums to its value.
-        version: raise it when values change, so that stored ones are not reused.
+        parts: with `features`: the contributions of the neurons of one text, (depth, top_k) float64; their sum is the
+            text's value.
+        version: increase it when values change, so that stored ones are not reused.
     """
 
     name: str
@@ -82,9 +83,9 @@ class Criterion:
         if [self.sql, self.batch, self.features].count(None) != 2:
             raise TypeError(f"criterion `{self.name}` needs exactly one of `sql`, `batch` and `features`")
         if not (isinstance(self.params, type) and issubclass(self.params, BaseModel)):
-            raise TypeError(f"the `params` of criterion `{self.name}` are no pydantic model")
+            raise TypeError(f"the `params` of criterion `{self.name}` are not a pydantic model")
         if self.type not in ("boolean", "integer", "float", "string"):
-            raise TypeError(f"criterion `{self.name}` has values of the type `{self.type}`, which none can have")
+            raise TypeError(f"criterion `{self.name}` has the unknown value type `{self.type}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +97,15 @@ class Mixer:
         summary: one sentence.
         source: the paper that defines it; "" for none.
         params: the pydantic model of its arguments. A field named `target` names a target.
-        decide: from what is known when documents are drawn (`selection.mixing.Problem`) and the parameters to weights.
-        called: whether recipes name it by its word; `shares` and `file` have a syntax of their own.
+        decide: maps what is known when documents are drawn (`selection.mixing.Problem`) and the parameters to weights.
+        called: whether recipes name it by its word; `shares` and `file` have their own syntax.
         target: whether it needs a target, which it then finds in the operation.
-        law: whether it needs a law with quality bands in the budget, whose facts it then finds in the mixture.
-        measures: whether it needs what is known of documents (`Problem.documents`), so that only a run can ask it.
-        identity: from the parameters, the recipe's folder and the place of the mixture to what the weights depend on
-            besides the operation, its inputs and the targets' files (the digest of a checkpoint), as JSON. Raises Failure
-            where that is not there yet: later phases then wait for it.
-        version: raise it when weights change, so that stored selections are not reused.
+        law: whether the budget must have a law with quality bands, whose facts it then finds in the mixture.
+        measures: whether it needs facts about the documents (`Problem.documents`), so that only a run can call it.
+        identity: maps the parameters, the recipe's folder and the span of the mixture to what the weights depend on
+            besides the operation, its inputs and the targets' files (the digest of a checkpoint), as JSON. Raises
+            Failure if that does not exist yet: later phases then wait for it.
+        version: increase it when weights change, so that stored selections are not reused.
     """
 
     name: str
@@ -127,12 +128,12 @@ class NoParams(BaseModel):
 
 
 Columns = tuple[tuple[str, Type], ...]
-"""The names of columns with their types in the language, in their order."""
+"""The names of columns with their types in the language, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What the index keeps of a shard."""
+    """What the index stores about a shard."""
 
     columns: Columns
     rows: int
@@ -142,29 +143,29 @@ class Structure:
 class Format:
     """A file format of shards and of datasets: `shards "data/*.parquet"`, `output parquet "…"`.
 
-    All that depends on the format is here: the product reads, writes and verifies files through these functions alone.
-    Those that read may raise `duckdb.Error`, `OSError` or `ValueError`; the caller says which file it was.
+    Everything that depends on the format is here: files are read, written and verified only through these functions.
+    Those that read may raise `duckdb.Error`, `OSError` or `ValueError`; the caller adds which file it was.
 
     Attributes:
         name: the word, equal to the module's name.
         summary: one sentence.
-        suffixes: the ends of names of shards that are of this format, in lower case, with their dot; the longest suffix
-            of all formats decides.
+        suffixes: the name suffixes of shards in this format, in lower case, with their dot; the longest matching suffix
+            of all formats wins.
         compressions: the words for `compression`, the best general choice first.
-        suffix: from the compression to the end of a written file's name, with its dot.
+        suffix: maps the compression to the suffix of a written file's name, with its dot.
         columns: the columns of a file, without reading all of it.
         structure: the columns of a file and its number of rows.
-        scan: from a file, columns with their types in the recipe, and a name to a table expression of these columns and,
-            under that name, the 0-based number of each row. A row that cannot be read is one of nulls.
-        write: from a query, a path, the compression and a good number of rows for a group to the number of rows that were
-            written, in the order of the query. The dataset's files are synced, hashed and named by the caller.
-        read_back: from written files and some of their columns (names and SQL types) to a table expression.
-        loader: the word that `datasets.load_dataset` knows it by.
-        typed: whether files say the types of their columns. Where they do not, types are guessed from some rows, and those
-            that the recipe was checked with hold for all shards.
+        scan: maps a file, columns with their types in the recipe, and a name to a table expression of these columns
+            and, under that name, the 0-based number of each row. A row that cannot be read becomes a row of nulls.
+        write: writes a query's rows, in its order, to a path with the compression and a suitable number of rows per
+            group, and returns the number of rows written. The caller syncs, hashes and names the dataset's files.
+        read_back: maps written files and some of their columns (names and SQL types) to a table expression.
+        loader: the word by which `datasets.load_dataset` knows it.
+        typed: whether files state the types of their columns. If not, types are guessed from some rows, and those with
+            which the recipe was checked apply to all shards.
         has_nulls: whether a column of a file may have nulls, for formats that know without reading the column.
-        longest_line: bytes of the longest row that can be read back, of which each thread holds some; 0 where rows are
-            columns.
+        longest_line: bytes of the longest row that can be read back, several of which each thread holds in memory; 0
+            for columnar formats.
     """
 
     name: str
@@ -190,7 +191,7 @@ class Engine:
     Attributes:
         name: the word, equal to the module's name.
         summary: one sentence.
-        open: from an `execution.tasks.Workplace` to a context manager that gives an `execution.tasks.Runner`.
+        open: maps an `execution.tasks.Workplace` to a context manager that yields an `execution.tasks.Runner`.
     """
 
     name: str
@@ -200,11 +201,11 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where the built-in extensions of a kind lie, what one is called in messages, and the type of its `SPEC`."""
+    """The package of the built-in extensions of a kind, what messages call one, and the type of its `SPEC`."""
 
     package: str
     noun: str
-    type: str  # "module:Class": what stands above this module must not be imported here
+    type: str  # "module:Class": modules of higher layers must not be imported here
 
 
 KINDS: Mapping[Kind, Room] = {
@@ -224,20 +225,20 @@ def own(kind: Kind) -> tuple[str, ...]:
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """All words of a kind, those of plug-ins among them, sorted, without importing any of them."""
+    """All words of a kind, including those of plug-ins, sorted, without importing any of them."""
     return tuple(sorted({*own(kind), *plugins.words(kind)}))
 
 
 def known(kind: Kind, name: str) -> bool:
-    """Whether there is such a word; the metadata of packages is read only where it is not built in."""
+    """Whether there is such a word; the metadata of packages is read only if the word is not built in."""
     return name in own(kind) or bool(plugins.offers(kind, name))
 
 
 def origin(kind: Kind, name: str) -> Plugin | None:
-    """The package that gives a word; None for a built-in one, and for one that is not known.
+    """The package that provides a word; None for a built-in or unknown word.
 
     Raises:
-        Failure: several packages give it.
+        Failure: several packages provide it.
     """
     offers = plugins.offers(kind, name)
     givers = [*([plugins.HOME] if name in own(kind) else []), *(str(offer.plugin) for offer in offers)]
@@ -247,8 +248,8 @@ def origin(kind: Kind, name: str) -> Plugin | None:
 
 
 def clash(name: str, meanings: Sequence[str]) -> Diagnostic:
-    """The diagnostic for a word that is several things at once."""
-    helps = ("uninstall the plug-in whose word is not meant",)
+    """The diagnostic for a word with several meanings."""
+    helps = ("uninstall the plug-in whose word you do not need",)
     return Diagnostic("R0244", f"`{name}` is {' and '.join(meanings)}", helps=helps)
 
 
@@ -256,7 +257,7 @@ def find(kind: Kind, name: str) -> Any:
     """The `SPEC` of an extension.
 
     Raises:
-        Failure: there is no such word, several packages give it, or the plug-in that does is broken.
+        Failure: there is no such word, several packages provide it, or the plug-in that provides it is broken.
     """
     if origin(kind, name) is not None:
         return _plugged(kind, name)
@@ -267,7 +268,7 @@ def find(kind: Kind, name: str) -> Any:
 
 
 def built_in(kind: Kind, name: str) -> Any:
-    """The `SPEC` of a word of `own(kind)`, whatever other packages give."""
+    """The `SPEC` of a word of `own(kind)`, regardless of what other packages provide."""
     return importlib.import_module(f"{KINDS[kind].package}.{name}").SPEC
 
 

@@ -1,6 +1,6 @@
 """Output of diagnostics, as text or as JSON.
 
-error[R0204]: unknown name `lnag`: source `web` has no such column, and no criterion is called so
+error[R0204]: unknown name `lnag`: source `web` has no such column, and there is no criterion of that name
   --> science.recipe:12:7
    |
 12 | where lnag == "en"

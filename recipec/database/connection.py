@@ -1,6 +1,7 @@
-"""Connections to DuckDB, set up the same everywhere: bounded memory, no network, no extensions, no locale.
+"""Connections to DuckDB with the same settings everywhere: bounded memory, no network, no extensions, no locale.
 
-No other module opens one: `connect` for a run or a database file, `another` beside it, `shared` for a short question.
+No other module opens connections: use `connect` for a run or a database file, `another` for a second connection to the
+same database, and `shared` for a short query.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ class Settings:
     """Limits of the engine. They never change a result.
 
     Attributes:
-        memory: the most that DuckDB may hold, as it writes sizes ("4GB", "512MiB"); beyond it, it spills to `temp`.
-        threads: None for one a core.
-        temp: folder for what does not fit in memory; None for the system's own.
+        memory: DuckDB's memory limit, in its notation ("4GB", "512MiB"); beyond it, DuckDB spills to `temp`.
+        threads: None for one per core.
+        temp: folder for data that does not fit in memory; None for the system's temporary folder.
     """
 
     memory: str = "4GB"
@@ -31,7 +32,7 @@ class Settings:
 def connect(settings: Settings | None = None, database: Path | None = None) -> duckdb.DuckDBPyConnection:
     """A connection to an in-memory database, or to the file `database`.
 
-    Nothing is fetched: extensions are neither installed nor loaded, so that a URL in a recipe reaches no network.
+    Nothing is downloaded: extensions are neither installed nor loaded, so a URL in a recipe causes no network access.
     """
     settings = settings or Settings()
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -48,14 +49,14 @@ def connect(settings: Settings | None = None, database: Path | None = None) -> d
 
 
 def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """One more connection to the same database, under the same limits, for another thread; close it after use."""
+    """Another connection to the same database, under the same limits, for another thread; close it after use."""
     return _prepared(connection.cursor())
 
 
 def shared() -> duckdb.DuckDBPyConnection:
-    """A connection to an in-memory database that the process keeps, for questions such as what a file holds.
+    """A connection to the process's shared in-memory database, for short queries such as the columns of a file.
 
-    To start an engine costs more than most of them. Rows keep the order of their files. Close it after use.
+    Starting an engine costs more than most of these queries. Rows keep the order of their files. Close it after use.
     """
     return another(_kept())
 
@@ -68,6 +69,6 @@ def _kept() -> duckdb.DuckDBPyConnection:
 
 
 def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    # Progress goes through our own events; DuckDB would draw a bar on stdout. A cursor does not inherit either setting.
+    # Progress uses our own events; DuckDB would draw a bar on stdout. Cursors inherit neither setting.
     connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     return connection

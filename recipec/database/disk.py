@@ -1,4 +1,4 @@
-"""What the operating system or DuckDB says of a full or read-only disk, as diagnostics."""
+"""Errors of the operating system or DuckDB about a full or read-only disk, as diagnostics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recipec.diagnostics import Diagnostic, Failure
 
 @contextlib.contextmanager
 def disk_errors(target: Path) -> Iterator[None]:
-    """What the operating system or DuckDB says of a full or read-only disk, as diagnostics."""
+    """Turns errors of the operating system or DuckDB about a full or read-only disk into diagnostics."""
     try:
         yield
     except OSError as error:
@@ -31,6 +31,6 @@ def disk_errors(target: Path) -> Iterator[None]:
 
 def _as_failure(number: int | None, text: str, target: Path) -> Failure:
     if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        help_ = "what is finished is kept; make room and run the same command again"
+        help_ = "finished work is kept; free some space and run the same command again"
         return Failure(Diagnostic("R0604", f"the disk is full: {text}", place=str(target), helps=(help_,)))
     return Failure(Diagnostic("R0603", f"the folder cannot be written: {text}", place=str(target)))

@@ -1,4 +1,4 @@
-"""What a document had where a clause rejected it, for the ledger: `length(text) = 57; word_count() = 9`."""
+"""The values of a document on which a clause rejected it, for the ledger: `length(text) = 57; word_count() = 9`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ COMPARISONS = frozenset(
 )
 
 LONGEST = 200
-"""Characters of a value that are kept."""
+"""The most characters of a value that are stored."""
 
 
 def evidence(condition: Expression, *, without: str = "") -> str | None:
-    """SQL of the values that a condition compares, as text; None where there is nothing short to show.
+    """SQL of the values that a condition compares, as text; None if there is nothing short to show.
 
     Args:
-        without: a column that is never shown: the text, which is long and can be read where it lies.
+        without: a column that is never shown: the text, which is long and can be read in its shard.
     """
     shown = {describe(subject): subject for subject in subjects(condition) if not _hidden(subject, without)}
     if not shown:
@@ -32,7 +32,7 @@ def evidence(condition: Expression, *, without: str = "") -> str | None:
 
 
 def subjects(condition: Expression) -> Iterator[Expression]:
-    """What a condition compares or tests."""
+    """The expressions that a condition compares or tests."""
     match condition:
         case Apply(function="and" | "or" | "not"):
             for operand in condition.operands:
@@ -44,5 +44,5 @@ def subjects(condition: Expression) -> Iterator[Expression]:
 
 
 def _hidden(subject: Expression, without: str) -> bool:
-    # What `Read` computed under a name of its own has lost its words.
+    # For a value that `Read` computed under a generated name, the original expression is no longer known.
     return isinstance(subject, Column) and (subject.name == without or subject.name.startswith("expression:"))

@@ -1,4 +1,4 @@
-"""The documents of a source as SQL over stored step results: reads, scores joined by shard and row, filters.
+"""The documents of a source as SQL over stored step results: reads, scores joined by shard and row, and filters.
 
 doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, outputs of Read…, scores…
 """
@@ -16,11 +16,11 @@ from recipec.ir.task import Documents, Scored
 SEPARATOR = "\x1f"
 
 ESTIMATE = "estimate"
-"""Keeps the hash that chooses an estimate's documents apart from the one that draws them: they must be independent."""
+"""Separates the hash that chooses an estimate's documents from the one that draws them: they must be independent."""
 
 
 def exactness(score: str) -> str:
-    """The column that says of a cascaded score whether it is exact."""
+    """The column that says whether a cascaded score is exact."""
     return f"{score} exact"
 
 
@@ -28,7 +28,7 @@ def documents(found: Documents, root: Path) -> str:
     """A table expression of documents.
 
     Args:
-        root: the state folder in which their results are.
+        root: the state folder with their results.
     """
     scores = [link for link in found.links if isinstance(link, Scored)]
     predicates = [
@@ -41,12 +41,12 @@ def documents(found: Documents, root: Path) -> str:
 
 
 def survivors(found: Documents, root: Path) -> str:
-    """A table expression of the `row`s that are readable and pass every clause so far."""
+    """A table expression with the `row`s that are readable and pass all clauses so far."""
     return f"(SELECT row FROM {documents(found, root)} WHERE bad IS NULL AND rejected_by IS NULL)"
 
 
 def _joined(found: Documents, scores: Sequence[Scored], root: Path) -> str:
-    """The read documents with their scores, `null` where a document was not scored."""
+    """The read documents with their scores, which are `null` for documents that were not scored."""
     paths = ", ".join(literal(shard.path) for shard in found.shards)
     fixed = (
         "doc_id",
@@ -82,7 +82,7 @@ def _chosen(source: str, seed: int, share: float) -> str:
 
 
 def _filtered(relation: str, predicates: Sequence[logical.Predicate]) -> str:
-    """`rejected_by` and `evidence` of the first predicate that is not true."""
+    """The relation with `rejected_by` and `evidence` of the first predicate that is not true."""
     cases = " ".join(
         f"WHEN ({expression(predicate.condition)}) IS NOT TRUE THEN {number}"
         for number, predicate in enumerate(predicates, start=1)

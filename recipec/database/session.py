@@ -1,4 +1,4 @@
-"""Settings of the engine that hold for a while."""
+"""Reads settings of the engine, and changes them temporarily."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def memory_limit(connection: DuckDBPyConnection) -> int:
 
 
 def threads(connection: DuckDBPyConnection) -> int:
-    """How many threads the connection's engine has."""
+    """The number of threads of the connection's engine."""
     return int(connection.execute("SELECT current_setting('threads')").fetchall()[0][0])
 
 
 @contextlib.contextmanager
 def in_order(connection: DuckDBPyConnection) -> Iterator[None]:
-    """Rows keep the order of their file or table while the block runs, whatever the connection's own way."""
+    """Makes rows keep the order of their file or table while the block runs, regardless of the connection's setting."""
     was = connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall()[0][0]
     connection.execute("SET preserve_insertion_order = true")
     try:

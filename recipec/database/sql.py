@@ -1,4 +1,4 @@
-"""The only way from a recipe to SQL: quoted names, quoted literals, translated expressions."""
+"""The only translation from a recipe to SQL: quoted names, quoted literals, translated expressions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recipec.ir import expressions
 
 
 def ident(name: str) -> str:
-    """A name as a quoted identifier. NUL, which no SQL text can hold, names nothing."""
+    """A name as a quoted identifier. SQL text cannot contain NUL, so a name with NUL refers to nothing."""
     return '"' + name.replace('"', '""').replace("\0", "\N{REPLACEMENT CHARACTER}") + '"'
 
 
@@ -32,14 +32,14 @@ def literal(value: str | int | float | bool | None) -> str:
 
 
 def file(path: Path) -> str:
-    """A path as a literal that DuckDB's readers take as no glob, whatever characters it has."""
+    """A path as a literal that DuckDB's readers never interpret as a glob, whatever characters it contains."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
 def expression(
     value: expressions.Expression, column: Callable[[str], str] = ident, score: Callable[[str], str] = ident
 ) -> str:
-    """An expression as SQL. `column` and `score` say how to reach a column or a score by its name."""
+    """An expression as SQL. `column` and `score` map the name of a column or score to its SQL."""
     match value:
         case expressions.Column():
             return column(value.name)
@@ -61,7 +61,7 @@ def _call(function: str) -> Callable[[list[str]], str]:
 
 
 def _cast(type_: str) -> Callable[[list[str]], str]:
-    # A value that cannot be cast is null, as a comparison with it is then not true: one bad row stops no run.
+    # A value that cannot be cast is null, so comparisons with it are not true: one bad row does not stop a run.
     return lambda operands: f"TRY_CAST({operands[0]} AS {type_})"
 
 
@@ -108,4 +108,4 @@ TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     "date": _cast("DATE"),
     "timestamp": _cast("TIMESTAMP"),
 }
-"""Word of the language -> its SQL. `semantics.functions` gives the same words their types."""
+"""Word of the language -> its SQL. `semantics.functions` has the types of the same words."""

@@ -1,4 +1,4 @@
-"""Tables of numbers that users bring: CSV, Parquet or JSONL, read by DuckDB, with every problem said."""
+"""Numeric tables from users: CSV, Parquet or JSONL, read by DuckDB, with a diagnostic for every problem."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.places import digests, local
 
 KEYS = ("index", "run", "id", "name", "recipe")
-"""Names of a column that tells rows apart, first one first."""
+"""Names of the column that identifies rows, in order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Rows of numbers under names.
+    """Rows of numbers with column names.
 
     Attributes:
-        keys: (n,) what tells rows apart: the key column as text, or row numbers from 1 where there is none.
-        names: (m,) of the columns.
+        keys: (n,) the identifiers of the rows: the key column as text, or row numbers from 1 if there is none.
+        names: (m,) the names of the columns.
         values: (n, m) float64.
         keyed: whether there is a key column.
         digest: sha256 of the file.
@@ -38,7 +38,7 @@ class Matrix:
     digest: str
 
     def ordered(self, names: Sequence[str]) -> Array:
-        """The columns of some names, in their order: (n, len(names)).
+        """The columns with the given names, in the order of `names`: (n, len(names)).
 
         Raises:
             Failure: a name is missing, or the table has others.
@@ -49,9 +49,7 @@ class Matrix:
             if name not in self.names
         ]
         problems += [
-            Diagnostic(
-                "R0906", f"`{self.path}` has a column `{name}` that is not known", helps=did_you_mean(name, names)
-            )
+            Diagnostic("R0906", f"`{self.path}` has an unknown column `{name}`", helps=did_you_mean(name, names))
             for name in self.names
             if name not in names
         ]
@@ -61,13 +59,13 @@ class Matrix:
 
 
 def matrix(path: Path, key: str | None = None) -> Matrix:
-    """A table whose columns are numbers, but for a key.
+    """A table whose columns, except for a key, are numbers.
 
     Args:
-        key: the name of the key column; None for one of `KEYS`, where there is one.
+        key: the name of the key column; None for one of `KEYS`, if present.
 
     Raises:
-        Failure: the table cannot be read, lacks the key or has one twice, or holds what is no number.
+        Failure: the table cannot be read, lacks the key, has a duplicate key, or contains values that are not numbers.
     """
     raw = load(path)
     if key is not None and key not in raw:
@@ -86,10 +84,10 @@ def matrix(path: Path, key: str | None = None) -> Matrix:
 
 
 def load(path: Path) -> dict[str, list[Any]]:
-    """The columns of a table, by DuckDB; the kind by the file's ending.
+    """The columns of a table, read by DuckDB; the file's suffix determines the format.
 
     Raises:
-        Failure: it is not there, of another kind, damaged or empty.
+        Failure: it does not exist, has an unknown format, or is damaged or empty.
     """
     import duckdb
 
@@ -98,7 +96,7 @@ def load(path: Path) -> dict[str, list[Any]]:
     readers = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".jsonl": "read_json"}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        message = f"`{path}` is no table: expected .csv, .parquet or .jsonl"
+        message = f"`{path}` is not a table: expected .csv, .parquet or .jsonl"
         raise Failure(Diagnostic("R0905", message))
     if not local.is_file(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
@@ -119,13 +117,13 @@ def numeric(path: Path, raw: Mapping[str, list[Any]], column: str, name: str) ->
     """A column as float64, NaN where it is null.
 
     Raises:
-        Failure: with the row of what is no number.
+        Failure: a value is not a number; names its row.
     """
     values = np.empty(len(raw[column]))
     for index, value in enumerate(raw[column]):
         try:
             values[index] = np.nan if value is None else float(value)
         except (TypeError, ValueError):
-            message = f"`{path}`, row {index + 1}: {name} is `{value}`, and a number is needed"
+            message = f"`{path}`, row {index + 1}: {name} is `{value}`, but must be a number"
             raise Failure(Diagnostic("R0907", message)) from None
     return values

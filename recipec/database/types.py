@@ -1,4 +1,4 @@
-"""DuckDB's types and the language's: what the columns of a relation are called in recipes, and back."""
+"""Maps DuckDB's types to the types of the language and back."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ SQL_TYPES: dict[Type, str] = {
     "other": "JSON",
     "null": "VARCHAR",
 }
-"""The DuckDB type that holds every value of a type of the language."""
+"""Type of the language -> the DuckDB type that holds all its values."""
 
 
 def columns(connection: DuckDBPyConnection, relation: str) -> tuple[tuple[str, Type], ...]:
-    """The columns of a table expression with their types in the language, in their order."""
+    """The columns of a table expression with their types in the language, in order."""
     rows = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     return tuple((row[0], _type(row[1])) for row in rows)
 

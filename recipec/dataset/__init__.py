@@ -1,4 +1,4 @@
-"""The dataset: data, ledger, dead letters, card and manifest; written whole or not at all, and verified."""
+"""The dataset: data, ledger, unreadable rows, card and manifest; written completely or not at all, and verified."""
 
 from recipec.dataset.destination import is_published, locate
 from recipec.dataset.ledger import tables

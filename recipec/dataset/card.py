@@ -1,4 +1,4 @@
-"""`README.md` of a dataset: a card for people, with the header by which `datasets` and the Hub find the data."""
+"""`README.md` of a dataset: a card for readers, with the header by which `datasets` and the Hub find the data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from recipec.ir.execution import Manifest
 
 PROVENANCE = {
     "source": "the recipe's source that the document came from",
-    "doc_id": "its id there",
+    "doc_id": "its id in that source",
     "domain": "its domain",
     "tokens": "its tokens",
     "copy": "which copy of the document this row is, from 1",
-    "copies": "how many times the document is to be seen",
+    "copies": "how many times the document should be seen",
 }
 
 
@@ -34,11 +34,11 @@ FEATURES = {
     "DOUBLE": "float64",
     "VARCHAR": "string",
 }
-"""DuckDB's types by the names that `datasets` has for them."""
+"""DuckDB's types -> their names in `datasets`."""
 
 
 def card(manifest: Manifest, schema: tuple[Column, ...], provenance: columns.Provenance) -> str:
-    """The whole text of the card."""
+    """The complete text of the card."""
     return "\n".join(
         (*_header(manifest, schema), *_figures(manifest), *_columns(schema, provenance), *_origin(manifest), "")
     )
@@ -51,7 +51,7 @@ def _header(manifest: Manifest, schema: tuple[Column, ...]) -> tuple[str, ...]:
     suffix = format_.suffix(output.compression)
     name = output.path.rstrip("/").rsplit("/", 1)[-1]
     makers = ", ".join([f"recipec {manifest.recipec}", *(_inline(str(plugin)) for plugin in manifest.recipe.plugins)])
-    # A JSON string is a YAML string, whatever the name holds.
+    # A JSON string is a valid YAML string, whatever the name contains.
     return (
         "---",
         f"pretty_name: {json.dumps(name)}",
@@ -66,13 +66,13 @@ def _header(manifest: Manifest, schema: tuple[Column, ...]) -> tuple[str, ...]:
         f"# {_inline(name)}",
         "",
         f"Made by {makers} from the recipe below, with seed {manifest.recipe.seed}. "
-        f"Why a document is in or out: `recipec explain . DOC`. Whether all is as it was made: `recipec verify .`",
+        f"Why a document is in or out: `recipec explain . DOC`. Whether everything is unchanged: `recipec verify .`",
     )
 
 
 def _features(schema: tuple[Column, ...]) -> tuple[str, ...]:
-    """The types of the columns for a format that does not hold them: guessed from the first rows, a column that one
-    source lacks would be taken for one of nulls. Nothing where a type has no plain name."""
+    """The header lines with the types of the columns, for a format that does not store them: otherwise types would be
+    guessed from the first rows, where a column missing from a source is all null. Empty if a type has no plain name."""
     if not all(column.type in FEATURES for column in schema):
         return ()
     pairs = ((json.dumps(column.name), FEATURES[column.type]) for column in schema)
@@ -107,7 +107,7 @@ def _origin(manifest: Manifest) -> tuple[str, ...]:
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", recipe)), 3)
     return (
         "",
-        "`ledger/` has one row for every candidate, with its scores and the reason for its fate; "
+        "`ledger/` has one row for every candidate, with its scores and the reason why it was selected or not; "
         "`unreadable/` has the rows that could not be read.",
         "",
         f"{fence}text",
@@ -117,6 +117,6 @@ def _origin(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _inline(text: str) -> str:
-    """Text as it is inside a line of Markdown or a cell of a table."""
+    """Text escaped for a line of Markdown or a table cell."""
     escaped = re.sub(r"([\\`*_\[\]<>|#~&$])", r"\\\1", " ".join(text.split()))
     return escaped or "(empty)"

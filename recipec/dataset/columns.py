@@ -1,4 +1,4 @@
-"""The columns of the dataset: those of the sources, united by name, and where each row came from.
+"""The columns of the dataset: those of the sources, merged by name, and the provenance of each row.
 
 web(doc_id, text, url), code(doc_id, text, stars)
     ->  doc_id, text, url, stars, _source, _doc_id, _domain, _tokens, _copy
@@ -15,8 +15,8 @@ from recipec.ir.execution import Shard
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The names of the columns that say where a row came from; `copies` is the number of a copy (from 1) in a dataset
-    with copies as rows, else how many copies the row stands for."""
+    """The names of the provenance columns; `copies` is the number of a copy (from 1) in a dataset with copies as rows,
+    else the number of copies that the row represents."""
 
     source: str
     doc_id: str
@@ -36,7 +36,7 @@ class Provenance:
 
 
 def provenance(op: logical.Write) -> Provenance:
-    """The provenance columns of a dataset: an underscore before each, more of them where a source has that name."""
+    """The provenance columns of a dataset: each with a leading underscore, or more if a source has that name."""
     taken = {name.lower() for source in op.sources for name, _ in source.schema_}
     last = "copy" if op.output.copies == "rows" else "copies"
     words = ("source", "doc_id", "domain", "tokens", last)
@@ -47,7 +47,7 @@ def provenance(op: logical.Write) -> Provenance:
 
 
 def columns_of(op: logical.Write) -> dict[str, tuple[str, ...]]:
-    """For each source, which of its columns go into the dataset, in their order there."""
+    """For each source, the columns that go into the dataset, in their order in the dataset."""
     chosen = op.output.columns
     wanted = {name.lower() for name in chosen}
     result = {}
@@ -58,13 +58,13 @@ def columns_of(op: logical.Write) -> dict[str, tuple[str, ...]]:
 
 
 def columns_in(op: logical.Write, shard: Shard) -> tuple[str, ...]:
-    """Which of the dataset's columns a shard has, by the shard's own names for them; a shard may lack some."""
+    """The dataset's columns that a shard has, by the shard's own names; a shard may lack some."""
     wanted = {name.lower() for name in columns_of(op)[shard.source]}
     return tuple(name for name, _ in shard.schema_ if name.lower() in wanted)
 
 
 def united(op: logical.Write) -> tuple[str, ...]:
-    """The names of the dataset's own columns: as chosen, or all in the order in which the sources first have them.
+    """The names of the dataset's own columns: as chosen, or all in order of first appearance in the sources.
 
     Names that differ only in case are one column, as they are to DuckDB."""
     per_source: Sequence[Sequence[str]] = tuple(columns_of(op).values())

@@ -1,4 +1,4 @@
-"""What must add up before a dataset gets its name: candidates = selected + rejected + unreadable, rows = Σ copies."""
+"""Checks before a dataset is published: candidates = selected + rejected + unreadable, rows = Σ copies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SHOWN = 5
-"""Shards named in one diagnostic."""
+"""The number of shards named in one diagnostic."""
 
 FATES = """
     CASE WHEN bad IS NOT NULL THEN 'unreadable' WHEN rejected_by IS NOT NULL THEN 'filtered'
@@ -30,7 +30,7 @@ EXPECTED = """
 def check_ledger(
     connection: DuckDBPyConnection, ledger: str, selection: Selection, shards: Sequence[Shard]
 ) -> Iterable[Diagnostic]:
-    """Whether every row of every shard has exactly one fate in the ledger, and the plan's figures are its figures."""
+    """Checks that every row of every shard has exactly one outcome in the ledger, and that the plan's figures match."""
     yield from _check_shards(connection, ledger, shards)
     words = ", ".join(literal(word) for word in get_args(ReasonWord))
     row = connection.execute(
@@ -42,17 +42,17 @@ def check_ledger(
         """
     ).fetchall()[0]
     if row[0] != selection.candidates:
-        yield _wrong(f"the selection has {selection.candidates:,} candidates, and the ledger {row[0]:,}")
+        yield _wrong(f"the selection has {selection.candidates:,} candidates, but the ledger {row[0]:,}")
     if row[1]:
-        yield _wrong(f"{row[1]:,} candidates have no reason of the closed set")
+        yield _wrong(f"{row[1]:,} candidates have no valid reason")
     if row[2]:
-        yield _wrong(f"{row[2]:,} candidates have a reason that is not their fate")
+        yield _wrong(f"{row[2]:,} candidates have a reason that contradicts their outcome")
 
 
 def check_rows(
     connection: DuckDBPyConnection, ledger: str, data: Sequence[DataFile], *, as_rows: bool
 ) -> Iterable[Diagnostic]:
-    """Whether the data have as many rows and tokens as the ledger selects."""
+    """Checks that the data have as many rows and tokens as the ledger selects."""
     row = connection.execute(
         f"""
         SELECT CAST(coalesce(sum({"copies" if as_rows else "1"}), 0) AS BIGINT),
@@ -63,7 +63,7 @@ def check_rows(
     rows, tokens = sum(file.rows for file in data), sum(file.tokens for file in data)
     if (rows, tokens) != row:
         yield _wrong(
-            f"the ledger selects {row[0]:,} rows with {row[1]:,} tokens, and {rows:,} with {tokens:,} were written"
+            f"the ledger selects {row[0]:,} rows with {row[1]:,} tokens, but {rows:,} with {tokens:,} were written"
         )
 
 
@@ -81,11 +81,11 @@ def _check_shards(connection: DuckDBPyConnection, ledger: str, shards: Sequence[
         [[shard.source for shard in shards], [shard.path for shard in shards], [shard.rows for shard in shards]],
     ).fetchall()
     for source, path, expected, found in rows[:SHOWN]:
-        message = f"shard `{path}` of `{source}` has {expected:,} rows, and the ledger accounts for {found:,}"
+        message = f"shard `{path}` of `{source}` has {expected:,} rows, but the ledger accounts for {found:,}"
         yield Diagnostic("R0606", message, place=path)
     if len(rows) > SHOWN:
         yield _wrong(f"{len(rows) - SHOWN:,} more shards do not add up")
 
 
 def _wrong(message: str) -> Diagnostic:
-    return Diagnostic("R0606", message, helps=("this is a defect of recipec; nothing was published, please report it",))
+    return Diagnostic("R0606", message, helps=("this is a bug in recipec; nothing was published, please report it",))

@@ -1,4 +1,4 @@
-"""Derives every decision of a ledger again from its figures, the recipe and the seed.
+"""Recomputes every decision of a ledger from its figures, the recipe and the seed.
 
 draw      u from md5 of (seed, source, doc_id)
 rank      share of the domain's tokens whose merged score is not above the document's
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 TOLERANCE = 1e-9
-"""Relative error that another machine's exp and division may have; all else is compared exactly."""
+"""Relative error allowed for exp and division on another machine; everything else is compared exactly."""
 
 SHOWN = 3
-"""Documents named for each rule."""
+"""The number of documents named per rule."""
 
 
 def check(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> Iterable[Diagnostic]:
-    """What in a ledger is not what the recipe gives, a few documents for each rule; then what totals are wrong."""
+    """The differences between a ledger and the recipe, with a few documents per rule; then the wrong totals."""
     recipe = described.recipe
     pool = "(bad IS NULL AND rejected_by IS NULL)"
     rules = (
@@ -59,7 +59,7 @@ def draw(seed: int) -> str:
 
 
 def _draw(recipe: model.Recipe) -> str:
-    """Whether u is the document's own number, or what earlier phases left of it."""
+    """SQL that checks that u is the document's own number, or what earlier phases left of it."""
     if not recipe.before:
         return f"draw = {draw(recipe.seed)}"
     left = f"greatest(0, least({draw(recipe.seed)} + before - spent, 1))"
@@ -97,7 +97,7 @@ def _near(left: str, right: str) -> str:
 
 
 def _cap(recipe: model.Recipe) -> str:
-    """Whether a limit is not above the recipe's own, and there is one only where the recipe limits."""
+    """SQL that checks that a limit is not above the recipe's own, and exists only if the recipe has one."""
     limits = {repeat.domain: literal(repeat.most) for repeat in recipe.repeats if repeat.most is not None}
     limit = _by_domain(limits)
     if recipe.before:
@@ -108,7 +108,7 @@ def _cap(recipe: model.Recipe) -> str:
 
 
 def _reason(recipe: model.Recipe) -> str:
-    """Whether a reason is one that the figures allow."""
+    """SQL that checks that a reason agrees with the figures."""
     match recipe.sample:
         case model.Quadmix(curves=curves):
             omegas = _by_domain({curve.domain: literal(float(curve.omega)) for curve in curves})
@@ -139,7 +139,7 @@ def _ranked(ledger: str, pool: str) -> str:
 
 
 def _broken(connection: DuckDBPyConnection, relation: str, rules: Iterable[tuple[str, str]]) -> Iterable[Diagnostic]:
-    """Rows for which a rule is not true, all rules in one pass; null is not true."""
+    """The diagnostics for rows that violate a rule, all rules in one pass; null counts as a violation."""
     names, conditions = zip(*rules, strict=True)
     broken = [f"({condition}) IS NOT TRUE" for condition in conditions]
     counts = ", ".join(f"count(*) FILTER ({test}), min((source, doc_id), {SHOWN}) FILTER ({test})" for test in broken)
@@ -148,7 +148,7 @@ def _broken(connection: DuckDBPyConnection, relation: str, rules: Iterable[tuple
         if not number:
             continue
         shown = ", ".join(f"`{doc_id}` of `{source}`" for source, doc_id in (tuple(_parts(e)) for e in examples or ()))
-        yield Diagnostic("R0626", f"`{name}` of {number:,} ledger rows is not what the recipe derives: {shown}")
+        yield Diagnostic("R0626", f"`{name}` of {number:,} ledger rows differs from what the recipe derives: {shown}")
 
 
 def _parts(example: object) -> Iterable[object]:
@@ -178,7 +178,7 @@ def _check_totals(connection: DuckDBPyConnection, described: Manifest, ledger: s
 
 
 def _check_reasons(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> Iterable[Diagnostic]:
-    """The table of reasons; of an unreadable row only the place is sure, so these are counted together."""
+    """Checks the table of reasons; unreadable rows have only a reliable location, so they are counted together."""
     rows = connection.execute(
         f"SELECT reason, coalesce(bad, rejected_by), count(*) FROM {ledger} GROUP BY ALL"
     ).fetchall()
@@ -193,4 +193,4 @@ def _check_reasons(connection: DuckDBPyConnection, described: Manifest, ledger: 
 
 
 def _total(what: str) -> Diagnostic:
-    return Diagnostic("R0628", f"{what} in the manifest is not what the ledger gives")
+    return Diagnostic("R0628", f"the manifest and the ledger disagree on {what}")

@@ -1,4 +1,4 @@
-"""Where a dataset may be written, and what already stands there."""
+"""The location of a dataset, and what already exists there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from recipec.source import Span
 def locate(folder: Path, output: model.Output) -> Path:
     """The absolute path of the dataset.
 
-    A relative path must stay inside the recipe's folder, by name and through symbolic links alike; an absolute one is
-    taken as the user's wish.
+    A relative path must stay inside the recipe's folder, both by name and through symbolic links; an absolute path is
+    accepted as given.
 
     Raises:
         Failure: the path leaves the recipe's folder, or names the folder itself.
@@ -36,7 +36,7 @@ def locate(folder: Path, output: model.Output) -> Path:
         raise Failure(
             Diagnostic(
                 "R0601",
-                f"the output path `{output.path}` does not stay inside the recipe's folder",
+                f"the output path `{output.path}` must be inside the recipe's folder",
                 span=_span(output),
                 place=str(real),
                 helps=("write an absolute path to put the dataset elsewhere",),
@@ -46,10 +46,10 @@ def locate(folder: Path, output: model.Output) -> Path:
 
 
 def check(plan: ExecutionPlan, destination: Path) -> Manifest | None:
-    """What stands at the destination: nothing or an empty folder (None), or a dataset of recipec (its manifest).
+    """Checks the destination: None for nothing or an empty folder, the manifest for a recipec dataset.
 
     Raises:
-        Failure: anything else stands there, it lies among the inputs or in the state folder, or cannot be written.
+        Failure: it is anything else, is among the inputs or in the state folder, or cannot be written.
     """
     output = plan.recipe.output
     assert output is not None
@@ -66,16 +66,16 @@ def check(plan: ExecutionPlan, destination: Path) -> Manifest | None:
     try:
         return manifests.read_manifest(destination)
     except Failure:
-        raise Failure(_taken(output, destination, "a folder that is no dataset of recipec")) from None
+        raise Failure(_taken(output, destination, "a folder that is not a recipec dataset")) from None
 
 
 def is_whole(destination: Path, manifest: Manifest) -> bool:
-    """Whether every file of a dataset is there with its size; `verify` looks at their bytes."""
+    """Whether every file of a dataset exists with its size; `verify` checks the bytes."""
     return all(_has_size(destination, file) for file in (*manifest.data, *manifest.ledger, *manifest.unreadable))
 
 
 def is_published(destination: Path, digest: str) -> bool:
-    """Whether a whole dataset of the plan `digest` stands at the destination."""
+    """Whether a complete dataset of the plan `digest` is at the destination."""
     try:
         manifest = manifests.read_manifest(destination)
     except Failure:
@@ -84,10 +84,10 @@ def is_published(destination: Path, digest: str) -> bool:
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """Raises Failure when the disk has less than `needed` bytes left."""
+    """Raises Failure if the disk has less than `needed` bytes left."""
     free = local.free(folder)
     if free < needed:
-        message = f"the dataset needs about {needed:,} bytes, and the disk has {free:,} left"
+        message = f"the dataset needs about {needed:,} bytes, but the disk has only {free:,} left"
         raise Failure(Diagnostic("R0604", message, place=str(folder)))
 
 
@@ -100,11 +100,11 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
     real = local.real(destination.parent) / destination.name
     state = local.real(folder / STATE)
     if real == state or real.is_relative_to(state):
-        yield _place(output, destination, "the output lies in the state folder")
+        yield _place(output, destination, "the output is in the state folder")
     inputs = [local.real(folder / shard.path) for shard in plan.shards]
     inside = next((shard for shard in inputs if shard.is_relative_to(real)), None)
     if inside is not None:
-        yield _place(output, destination, f"the output folder holds the shard `{inside}`")
+        yield _place(output, destination, f"the output folder contains the shard `{inside}`")
     for source in plan.recipe.sources:
         for glob in source.shards:
             pattern = _pattern(os.path.normpath(local.real(folder) / glob))
@@ -114,14 +114,14 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
 
 
 def _members() -> Iterable[str]:
-    """Names inside a dataset of any format, to see whether a glob of the recipe would take them for shards."""
+    """Paths inside a dataset of any format, to check whether a glob of the recipe would match them as shards."""
     formats = [spec.find("formats", name) for name in spec.names("formats")]
     suffixes = {format_.suffix(word) for format_ in formats for word in format_.compressions}
     return [f"{folder}/part-00000{suffix}" for folder in ("data", "ledger", "unreadable") for suffix in suffixes]
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
-    """A glob as a regular expression; `**` is any number of folders."""
+    """A glob as a regular expression; `**` matches any number of folders."""
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob)
     return re.compile("".join(words.get(part) or _literal(part) for part in parts), re.DOTALL)
@@ -138,7 +138,7 @@ def _check_writable(output: model.Output, destination: Path) -> None:
     try:
         local.make_folder(destination.parent)
     except OSError as error:
-        message = f"the output folder cannot be made: {error.strerror}"
+        message = f"the output folder cannot be created: {error.strerror}"
         raise Failure(_place(output, destination, message, "R0603")) from None
     if not local.is_writable(destination.parent):
         raise Failure(_place(output, destination.parent, "the output folder is read-only", "R0603"))
@@ -147,10 +147,10 @@ def _check_writable(output: model.Output, destination: Path) -> None:
 def _taken(output: model.Output, destination: Path, what: str) -> Diagnostic:
     return Diagnostic(
         "R0602",
-        f"{what} stands at the output path; only a dataset of recipec is replaced",
+        f"{what} exists at the output path; only a recipec dataset is replaced",
         span=_span(output),
         place=str(destination),
-        helps=("name another output, or move what stands there",),
+        helps=("choose another output path, or move what is there",),
     )
 
 

@@ -1,4 +1,4 @@
-"""The ledger (every candidate with its reason) and the dead letters (what could not be read, and why)."""
+"""The ledger (every candidate with its reason), and the unreadable rows with the reason why."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 ROWS_PER_FILE = 10_000_000
 
 ROW_GROUP = 98_304
-"""Rows of a row group (48 vectors of DuckDB): one document is found by reading one of them."""
+"""Rows per row group (48 DuckDB vectors): finding a document reads one row group."""
 
 ORDER = "source, doc_id, shard, row"
-"""An unreadable row may have no id, or one that another row has; shard and row tell them apart."""
+"""An unreadable row may have no id, or that of another row; shard and row make the order unique."""
 
 UNREADABLE = "unreadable/part-00000.parquet"
 
@@ -33,7 +33,7 @@ def table(path: Path) -> str:
 
 
 def tables(paths: Sequence[Path]) -> str:
-    """The table expression of some Parquet files of one schema."""
+    """The table expression of some Parquet files with the same schema."""
     return f"read_parquet([{', '.join(sql.file(path) for path in paths)}], hive_partitioning = false)"
 
 
@@ -50,7 +50,7 @@ def write_ledger(connection: DuckDBPyConnection, sampled: Path, staging: Staging
 
 
 def write_unreadable(connection: DuckDBPyConnection, sampled: Path, staging: Staging) -> tuple[DataFile, ...]:
-    """Writes the place of each unreadable row and what is wrong with it."""
+    """Writes the location of each unreadable row and what is wrong with it."""
 
     def make(path: Path) -> tuple[int, int]:
         rows = f"SELECT source, shard, row, doc_id, bad FROM {table(sampled)} WHERE bad IS NOT NULL"
@@ -87,7 +87,7 @@ def _write_part(connection: DuckDBPyConnection, ordered: Path, staging: Staging,
 
 
 def figures(connection: DuckDBPyConnection, relation: str) -> tuple[int, int]:
-    """Rows of a piece of the ledger, and the tokens of the readable ones."""
+    """The number of rows in a piece of the ledger, and the tokens of the readable ones."""
     row = connection.execute(
         f"SELECT count(*), CAST(coalesce(sum(tokens) FILTER (bad IS NULL), 0) AS BIGINT) FROM {relation}"
     ).fetchall()[0]
@@ -95,9 +95,9 @@ def figures(connection: DuckDBPyConnection, relation: str) -> tuple[int, int]:
 
 
 def _ordered(connection: DuckDBPyConnection, sampled: Path, staging: Staging) -> Path:
-    """A file with the rows in the ledger's order: the one given, as it mostly is, or a sorted copy.
+    """A file with the rows in the ledger's order: `sampled` itself, which usually is in order, or a sorted copy.
 
-    Pieces of many millions of rows are cut from it by row number, and each is sorted in memory that holds one piece."""
+    Pieces of many millions of rows are cut from it by row number, and each is sorted with memory for one piece."""
     if _is_ordered(connection, sampled):
         return sampled
     local.make_folder(staging.scratch)

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a dataset holds and where it came from, written last."""
+"""`manifest.json`: the contents and origin of a dataset, written last."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NAME = "manifest.json"
 
 
 def plan_digest(plan: ExecutionPlan) -> str:
-    """The identity of what a plan makes: its canonical JSON without what depends on the state, the clock, the place or
-    the layout of the recipe's text (costs, actions, reasons, warnings, times of files, the folder, lines), without its
-    search, and without what a law or a measurement says of it."""
+    """The identity of a plan's dataset: the digest of its canonical JSON, without what depends on the state, the clock,
+    the folder or the layout of the recipe's text (costs, actions, reasons, warnings, file times, the folder, lines),
+    without its search, and without the results of laws and measurements."""
     unsaid = {"folder", "exact", "sample", "warnings", "selection", "forecast", "reweighting"}
     value = plan.model_dump(mode="json", exclude={*unsaid, "shards"})
     _identify_mixtures(value, plan)
     value = _without_origins(value)
-    # Shards have no origins, and to look for some in many thousand of them takes seconds.
+    # Shards have no origins, and searching many thousands of them would take seconds.
     value["shards"] = plan.model_dump(mode="json", include={"shards"})["shards"]
     value["recipe"]["folder"] = value["recipe"]["path"] = ""
     del value["recipe"]["search"]
@@ -37,7 +37,7 @@ def plan_digest(plan: ExecutionPlan) -> str:
 
 
 def _identify_mixtures(value: dict[str, Any], plan: ExecutionPlan) -> None:
-    """Puts what plans and mixtures were before they changed their shape, so that datasets stay known by their plans."""
+    """Restores the older form of plans and mixtures, so that existing datasets still match their plans."""
     value["version"] = 1
     recipe = value["recipe"]
     if not recipe["needs"]:
@@ -51,8 +51,7 @@ def _identify_mixtures(value: dict[str, Any], plan: ExecutionPlan) -> None:
 
 
 def _without_origins(value: Any) -> Any:
-    """A value without the `Origin`s in it, and without the packages that are none; a parameter that is called `origin` is no
-    `Origin`."""
+    """A value without its `Origin`s and packages that are None; a parameter named `origin` is not an `Origin`."""
     if isinstance(value, list):
         return [_without_origins(item) for item in value]
     if isinstance(value, dict):
@@ -77,13 +76,13 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a dataset.
 
     Raises:
-        Failure: there is none, it is damaged, or another version of recipec wrote it.
+        Failure: it does not exist, is damaged, or was written by another version of recipec.
     """
     path = folder / NAME
     try:
         value = json.loads(local.read_text(path))
     except FileNotFoundError:
-        message = "no manifest.json: the folder is no dataset of recipec"
+        message = "no manifest.json: the folder is not a recipec dataset"
         raise Failure(Diagnostic("R0607", message, place=str(folder))) from None
     except (OSError, ValueError, RecursionError) as error:
         raise Failure(Diagnostic("R0607", f"the manifest cannot be read: {error}", place=str(path))) from None
@@ -103,14 +102,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _renew(value: dict[str, Any]) -> None:
-    """Turns a manifest of version 1, in which one class held every kind of mixture, into one of today."""
+    """Converts a manifest of version 1, in which one class held every kind of mixture, to the current version."""
     value["version"] = MANIFEST_VERSION
     recipe, selection = value.get("recipe"), value.get("selection")
     if not isinstance(recipe, dict) or not isinstance(selection, dict):
         return
     old = recipe.get("mixture")
     if isinstance(old, dict) and old.get("kind") == "tikmix":
-        # What was decided stood in the recipe.
+        # The decided weights were stored in the recipe.
         selection["weights"] = old.get("weights", [])
     for holder in (recipe, *recipe.get("phases", ()), *recipe.get("before", ())):
         old = holder.get("mixture") if isinstance(holder, dict) else None

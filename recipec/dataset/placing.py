@@ -1,10 +1,10 @@
-"""Which file of the dataset each copy goes to, and where in it: decided from figures alone, before any text is read.
+"""Decides the file of each copy and its position there, from figures alone, before any text is read.
 
     sampled: source, doc_id, shard, row, domain, tokens, copies, …
     -> table `placed`: input, row, part, position, source, doc_id, domain, tokens, copies
 
-Files are cut by tokens, a token taken as four bytes of text: byte counts would need a pass over all texts, and sizes of
-compressed files depend on how the rows are laid out.
+Files are split by tokens, counting four bytes of text per token: byte counts would need a pass over all texts, and
+sizes of compressed files depend on the layout of the rows.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Part:
     number: int
     rows: int
     tokens: int  # of its documents, each counted as often as it is drawn
-    bytes: int  # of text in the file, about
+    bytes: int  # approximate bytes of text in the file
 
 
 def place(connection: DuckDBPyConnection, op: logical.Write, sampled: str, shards: Sequence[Shard]) -> tuple[Part, ...]:
-    """Makes the temporary table `placed`, clustered by input shard, and says what each part will hold.
+    """Creates the temporary table `placed`, clustered by input shard, and returns the parts.
 
     `sampled` is a table expression."""
     _number_inputs(connection, shards)
@@ -74,8 +74,8 @@ def _number_inputs(connection: DuckDBPyConnection, shards: Sequence[Shard]) -> N
 
 
 def _ordered(op: logical.Write, sampled: str) -> str:
-    """Every row of the dataset in its order (shuffled, else as the documents stand in the shards), with its position and
-    the tokens before it. Both windows run over rows that are sorted already, so they need no memory."""
+    """SQL of every row of the dataset in order (shuffled, else in the order of the shards), with its position and the
+    number of tokens before it. Both windows run over sorted rows, so they need no memory."""
     as_rows = op.output.copies == "rows"
     copies = "unnest(range(1, copies + 1))" if as_rows else "copies"
     key = f"{_shuffle_key(op.seed, as_rows)}, source, doc_id" if op.output.shuffle else "input, row"
@@ -100,13 +100,13 @@ def _shuffle_key(seed: int, as_rows: bool) -> str:
 
 
 def _count(connection: DuckDBPyConnection, op: logical.Write) -> int:
-    """How many files: the nearest whole number of them to the stated size, and one for an empty dataset."""
+    """The number of files: rounded to come closest to the stated size, and one for an empty dataset."""
     total = connection.execute("SELECT CAST(coalesce(sum(tokens), 0) AS HUGEINT) FROM ordered").fetchall()[0][0]
     return max(1, round(int(total) * BYTES_PER_TOKEN / op.output.shard))
 
 
 def _counted(op: logical.Write) -> str:
-    """How often a row of `placed` counts: once where copies are rows, else as often as it is drawn."""
+    """SQL of how often a row of `placed` counts: once if copies are rows, else as often as it is drawn."""
     return "1" if op.output.copies == "rows" else "copies"
 
 

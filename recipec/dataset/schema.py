@@ -1,4 +1,4 @@
-"""The SQL types of the dataset's columns: what the shards have, united where one type holds both."""
+"""The SQL types of the dataset's columns: those of the shards, or their common type."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 UNWRITABLE = frozenset({"HUGEINT", "UHUGEINT"})
-"""Types that no file format keeps: Parquet would turn them into doubles."""
+"""Types that no file format preserves: Parquet would convert them to doubles."""
 
 
 def dataset_schema(
     connection: DuckDBPyConnection, op: logical.Write, shards: Sequence[Shard], folder: Path
 ) -> tuple[Column, ...]:
-    """The columns of the dataset in their order, the five of provenance last.
+    """The columns of the dataset in order, the five provenance columns last.
 
     Raises:
-        Failure: a column has types that no one type can hold.
+        Failure: a column has types without a common type.
     """
     found: dict[str, dict[str, Shard]] = {}
     for shard in shards:
@@ -57,7 +57,7 @@ def _types(connection: DuckDBPyConnection, op: logical.Write, shard: Shard, fold
 
 
 def _unite(connection: DuckDBPyConnection, types: Sequence[str]) -> str:
-    """The type that holds all of `types`.
+    """The common type of all of `types`.
 
     Raises:
         duckdb.Error: there is none.
@@ -75,7 +75,7 @@ def _conflict(op: logical.Write, name: str, found: dict[str, Shard]) -> Diagnost
     places = ", ".join(f"{type_} in `{shard.path}`" for type_, shard in found.items())
     return Diagnostic(
         "R0610",
-        f"column `{name}` has types that no one type can hold: {places}",
+        f"column `{name}` has types without a common type: {places}",
         span=op.output.origin.span if op.output.origin else None,
         helps=("leave the column out with `columns`, or convert the shards",),
     )

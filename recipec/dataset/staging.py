@@ -1,10 +1,10 @@
-"""The folder in which a dataset grows: every finished file has a record, and a file with a record is not made again.
+"""The folder in which a dataset is built: every finished file has a record, and recorded files are not written again.
 
 .<name>.<plan digest>.partial/
     data/part-00000.parquet
     .records/data/part-00000.parquet.json      rows, tokens, bytes, sha256
-    .scratch/                                   rows on their way, never kept
-    manifest.json                               last: with it, the folder only lacks its name
+    .scratch/                                   temporary rows, never kept
+    manifest.json                               written last: then the folder only needs renaming
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCRATCH = ".scratch"
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """The growing folder of one plan's dataset."""
+    """The folder in which one plan's dataset is built."""
 
     folder: Path
 
@@ -36,13 +36,13 @@ class Staging:
         return self.folder / SCRATCH
 
     def open(self) -> None:
-        """Makes the folder, and removes what a killed run left that has no record."""
+        """Creates the folder, and removes files without a record that a killed run left."""
         local.make_folder(self.folder)
         local.remove_folder(self.scratch)
         local.remove_temporary(self.folder)
 
     def finished(self, path: str) -> DataFile | None:
-        """The record of a file that is there as it was recorded."""
+        """The record of a file, if the file exists as recorded."""
         try:
             record = DataFile.model_validate_json(local.read_text(self._record(path)))
             return record if local.size(self.folder / path) == record.bytes else None
@@ -50,12 +50,12 @@ class Staging:
             return None
 
     def write(self, path: str, make: Callable[[Path], tuple[int, int]]) -> DataFile:
-        """Lets `make` write a file and say its rows and tokens, then records it; a finished one is left as it is."""
+        """Calls `make` to write a file and return its rows and tokens, then records it; keeps a finished file."""
         return self.begin(path, make)()
 
     def begin(self, path: str, make: Callable[[Path], tuple[int, int]]) -> Callable[[], DataFile]:
-        """As `write`, but the last of it, forcing the bytes to the disk and summing them, is left to be called: it
-        needs no engine, so another thread can do it while the next file is made."""
+        """Like `write`, but returns a function for the last part, syncing and hashing the file: it needs no engine, so
+        another thread can run it while the next file is written."""
         done = self.finished(path)
         if done is not None:
             return lambda: done
@@ -78,7 +78,7 @@ class Staging:
         return record
 
     def strip(self) -> None:
-        """Removes all that is not of the dataset; the manifest stands already."""
+        """Removes everything that is not part of the dataset; the manifest already exists."""
         local.remove_folder(self.scratch)
         local.remove_folder(self.folder / RECORDS)
         local.sync(self.folder)
@@ -88,7 +88,7 @@ class Staging:
 
 
 def remove_others(destination: Path) -> None:
-    """Removes the growing folders of other plans for the same destination: their dataset has just been overtaken."""
+    """Removes the unfinished folders of other plans for the same destination: a newer dataset replaces theirs."""
     prefix, suffix = f".{destination.name}.", ".partial"
     for name in local.names(destination.parent):
         digest = name[len(prefix) : -len(suffix)]

@@ -1,10 +1,10 @@
-"""Brings the texts of placed documents from the input shards into the files of the dataset.
+"""Copies the texts of placed documents from the input shards into the files of the dataset.
 
 A dataset that is not shuffled keeps the order of its shards: the rows of a part stream from them into its file.
 
-Parts of a shuffled one are filled in groups that fit in memory: one pass over the shards collects a group, then each part
-of it is sorted and written. Where passes would read too much again (a dataset much larger than memory), the rows are
-first scattered to a few files on disk by ranges of parts, and each range is filled in its turn.
+Parts of a shuffled dataset are filled in groups that fit in memory: one pass over the shards collects a group, then
+each of its parts is sorted and written. If passes would reread too much (a dataset much larger than memory), the rows
+are first scattered to a few files on disk by ranges of parts, and each range is then filled in turn.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ROW = "__row"
-"""Name of a shard's row numbers, longer where a column has that name."""
+"""The name of the column with a shard's row numbers, made longer if a column has that name."""
 
 SHARDS_PER_QUERY = 256
 
 GATHERED = "recipec_texts.gathered"
-"""The rows of one group, in a database of its own in memory."""
+"""The rows of one group, in a separate in-memory database."""
 
 CHUNK = 8192
-"""Rows that one thread takes at a time from there. DuckDB's own 122 880 would be a whole part of long texts, and one
-thread would compress it alone."""
+"""Rows that one thread takes at a time from `GATHERED`. DuckDB's default of 122,880 would be a whole part of long
+texts, and one thread would compress it alone."""
 
 SCATTER_ROWS = 65_536
-"""Rows that a thread holds back before it appends them to the files of a scatter."""
+"""Rows that a thread buffers before it appends them to the files of a scatter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Limits:
 
     Attributes:
         memory: share of the connection's memory for the texts of one group; sorting and writing a part need the rest.
-        fan_out: ranges of one scatter: as many files are open at once.
+        fan_out: number of ranges of one scatter, which is also the number of files open at once.
     """
 
     memory: float = 0.35
@@ -64,7 +64,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """What filling parts needs to know, the same for all of them."""
+    """The settings for filling parts, the same for all parts."""
 
     connection: DuckDBPyConnection
     op: logical.Write
@@ -80,10 +80,10 @@ class Gathering:
 
 
 Rows = Callable[[int, int], tuple[str, ...]]
-"""From a range of parts [first, end) to the queries that give its rows, with `part` and `position`."""
+"""Maps a range of parts [first, end) to the queries for its rows, with `part` and `position`."""
 
 Write = Callable[[Part, str], None]
-"""Writes one part, given the table expression that holds its rows."""
+"""Writes one part, given the table expression with its rows."""
 
 
 def gather(gathering: Gathering, parts: Sequence[Part], write: Write) -> None:
@@ -101,7 +101,7 @@ def gather(gathering: Gathering, parts: Sequence[Part], write: Write) -> None:
 
 
 def _stream(connection: DuckDBPyConnection, part: Part, rows: Rows, write: Write) -> None:
-    """Writes a part in the order of its shards, straight from them unless they are too many for one query."""
+    """Writes a part in the order of its shards, directly from them unless there are too many for one query."""
     queries = rows(part.number, part.number + 1)
     if len(queries) > 1:
         _fill_group(connection, (part,), rows, write)
@@ -125,7 +125,7 @@ def _fill(gathering: Gathering, parts: Sequence[Part], rows: Rows, rescans: bool
 
 
 def _fill_group(connection: DuckDBPyConnection, group: Sequence[Part], rows: Rows, write: Write) -> None:
-    """Collects the rows of a group and writes its parts. What one query gives is sorted once; else each part is."""
+    """Collects the rows of a group and writes its parts. Rows from a single query are sorted once, else per part."""
     queries = rows(group[0].number, group[-1].number + 1)
     sorted_, order = (" ORDER BY position", "") if len(queries) == 1 else ("", " ORDER BY position")
     with in_order(connection):
@@ -138,8 +138,8 @@ def _fill_group(connection: DuckDBPyConnection, group: Sequence[Part], rows: Row
 
 
 def _input_queries(gathering: Gathering, first: int, end: int) -> Iterator[str]:
-    """The rows of parts [first, end) from the shards that hold any, some shards a query. The first query is never
-    missing, so that an empty dataset has its columns."""
+    """The queries for the rows of parts [first, end) from the shards that contain any, several shards per query. There
+    is always a first query, so that an empty dataset has its columns."""
     touched = gathering.connection.execute(
         f"SELECT DISTINCT input FROM placed WHERE part >= {first} AND part < {end} ORDER BY input"
     ).fetchall()
@@ -173,13 +173,13 @@ def _shard_query(gathering: Gathering, number: int, first: int, end: int) -> str
 
 
 def _places(gathering: Gathering, number: int, first: int, end: int) -> tuple[str, str]:
-    """The placed rows of one shard, and the value of `copies` of each."""
+    """SQL of the placed rows of one shard, and of the value of `copies` of each."""
     where = f"WHERE input = {number} AND part >= {first} AND part < {end}"
     repeated = f"SELECT coalesce(max(copies), 0) > 1 FROM placed {where}"
     as_rows = gathering.op.output.copies == "rows"
     if gathering.op.output.shuffle or not as_rows or not gathering.connection.execute(repeated).fetchall()[0][0]:
         return f"(FROM placed {where})", "places.copies"
-    # A join may give the copies of a document in any order; one place a document and a list of copies has one order.
+    # A join may return the copies of a document in any order; one row per document with a list of copies is ordered.
     kept = ", ".join(
         f"any_value({name}) AS {name}" for name in ("part", "position", "source", "doc_id", "domain", "tokens")
     )
@@ -193,7 +193,7 @@ def _no_rows(gathering: Gathering) -> str:
 
 
 def _groups(parts: Sequence[Part], memory: int) -> list[Sequence[Part]]:
-    """Consecutive parts, as many in a group as fit in memory, at least one."""
+    """Groups of consecutive parts, each with as many as fit in memory, but at least one."""
     groups: list[Sequence[Part]] = []
     start = size = 0
     for index, part in enumerate(parts):
@@ -212,7 +212,7 @@ def _ranges(parts: Sequence[Part], most: int) -> list[Sequence[Part]]:
 
 
 def _rescans(gathering: Gathering, parts: Sequence[Part]) -> bool:
-    """Whether filling group by group would read more bytes of shards a second time than a scatter writes."""
+    """Whether filling group by group would reread more bytes of shards than a scatter writes."""
     bounds = [group[-1].number for group in _groups(parts, gathering.memory)]
     touched = gathering.connection.execute(
         """
@@ -228,7 +228,7 @@ def _rescans(gathering: Gathering, parts: Sequence[Part]) -> bool:
 
 
 def _scatter(gathering: Gathering, ranges: Sequence[Sequence[Part]], rows: Rows, scratch: Path) -> None:
-    """Writes the rows of all ranges to `scratch/bucket=<number>/`, one range a folder."""
+    """Writes the rows of all ranges to `scratch/bucket=<number>/`, one folder per range."""
     local.remove_folder(scratch)
     local.make_folder(scratch)
     length, first = len(ranges[0]), ranges[0][0].number
@@ -265,8 +265,8 @@ def _table_of_texts(connection: DuckDBPyConnection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _joins_as_written(connection: DuckDBPyConnection) -> Iterator[None]:
-    """Keeps the small side of the joins, which is written on the right, the one that is held in memory: the texts must
-    stream past it, whatever the estimates say."""
+    """Makes joins keep their right side, which is the small one, in memory: the texts must stream past it, regardless
+    of the optimiser's estimates."""
     connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     try:
         yield

@@ -1,4 +1,4 @@
-"""Whether a dataset is what its manifest says, and whether its ledger gives what it holds."""
+"""Checks that a dataset matches its manifest, and that its data match its ledger."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 OWN = frozenset({manifest.NAME, "README.md"})
-"""Files of a dataset that no list holds; the card is for people, who may write in it."""
+"""Files of a dataset that the manifest does not list; users may edit the card."""
 
 HIDDEN = frozenset({".cache", ".git", ".gitattributes"})
-"""What the Hub and git add to a folder."""
+"""Names that the Hub and git add to a folder."""
 
 SHOWN = 5
 
 
 def verify(connection: DuckDBPyConnection, dataset: Path, progress: Progress = silent) -> tuple[Diagnostic, ...]:
-    """Everything that is wrong with a dataset, nothing when it is whole.
+    """The diagnostics for everything that is wrong with a dataset; empty if it is intact.
 
-    Files are compared with the manifest first; while one is missing or has other bytes, what it means is not asked.
+    Files are compared with the manifest first; if one is missing or differs in bytes, contents are not checked.
 
     Raises:
         Failure: the manifest is missing, damaged, or of another version, or the package of its format is not installed.
@@ -48,18 +48,18 @@ def verify(connection: DuckDBPyConnection, dataset: Path, progress: Progress = s
     try:
         return (*problems, *_check_content(connection, dataset, described, progress))
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException) as error:
-        # A manifest that was written by hand may list files that are none of ours.
+        # A manifest written by hand may list files that are not ours.
         reason = str(error).splitlines()[0]
         return (*problems, Diagnostic("R0624", f"the files cannot be read: {reason}", place=str(dataset)))
 
 
 def files_of(described: Manifest) -> tuple[DataFile, ...]:
-    """All files that a manifest lists."""
+    """All files listed in a manifest."""
     return (*described.data, *described.ledger, *described.unreadable)
 
 
 def write_of(described: Manifest) -> logical.Write:
-    """The operation that made a dataset."""
+    """The operation that wrote a dataset."""
     recipe = described.recipe
     assert recipe.output is not None
     return logical.Write(input=0, output=recipe.output, seed=recipe.seed, sources=recipe.sources)
@@ -83,7 +83,7 @@ def _check_files(dataset: Path, described: Manifest, progress: Progress) -> Iter
 
 
 def _check_paths(dataset: Path, listed: Sequence[DataFile]) -> Iterable[Diagnostic]:
-    """A manifest from a stranger must not lead out of its folder."""
+    """Checks that no listed path leads out of the folder: the manifest may be untrusted."""
     root = local.real(dataset)
     for file in listed:
         if not local.real(dataset / file.path).is_relative_to(root):
@@ -114,7 +114,7 @@ def _check_content(
     digest = selection_digest(connection, rows)
     for place, stated in (("manifest", described.digest), ("selection", described.selection.digest)):
         if digest != stated:
-            message = f"the ledger's digest is {digest[:16]}…, and the {place} says {stated[:16]}…"
+            message = f"the ledger's digest is {digest[:16]}…, but the {place} says {stated[:16]}…"
             yield Diagnostic("R0625", message, place=str(dataset))
     progress("verify documents", 2, 4, "steps")
     with _few_threads(connection, described):
@@ -125,7 +125,7 @@ def _check_content(
 
 
 def _data_table(dataset: Path, described: Manifest, files: Sequence[DataFile] | None = None) -> str:
-    """The provenance columns of some data files as (source, doc_id, domain, tokens, copies)."""
+    """SQL of the provenance columns of some data files as (source, doc_id, domain, tokens, copies)."""
     op = write_of(described)
     if op.output.plugin is not None:
         plugins.check([op.output.plugin])
@@ -139,8 +139,8 @@ def _data_table(dataset: Path, described: Manifest, files: Sequence[DataFile] | 
 
 @contextlib.contextmanager
 def _few_threads(connection: DuckDBPyConnection, described: Manifest) -> Iterator[None]:
-    """Lowers the number of threads, if need be, to what memory has buffers for while lines are read: each thread takes
-    twice the longest line that may come."""
+    """Lowers the number of threads, if necessary, to what memory allows while lines are read: each thread's buffer is
+    twice the longest possible line."""
     longest = spec.find("formats", write_of(described).output.format).longest_line
     if not longest:
         yield
@@ -155,7 +155,7 @@ def _few_threads(connection: DuckDBPyConnection, described: Manifest) -> Iterato
 
 
 def _check_counts(connection: DuckDBPyConnection, dataset: Path, described: Manifest) -> Iterable[Diagnostic]:
-    """Rows and tokens of each file, and of each kind of files together."""
+    """Checks the rows and tokens of each file, and of each kind of file in total."""
     as_rows = write_of(described).output.copies == "rows"
     counted = "tokens" if as_rows else "tokens * copies"
     for file in described.data:
@@ -169,7 +169,7 @@ def _check_counts(connection: DuckDBPyConnection, dataset: Path, described: Mani
         yield from _compare(connection, file, f"SELECT count(*), 0 FROM {ledger.table(dataset / file.path)}")
     stated = (described.rows, described.tokens)
     if stated != (sum(file.rows for file in described.data), sum(file.tokens for file in described.data)):
-        message = f"the manifest's total of {stated[0]:,} rows and {stated[1]:,} tokens is not its files'"
+        message = f"the manifest's total of {stated[0]:,} rows and {stated[1]:,} tokens does not match its files"
         yield Diagnostic("R0628", message)
 
 
@@ -184,9 +184,9 @@ def _compare(connection: DuckDBPyConnection, file: DataFile, query: str) -> Iter
 
 
 def _check_documents(connection: DuckDBPyConnection, described: Manifest, data: str, rows: str) -> Iterable[Diagnostic]:
-    """Whether the data hold the selected documents, each as often as it is drawn, with its own domain and tokens."""
+    """Checks that the data contain the selected documents, each as often as drawn, with its own domain and tokens."""
     as_rows = write_of(described).output.copies == "rows"
-    # Copies are numbered from 1: with n different numbers, the greatest of them n, each number is there once.
+    # Copies are numbered from 1: with n distinct numbers and a maximum of n, each number occurs once.
     drawn = "count(*)" if as_rows else "max(copies)"
     numbered = "count(DISTINCT copies) = count(*) AND min(copies) = 1 AND max(copies) = count(*)"
     proper = numbered if as_rows else "count(*) = 1"
@@ -206,7 +206,7 @@ def _check_documents(connection: DuckDBPyConnection, described: Manifest, data: 
     for source, doc_id, drawn, copies, _ in found:
         words = f"{drawn:,} copies in the data, {copies:,} in the ledger"
         if drawn == copies:
-            words = "other figures in the data than in the ledger"
+            words = "different figures in the data and in the ledger"
         yield Diagnostic("R0627", f"document `{doc_id}` of `{source}` has {words}")
     if found and found[0][4] > len(found):
         yield Diagnostic("R0627", f"{found[0][4] - len(found):,} more documents differ")

@@ -1,4 +1,4 @@
-"""The last operation of a plan: from the decisions of `Sample` to a dataset with its name."""
+"""The last operation of a plan: from the decisions of `Sample` to a published dataset."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ ROW_GROUP_BYTES = 32_000_000
 LIMITS = texts.Limits()
 
 LEAST_COMPRESSED = 0.2
-"""Share of the text's bytes that is surely needed on disk when it is compressed; a lower guess refuses nobody."""
+"""Minimum share of the text's bytes needed on disk after compression; a low guess never refuses a feasible write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What the steps of one write share."""
+    """The state shared by the steps of one write."""
 
     connection: DuckDBPyConnection
     op: logical.Write
@@ -58,19 +58,19 @@ def write(
     progress: Progress = silent,
     limits: texts.Limits = LIMITS,
 ) -> Manifest:
-    """Makes the dataset of a plan and publishes it by one rename; a killed run is gone on with.
+    """Writes the dataset of a plan and publishes it by one rename; resumes a killed run.
 
-    Where a whole dataset of the same plan stands already, nothing is done.
+    Does nothing if a complete dataset of the same plan already exists.
 
     Args:
         sampled: the Parquet result of `Sample`.
-        destination: another folder than the recipe's own.
+        destination: a folder to use instead of the recipe's own.
 
     Raises:
-        Failure: the destination is not to be written, the disk is full, or the figures do not add up. The dataset that
-            stood there, if any, is untouched.
+        Failure: the destination must not be written, the disk is full, or the figures do not add up. An existing
+            dataset, if any, is unchanged.
     """
-    # The operation knows the output; a plan may be of a recipe whose output was overridden.
+    # Uses the output of the operation: the plan's recipe may have an output that was overridden.
     digest = manifest.plan_digest(plan)
     target = destination or destinations.locate(Path(plan.folder), op.output)
     with disk_errors(target):
@@ -94,7 +94,7 @@ def _is_same(standing: Manifest, digest: str, selection: Selection) -> bool:
 
 
 def _completed(staging: Staging) -> Manifest | None:
-    """The manifest of a folder that only lacks its name: the run that made it was killed just before the rename."""
+    """The manifest of the folder if it is complete (its run was killed just before the rename), or None."""
     if not local.exists(staging.folder / manifest.NAME):
         return None
     found = manifest.read_manifest(staging.folder)
@@ -102,7 +102,7 @@ def _completed(staging: Staging) -> Manifest | None:
 
 
 def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
-    """Writes all files into the growing folder, the manifest last."""
+    """Writes all files into the staging folder, the manifest last."""
     plan, connection = writing.plan, writing.connection
     problems = tuple(conservation.check_ledger(connection, ledger.table(writing.sampled), selection, plan.shards))
     if problems:
@@ -163,7 +163,7 @@ def _write_data(writing: Writing, schema: tuple[Column, ...]) -> tuple[tuple[Dat
 
 
 def _write_parts(writing: Writing, task: texts.Gathering, parts: Sequence[Part], first: int) -> list[DataFile]:
-    """Writes the parts from number `first` on; while one is sealed, the next is made."""
+    """Writes the parts from number `first` on; while one is being finished, the next is written."""
     total, done = sum(part.rows for part in parts), sum(part.rows for part in parts[:first])
     row_group = _row_group(parts)
     pending: list[Future[DataFile]] = []
@@ -195,19 +195,19 @@ def part_path(op: logical.Write, part: Part) -> str:
 def _write_part(
     writing: Writing, task: texts.Gathering, part: Part, rows: str, row_group: int
 ) -> Callable[[], DataFile]:
-    """Makes one file and gives what is left to do for it."""
+    """Writes one file and returns the function that finishes it."""
     output, connection = writing.op.output, writing.connection
     write = spec.find("formats", output.format).write
 
     def make(path: Path) -> tuple[int, int]:
         query = f"SELECT {task.select_list()} FROM {rows}"
         found = write(connection, query, path, output.compression, row_group)
-        # A place is a shard and a row in it, so that as many rows as places are the rows of these places.
+        # A place is a shard and a row in it, so if the counts are equal, these are the rows of the places.
         if found != part.rows:
             raise Failure(
                 Diagnostic(
                     "R0612",
-                    f"{part_path(writing.op, part)} must hold {part.rows:,} rows, and the shards gave {found:,}",
+                    f"{part_path(writing.op, part)} must have {part.rows:,} rows, but the shards provided {found:,}",
                     helps=("a shard changed while it was read; plan again",),
                 )
             )
@@ -217,7 +217,7 @@ def _write_part(
 
 
 def _row_group(parts: Sequence[Part]) -> int:
-    """Rows of a row group of about 32 MB of text, in whole vectors of DuckDB."""
+    """The number of rows of a row group of about 32 MB of text, in whole DuckDB vectors."""
     rows = sum(part.rows for part in parts)
     mean = sum(part.bytes for part in parts) / max(rows, 1)
     return int(min(60, max(1, ROW_GROUP_BYTES / max(mean, 1) // 2048))) * 2048

@@ -1,4 +1,4 @@
-"""Engine `local`: threads of this machine for what DuckDB does, processes for what Python computes."""
+"""Engine `local`: threads of this machine for DuckDB, processes for work in Python."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from recipec.ir.task import ReadTask, ScoreTask, Task
 from recipec.spec import Engine
 
 WORTH = 4.0
-"""Seconds of computing from which processes of their own are started: that takes most of a second."""
+"""Seconds of computation from which separate processes are started: starting them takes most of a second."""
 
 
 class Processes:
-    """Processes of this machine, started with the first thing to compute.
+    """Processes of this machine, started on first use.
 
-    Not the standard library's pool: that imports the caller's main module again in every process.
+    Not the standard library's pool, which imports the caller's main module again in every process.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._pool: Any = None  # of loky, which has no types
+        self._pool: Any = None  # from loky, which has no types
         self._starting = threading.Lock()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """As `Executor.submit`."""
+        """Like `Executor.submit`."""
         from loky import ProcessPoolExecutor
 
         with self._starting:
@@ -46,7 +46,7 @@ class Processes:
         return future
 
     def kill(self) -> None:
-        """Ends the processes, whatever they are at."""
+        """Ends the processes, whatever they are doing."""
         with self._starting:
             pool, self._pool = self._pool, None
         if pool is not None:
@@ -54,7 +54,7 @@ class Processes:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process soon after the one that started it, also where that one was killed."""
+    """Ends this process soon after its parent ends, even if the parent was killed."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -66,12 +66,12 @@ def _end_with(parent: int) -> None:
 
 @dataclass(slots=True)
 class Local:
-    """Runs tasks side by side on this machine.
+    """Runs tasks concurrently on this machine.
 
     Attributes:
-        processes: for what Python computes.
-        worth: seconds of computing from which processes are used.
-        cursors: of the tasks that are being performed, to interrupt them.
+        processes: for work in Python.
+        worth: seconds of computation from which processes are used.
+        cursors: the cursors of the running tasks, for interrupting them.
     """
 
     place: Workplace
@@ -80,7 +80,7 @@ class Local:
     cursors: set[DuckDBPyConnection] = field(default_factory=set)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        """Performs tasks and gives each back when its results are there (see `execution.tasks.Runner`)."""
+        """Performs tasks and yields each when its results exist (see `execution.tasks.Runner`)."""
         reads = [task for task in tasks if isinstance(task, ReadTask)]
         for op in {id(task.op): task.op for task in reads}.values():
             yield from self._read(op, [task for task in reads if task.op is op])
@@ -100,7 +100,7 @@ class Local:
                 raise
 
     def _read(self, op: logical.Read, tasks: Sequence[ReadTask]) -> Iterator[Task]:
-        """Reads shards of one source: small ones are read by one query for many, which a task each could not."""
+        """Reads shards of one source: one query reads many small ones, which separate tasks could not do."""
         place = self.place
         destinations = [place.root / task.results[0] for task in tasks]
         told = 0
@@ -112,7 +112,7 @@ class Local:
     def _finished(self, futures: dict[Future[None], Task]) -> Iterator[Task]:
         for future in as_completed(futures):
             if future.exception() is not None:
-                # Whichever task fails first by the clock, the first in order is the one that is told of.
+                # Whichever task fails first in time, the first one in order is reported.
                 for earlier in futures:
                     earlier.result()
             yield futures[future]
@@ -127,7 +127,7 @@ class Local:
 
 
 def cost(tasks: Sequence[Task]) -> float:
-    """Rough seconds that Python computes for tasks, on one core."""
+    """The approximate seconds of work in Python for tasks, on one core."""
     seconds = 0.0
     for task in tasks:
         if isinstance(task, ScoreTask):
@@ -137,7 +137,7 @@ def cost(tasks: Sequence[Task]) -> float:
 
 
 def here(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    """Computes at once, in this process."""
+    """Computes immediately, in this process."""
     future: Future[Any] = Future()
     future.set_result(function(*arguments))
     return future
@@ -145,7 +145,7 @@ def here(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
 
 @contextlib.contextmanager
 def open_local(place: Workplace, worth: float = WORTH) -> Iterator[Local]:
-    """The engine, for as long as it is at work."""
+    """Opens the engine, and ends it when the block ends."""
     processes = Processes(place.threads)
     try:
         yield Local(place, processes, worth)

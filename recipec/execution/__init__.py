@@ -1,1 +1,1 @@
-"""Runs of plans: what is known of the documents, the steps in order, estimates, forecasts and requirements."""
+"""Runs of plans: facts about the documents, the steps in order, estimates, forecasts and requirements."""

@@ -1,9 +1,10 @@
-"""Cascades: scores by a model of some documents, predicted ones of the rest, so that the selection stays what it would be.
+"""Cascades: the model scores some documents, a predictor the rest, such that the selection stays nearly the same.
 
-A keyed sample of the pool is scored exactly and a cheap predictor fitted on it. Predictions rank everything as the recipe
-says. Documents whose predicted rank is near the edge of the selection are then scored exactly, too: how near is near enough
-is tried out on the sample, where each document has a prediction by a fit that has not seen it. What is promised is recall:
-of what exact scores would select, the share that the cascade selects. Where the sample cannot show it, everything is scored.
+A keyed sample of the pool is scored exactly, and a cheap predictor is fitted to it. All documents are ranked by their
+predictions as the recipe says. Documents whose predicted rank is near the edge of the selection are then also scored
+exactly; how near is determined on the sample, where each document has an out-of-fold prediction. The guarantee is on
+recall: the share of what exact scores would select that the cascade selects. If the sample cannot show it, everything
+is scored.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ from recipec.scoring.by_model import Scorer, cascade_of, wanted
 from recipec.selection import ranking
 
 SHARE, LEAST, MOST = 0.1, 512, 8192
-"""The sample: a share of the pool, within bounds."""
+"""The sample size: a share of the pool, within bounds."""
 
 SELECTED = 0.2
-"""The share of the documents that is taken to be selected where a recall must be shown."""
+"""The assumed share of documents that are selected, for the sample size that can show a recall."""
 
 
 def sample_of(pool: int, recall: float) -> int:
-    """How many documents of a pool are scored to fit a predictor on.
+    """The number of documents of a pool to score for fitting a predictor.
 
-    No fewer than can show the recall: where half of what may be missed is missed and a fifth of the documents selected,
-    the interval still reaches it.
+    At least enough to show the recall: if half of what may be missed is missed, and a fifth of the documents are
+    selected, the interval still reaches it.
     """
     kept = (1 + recall) / 2
     needed = trial.Z**2 * kept * (1 - kept) / ((1 - recall) / 2) ** 2 / SELECTED
@@ -49,11 +50,11 @@ def sample_of(pool: int, recall: float) -> int:
 
 @dataclass(slots=True)
 class Cascades:
-    """All cascaded scores of a plan, over all its sources: they are decided together, as they rank together.
+    """All cascaded scores of a plan, over all its sources: they are decided together because they are ranked together.
 
     Attributes:
-        positions: of the `Score` operations.
-        names: of their calls, sorted.
+        positions: the positions of the `Score` operations.
+        names: the names of their calls, sorted.
     """
 
     pool: Pool
@@ -63,7 +64,7 @@ class Cascades:
 
     @classmethod
     def of(cls, pool: Pool) -> Cascades | None:
-        """The cascades of a run; None where it has none, or is an estimate, whose few documents are all scored."""
+        """The cascades of a run; None if it has none, or is an estimate, whose few documents are all scored."""
         positions = [p for p, op in enumerate(pool.plan.ops) if isinstance(op, logical.Score) and cascade_of(op.call)]
         if not positions or pool.sampling is not None:
             return None
@@ -71,25 +72,26 @@ class Cascades:
 
     @property
     def recall(self) -> float:
-        """The largest share that any of the calls asks for."""
+        """The largest recall that any of the calls asks for."""
         return max(cascade_of(op.call) or 0.0 for op in self.pool.scores(self.positions))
 
     def missing(self) -> bool:
-        """Whether a shard has no result yet."""
+        """Whether any shard has no result yet."""
         return any(self.pool.store.missing(self.pool.ids[p], self.pool.shards_of(p)) for p in self.positions)
 
     def report(self) -> Cascade:
-        """What the cascade came to, or before it ran what is known of it."""
+        """The result of the cascade, or what is known about it before it runs."""
         if self.missing():
             whole = sum(self.pool.count(mine[0], shard) for shard in self.pool.shards if (mine := self._mine(shard)))
             return self._report(whole, sample_of(whole, self.recall))
         return Cascade.model_validate(self.pool.store.facts(self.pool.ids[self.positions[0]]))
 
     def score(self, ranked: Callable[[Pool], str]) -> None:
-        """Writes the results of all cascaded scores, with `exact BOOLEAN` beside each value.
+        """Writes the results of all cascaded scores, with `exact BOOLEAN` next to each value.
 
         Args:
-            ranked: gathers and ranks the documents of another pool; the table expression of all candidates with `rank`.
+            ranked: gathers and ranks the documents of another pool; returns the table expression of all candidates with
+                `rank`.
         """
         whole, sample = self._choose()
         places = [(shard, self._mine(shard)) for shard in self.pool.shards]
@@ -116,7 +118,7 @@ class Cascades:
             self._finish(places, draft, report)
 
     def _choose(self) -> tuple[int, int]:
-        """Makes `cascade_pool` and `cascade_sample` (source, shard, row, key); returns their sizes."""
+        """Creates `cascade_pool` and `cascade_sample` (source, shard, row, key); returns their sizes."""
         parts = []
         for shard in self.pool.shards:
             mine = self._mine(shard)
@@ -146,7 +148,7 @@ class Cascades:
         return sorted(mine, key=lambda p: self.names.index(self.pool.scores([p])[0].call.name))
 
     def _score_exactly(self, places: Sequence[tuple[Shard, list[int]]], documents: str, table: str, total: int) -> None:
-        """Makes `table` (source, shard, row, score_<n>) of documents that the model sees; null where it gives nothing."""
+        """Creates `table` (source, shard, row, score_<n>) of documents scored by the model; null without a score."""
         columns = ", ".join(f"score_{n} DOUBLE" for n in range(len(self.names)))
         self._sql(f"CREATE OR REPLACE TEMP TABLE {table} (source VARCHAR, shard VARCHAR, row BIGINT, {columns})")
         progress, done = counted(self.pool.progress, "score a cascade's documents", total)
@@ -163,8 +165,8 @@ class Cascades:
         progress()
 
     def _predict(self, places: Sequence[tuple[Shard, list[int]]], draft: Pool, whole: int) -> None:
-        """Fits on the sample; writes drafts of all scores, predicted ones: those of the sample by fits without it, so that
-        what is found out on the sample holds for the rest."""
+        """Fits on the sample and writes drafts of all scores, which are predictions: for the sample itself out-of-fold,
+        so that what is measured on the sample applies to the rest."""
         folder = self.scorer.root / "tmp"
         self._write_sample(places, folder / "sample.parquet")
         one = wanted(self.pool.scores(self.positions)[0].call)
@@ -203,7 +205,7 @@ class Cascades:
         progress()
 
     def _write_scores(self, path: Path, shard: Shard, exact: str, number: int, predicted: str) -> None:
-        """One score of a shard: exact where the table `exact` has the document, else as `predicted` (row, value) says."""
+        """Writes one score of a shard: exact if the table `exact` has it, else from `predicted` (row, value)."""
         mine = f"source = {literal(shard.source)} AND shard = {literal(shard.path)}"
         with local.replacing(path) as temporary:
             self._sql(
@@ -216,18 +218,18 @@ class Cascades:
     def _everything(
         self, places: Sequence[tuple[Shard, list[int]]], whole: int, sample: int, report: Cascade | None = None
     ) -> None:
-        """Scores the whole pool, and says that the cascade could not promise what was asked."""
+        """Scores the whole pool, and reports that the cascade could not guarantee the recall."""
         self._score_exactly(places, "cascade_pool", "scored_band", whole)
         report = report or self._report(whole, sample)
         self._finish(places, None, report.model_copy(update={"exact": whole, "promised": False}))
 
     def _finish(self, places: Sequence[tuple[Shard, list[int]]], draft: Pool | None, report: Cascade) -> None:
-        """Writes the results: what is told of them first, so that it is there whenever they are."""
+        """Writes the report first and then the results, so that results never exist without it."""
         for position in self.positions:
             self.pool.store.keep_facts(self.pool.ids[position], report.model_dump(mode="json"))
         for shard, mine in places:
             for number, position in enumerate(mine):
-                # Without a draft every document is in the table of exact scores.
+                # Without a draft, all documents are in the table of exact scores.
                 predicted = "SELECT NULL :: BIGINT AS row, NULL :: DOUBLE AS value WHERE false"
                 if draft is not None:
                     path = draft.store.shard_result(draft.ids[position], shard)
@@ -241,7 +243,8 @@ class Cascades:
                 )
 
     def _write_sample(self, places: Sequence[tuple[Shard, list[int]]], path: Path) -> None:
-        """The texts of the sample with their scores, in the order of the hash; those without a score left out."""
+        """Writes the texts of the sample with their scores, in the order of the hash; those without a score are left
+        out."""
         scores = ", ".join(f"e.score_{n}" for n in range(len(self.names)))
         known = " AND ".join(f"e.score_{n} IS NOT NULL" for n in range(len(self.names)))
         self._sql(
@@ -298,7 +301,7 @@ class Cascades:
 
 @dataclass(slots=True)
 class _Drafts:
-    """Results that only serve to find the band: none are there before the block, none are left after it."""
+    """Results used only to find the band: none exist before the block, none remain after it."""
 
     pool: Pool
     ids: list[str]

@@ -1,4 +1,4 @@
-"""Targets whose examples are all documents of the pool: their similarity is to themselves."""
+"""Finds targets whose examples are all documents of the pool, and thus most similar to themselves."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def contained(pool: Pool) -> tuple[Diagnostic, ...]:
-    """A warning for each target of a score by a model that is wholly inside what filters by text leave of the pool.
+    """A warning for each target of a model score that is entirely inside the pool after the text filters.
 
-    Reads every text once, and remembers the answer. The scores by text must be there.
+    Reads every text once, and stores the answer. The text scores must exist.
     """
     found = []
     for name, positions in _by_target(pool).items():
@@ -34,7 +34,7 @@ def contained(pool: Pool) -> tuple[Diagnostic, ...]:
 
 
 def _by_target(pool: Pool) -> dict[str, list[int]]:
-    """For each target the first score by a model of each source that it scores."""
+    """For each target, the first model score of each source that it scores."""
     first: dict[str, int] = {}
     groups: dict[str, list[int]] = {}
     for position, op in enumerate(pool.plan.ops):
@@ -46,7 +46,7 @@ def _by_target(pool: Pool) -> dict[str, list[int]]:
 
 
 def _inside(pool: Pool, positions: list[int], examples: list[str]) -> int:
-    """How many of the examples are documents of a source that a score looks at."""
+    """The number of examples that are documents processed by a score."""
     pool.connection.execute(
         "CREATE OR REPLACE TEMP TABLE outside AS SELECT unnest($1 :: VARCHAR[]) AS example", [examples]
     )
@@ -70,7 +70,7 @@ SPACE = " \t\r\n\v\f"
 def _warning(target: model.Target, count: int) -> Diagnostic:
     message = f"all {count:,} examples of target `{target.name}` are documents of the pool"
     helps = (
-        "they are nearest to themselves and will be selected first; `where not overlaps(…)` takes them out",
-        "examples that the pool does not have say more of what it should be like",
+        "they are closest to themselves and will be selected first; `where not overlaps(…)` removes them",
+        "examples from outside the pool better describe what it should be like",
     )
     return Diagnostic("R1109", message, target.origin.span, helps=helps, severity=Severity.WARNING)

@@ -1,4 +1,4 @@
-"""The weights of a `Sample` of a run: what its mixer may know, and its decision."""
+"""The weights of a `Sample` of a run: prepares the input of its mixer, and calls it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def decide(
     """The weights of the `Sample` at `position`.
 
     Args:
-        op: it as it is drawn, in an estimate that of a sample.
-        earlier: the selections of the phases before it.
+        op: the `Sample` as it is drawn; in an estimate, that of the sample of documents.
+        earlier: the selections of the earlier phases.
 
     Raises:
-        Failure: its mixer cannot decide.
+        Failure: the mixer cannot decide.
     """
     stated = pool.plan.ops[position]
     assert isinstance(stated, logical.Sample)
@@ -51,14 +51,14 @@ def _before(pool: Pool, position: int, earlier: Sequence[Selection]) -> tuple[Ea
 
 
 def _weights(op: logical.Sample, selection: Selection) -> tuple[tuple[str, float], ...]:
-    """What a recipe states it states: selections that earlier versions stored do not tell their weights."""
+    """The weights of a selection; stated ones come from the recipe, as selections of earlier versions lack them."""
     if isinstance(op.mixture, model.Shares | model.FromFile):
         return op.mixture.weights
     return selection.weights
 
 
 def _whole(pool: Pool) -> Pool:
-    """The pool of all documents: an estimate draws a sample, and mixers measure the whole pool all the same."""
+    """The pool of all documents: even in an estimate, which draws a sample, mixers measure the whole pool."""
     if pool.sampling is None:
         return pool
     return replace(pool, ids=step_ids(pool.plan, pool.shards, pool.folder), sampling=None)

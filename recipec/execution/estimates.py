@@ -1,4 +1,4 @@
-"""Plans before the scores are there: the selection of a keyed sample of documents, blown up to all of them."""
+"""Plans before all scores exist: the selection of a keyed sample of documents, scaled up to all of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from recipec.ir.selection import Cell, Reason, Selection, Stats
 from recipec.planning.fingerprints import step_ids
 
 MODEL_DOCUMENTS = 96
-"""Documents that `plan` runs through a model for an estimate: some 15 seconds on two cores for 135M parameters."""
+"""Documents that `plan` runs through a model for an estimate: about 15 seconds on two cores for 135M parameters."""
 
 
 def share(run: Run, limit: int) -> float | None:
-    """The share of documents to score for an estimate, or None when all scores are there or cheap enough to compute.
+    """The share of documents to score for an estimate, or None if all scores exist or are cheap enough to compute.
 
-    Where texts are within the limit, the scores by text are computed here: what models must see is then known.
+    If the number of texts is within the limit, text scores are computed here, which shows what models must process.
     """
     pool = run.pool
     size = 0
@@ -33,7 +33,7 @@ def share(run: Run, limit: int) -> float | None:
 
 
 def estimate(run: Run, fraction: float) -> tuple[Selection, str]:
-    """The selection blown up from a sample, and the words for that sample."""
+    """The selection scaled up from a sample, and the description of that sample."""
     part = replace(run, pool=sampled(run.pool, fraction))
     part.score()
     selection = part.select()
@@ -44,13 +44,13 @@ def estimate(run: Run, fraction: float) -> tuple[Selection, str]:
 
 
 def sampled(pool: Pool, fraction: float) -> Pool:
-    """The documents of the sample that an estimate is made from."""
+    """The pool restricted to the sample of an estimate."""
     ids = step_ids(pool.plan, pool.shards, pool.folder, sample=repr(fraction))
     return replace(pool, ids=ids, sampling=fraction)
 
 
 def blown_up(selection: Selection, total: int, fraction: float) -> Selection:
-    """Counts divided by the share they were taken from; shares, scales and means stay."""
+    """The selection with counts divided by the sampled share; shares, scales and means are unchanged."""
 
     def count(value: float) -> int:
         return round(value / fraction)

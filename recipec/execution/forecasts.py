@@ -1,4 +1,4 @@
-"""The budget's law on what a plan draws (docs/selection.md, step 10); `planning.requirements` judges it."""
+"""Evaluates the budget's law on what a plan draws (docs/selection.md, step 10); `execution.requirements` judges it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def measured(
     share: float = 1.0,
     nested: bool = False,
 ) -> Bands:
-    """What a stored ledger draws by domain and band.
+    """The tokens that a stored ledger draws, by domain and band.
 
     Args:
-        share: the share of the documents that the ledger is of; sums are divided by it.
-        nested: whether parts of domains that nested quotas tell apart have rows of their own.
+        share: the share of the documents that the ledger covers; sums are divided by it.
+        nested: whether parts of domains under different nested quotas get separate rows.
     """
     table = f"read_parquet({literal(str(ledger))})"
     whole = isinstance(op.sample, model.Top)
-    # The law is on the whole of training: what earlier phases drew counts.
+    # The law covers the whole training: what earlier phases drew counts.
     before = " + before" if op.already else ""
     limit, nest = f"coalesce(cap{before}, 'inf' :: DOUBLE)", nest_of(op) if nested else "0"
     found = bands(connection, table, limit=limit, copies=f"(copies{before})", count=count, whole=whole, nest=nest)
@@ -51,7 +51,7 @@ def measured(
 
 
 def composition_of(found: Bands, op: logical.Sample) -> forecasting.Composition:
-    """The pool that the best mixture is made of, and the quotas it keeps."""
+    """The pool from which the best mixture is drawn, and the quotas that it satisfies."""
     names = sorted(set(found.domains))
     bounds = groups(found, op.quotas, float(op.tokens + op.already if op.tokens else found.drawn.sum()))
     numbers = tuple(names.index(domain) for domain in found.domains)
@@ -68,7 +68,7 @@ def judged(
     *,
     share: float = 1.0,
 ) -> list[Forecast | None]:
-    """A law on what a ledger draws, for models of several sizes."""
+    """The forecasts of a law for what a ledger draws, for models of several sizes."""
     count = band_count(file)
     found = measured(connection, op, ledger, count, share=share)
     apart = any(quota.conditions for quota in op.quotas)
@@ -83,7 +83,7 @@ def band_count(file: LawFile) -> int:
 def forecast(
     connection: DuckDBPyConnection, recipe: model.Recipe, op: logical.Sample, ledger: Path, *, share: float = 1.0
 ) -> Forecast | None:
-    """What the budget's law says of a ledger; None without a law, or where nothing is drawn."""
+    """The forecast of the budget's law for a ledger; None without a law, or if nothing is drawn."""
     budget = recipe.budget
     if budget is None or budget.law is None or budget.model is None:
         return None
@@ -93,7 +93,7 @@ def forecast(
 
 
 def evaluate(file: LawFile, path: str, found: Bands, pool: forecasting.Composition, params: float) -> Forecast | None:
-    """A law on what is drawn; None where nothing is."""
+    """The forecast of a law for what is drawn; None if nothing is drawn."""
     drawn, fresh = found.drawn, found.fresh
     if not drawn.sum() > 0:
         return None
@@ -178,13 +178,13 @@ def over_budgets(
     budgets: Sequence[float],
     measured: Decided | None = None,
 ) -> list[Forecast | Failure]:
-    """The forecast of a recipe at several budgets, by drawing each from the stored ranking; where the quotas and limits
-    leave no way, why.
+    """The forecasts of a recipe at several budgets, by drawing each from the stored ranking; a Failure for each budget
+    that quotas and limits make impossible.
 
     Args:
         ranked: the stored result of `Rank`.
         scratch: a path for the drawn ledgers, which are removed.
-        measured: weights that only a run can decide, and that hold for every budget.
+        measured: weights that only a run can decide, and that apply to every budget.
     """
     result: list[Forecast | Failure] = []
     for budget in budgets:

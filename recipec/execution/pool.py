@@ -1,4 +1,4 @@
-"""What is known of a run's documents: read-only, from the results of steps that are stored."""
+"""Facts about a run's documents: read-only, from the stored results of steps."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Pool:
 
     Attributes:
         ids: the identity of each operation (`planning.fingerprints`).
-        folder: the recipe's, from which the paths of shards start.
+        folder: the recipe's folder, against which the paths of shards are resolved.
         scorer: runs models.
-        progress: where long work reports to.
-        sampling: None, or the share of documents an estimate is made from.
+        progress: receives the progress of long work.
+        sampling: None, or the share of documents used for an estimate.
     """
 
     connection: DuckDBPyConnection
@@ -43,11 +43,11 @@ class Pool:
 
     @property
     def rows(self) -> int:
-        """Rows of all shards."""
+        """The number of rows of all shards."""
         return sum(shard.rows for shard in self.shards)
 
     def shards_of(self, position: int) -> tuple[Shard, ...]:
-        """The shards of the source whose chain a step stands in."""
+        """The shards of the source whose chain contains a step."""
         name = source_of(self.plan, position).source.name
         return tuple(shard for shard in self.shards if shard.source == name)
 
@@ -59,7 +59,7 @@ class Pool:
         return [op for p in positions if isinstance(op := self.plan.ops[p], logical.Score)]
 
     def groups(self) -> list[list[int]]:
-        """Positions of scores that follow one another directly, and so share a scan."""
+        """The positions of consecutive scores, which share a scan."""
         groups: list[list[int]] = []
         for position, op in enumerate(self.plan.ops):
             if isinstance(op, logical.Score):
@@ -70,7 +70,7 @@ class Pool:
         return groups
 
     def missing(self, positions: Sequence[int]) -> list[tuple[Shard, list[int]]]:
-        """The shards for which some of a group's scores have no result, with those scores."""
+        """The shards for which some scores of a group have no result, with those scores."""
         if not positions:
             return []
         shards = self.shards_of(positions[0])
@@ -79,7 +79,7 @@ class Pool:
         return [(shard, mine) for shard, mine in found if mine]
 
     def read_tasks(self, position: int) -> list[ReadTask]:
-        """What is left to read of a source: a task per shard without a result."""
+        """The remaining read tasks of a source: one per shard without a result."""
         op = self.plan.ops[position]
         assert isinstance(op, logical.Read)
         return [
@@ -88,7 +88,7 @@ class Pool:
         ]
 
     def score_tasks(self, positions: Sequence[int]) -> list[ScoreTask]:
-        """What is left of a group of scores by text: a task per shard without all results."""
+        """The remaining tasks of a group of text scores: one per shard without all results."""
         return [
             ScoreTask(
                 ops=tuple(self.scores(mine)),
@@ -100,7 +100,7 @@ class Pool:
         ]
 
     def documents(self, position: int, shards: Sequence[Shard], own: bool = False) -> Documents:
-        """The documents of some shards as they stand before the step at `position` (`own`: after it)."""
+        """The documents of some shards before the step at `position` (with `own`: after it)."""
         links: list[Link] = []
         op = self.plan.ops[position]
         at = position
@@ -124,19 +124,19 @@ class Pool:
         return Scored(name=op.call.name, type=op.call.type, files=files, cascade=cascade_of(op.call) is not None)
 
     def before(self, position: int, shard: Shard) -> str:
-        """A table expression of the documents of a shard as they stand before the step at `position`."""
+        """A table expression of the documents of a shard before the step at `position`."""
         return relations.documents(self.documents(position, (shard,)), self.store.root)
 
     def after(self, position: int, shards: Sequence[Shard]) -> str:
-        """A table expression of the documents of some shards as they stand after the step at `position`."""
+        """A table expression of the documents of some shards after the step at `position`."""
         return relations.documents(self.documents(position, shards, own=True), self.store.root)
 
     def survivors(self, position: int, shard: Shard) -> str:
-        """A table expression of the `row`s of a shard that the step at `position` looks at."""
+        """A table expression of the `row`s of a shard that the step at `position` processes."""
         return relations.survivors(self.documents(position, (shard,)), self.store.root)
 
     def ends(self) -> list[tuple[Shard, int, bool]]:
-        """For each shard the step up to which (included where true) its documents are filtered without a model."""
+        """For each shard, the step up to which its documents are filtered without a model (True: inclusive)."""
         found = []
         for end in next(op for op in self.plan.ops if isinstance(op, logical.Gather)).inputs:
             first, at = None, end
@@ -148,22 +148,22 @@ class Pool:
         return found
 
     def unmodelled(self) -> list[tuple[Shard, str]]:
-        """For each shard a table expression of its documents as filters that need no model leave them, with `rejected_by`
-        of those that they do not."""
+        """For each shard, a table expression of its documents after the filters that need no model, with `rejected_by`
+        set for those that they reject."""
         return [
             (shard, relations.documents(self.documents(position, (shard,), own=own), self.store.root))
             for shard, position, own in self.ends()
         ]
 
     def count(self, position: int, shard: Shard) -> int:
-        """Documents of a shard that a score is computed of: all of them while a filter before it is not decided."""
+        """The number of a shard's documents that a score processes: all, until the filters before it are known."""
         if not self._is_known(position, shard):
             return shard.rows
         query = f"SELECT count(*) FROM {self.survivors(position, shard)}"
         return int(self.connection.execute(query).fetchall()[0][0])
 
     def by_model(self) -> tuple[dict[int, int], dict[int, Observed]]:
-        """For each score by a model the texts that it must still see, and what is known of its features so far."""
+        """For each model score, the number of texts still to process, and the facts about its features so far."""
         documents: dict[int, int] = {}
         observed: dict[int, Observed] = {}
         for group in self.groups():
@@ -179,7 +179,7 @@ class Pool:
         return documents, observed
 
     def _is_known(self, position: int, shard: Shard) -> bool:
-        """Whether every score that stands before a step is there for a shard, so that its documents are known."""
+        """Whether all scores before a step exist for a shard, so that its documents are known."""
         op = self.plan.ops[position]
         while not isinstance(op, logical.Read):
             assert isinstance(op, logical.Score | logical.Filter)

@@ -1,4 +1,4 @@
-"""What `require` asks of a plan: which requirement is not met, and the quota or limit that binds (docs/selection.md, step 10)."""
+"""Checks `require`: the requirement that is not met, and the quota or limit that binds (docs/selection.md, step 10)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check(
     selection: Selection,
     found: Forecast | None,
 ) -> None:
-    """Stops a plan that does not meet its requirements, naming what binds.
+    """Raises Failure if a plan does not meet its requirements, naming the quota or limit responsible.
 
     Args:
         ledger: the stored result of `Sample`.
@@ -49,7 +49,7 @@ def check(
 
 
 def warnings(recipe: model.Recipe, found: Forecast | None) -> tuple[Diagnostic, ...]:
-    """What makes the prediction doubtful, with the line of the law."""
+    """The warnings about doubts in the prediction, with the line of the law."""
     if found is None or recipe.budget is None or recipe.budget.law is None:
         return ()
     span = recipe.budget.law.origin.span
@@ -61,14 +61,14 @@ def warnings(recipe: model.Recipe, found: Forecast | None) -> tuple[Diagnostic, 
         if requirement.quantity == "loss" and found.loss <= requirement.most < found.high:
             message = (
                 f"the predicted loss of {found.loss:.4f} meets the requirement, "
-                f"its 95% interval to {found.high:.3f} does not"
+                f"but its 95% interval up to {found.high:.3f} does not"
             )
             result.append(Diagnostic("R1213", message, requirement.origin.span, severity=Severity.WARNING))
     return tuple(result)
 
 
 def _value(requirement: model.Requirement, repetition: float, found: Forecast | None) -> float | Diagnostic:
-    """What a requirement is about, or why it cannot be said."""
+    """The value of a requirement's quantity, or the diagnostic why it is unknown."""
     span = requirement.origin.span
     if requirement.quantity == "repetition":
         return repetition
@@ -80,7 +80,7 @@ def _value(requirement: model.Requirement, repetition: float, found: Forecast | 
     value = {"loss": found.loss, "wasted": found.wasted, "regret": found.regret}[requirement.quantity]
     if value is None:
         message = f"{found.law} cannot judge `require {requirement.quantity}`"
-        why = "it is blind to repetition" if requirement.quantity == "wasted" else "it tells no domains apart"
+        why = "it ignores repetition" if requirement.quantity == "wasted" else "it does not distinguish domains"
         return Diagnostic("R1211", message, span, label=why, helps=("use infolaw or infolaw+",))
     if requirement.relative and found.best_loss is not None:
         return value / found.best_loss
@@ -88,7 +88,7 @@ def _value(requirement: model.Requirement, repetition: float, found: Forecast | 
 
 
 def most_repeated(connection: DuckDBPyConnection, ledger: Path) -> tuple[str, float]:
-    """The domain with most tokens per unique token among what is drawn, and how many; ("", 0) where nothing is."""
+    """The domain with the most tokens per unique token in the draw, and that number; ("", 0) if nothing is drawn."""
     row = connection.execute(
         f"""
         SELECT domain, CAST(sum(tokens * CAST(copies AS HUGEINT)) AS DOUBLE) / sum(tokens) AS repetition
@@ -137,8 +137,8 @@ def _shown(requirement: model.Requirement, value: float) -> str:
 
 
 def _culprit(selection: Selection, found: Forecast | None, requirement: model.Requirement, most_repeated: str) -> str:
-    """The domain that costs most: of repetition the most repeated, of waste the one that loses most, else the one
-    whose share is farthest from the best."""
+    """The domain that contributes most: for repetition the most repeated, for waste the one that loses most, else the
+    one whose share is farthest from the best."""
     if requirement.quantity == "repetition" or found is None:
         return most_repeated
     if requirement.quantity == "wasted" and any(domain.lost is not None for domain in found.domains):
@@ -146,7 +146,7 @@ def _culprit(selection: Selection, found: Forecast | None, requirement: model.Re
     if requirement.quantity == "wasted" or found.best_loss is None:
         return max(found.domains, key=lambda one: (one.repetition, one.domain)).domain
     bound = {cell.domain for cell in selection.cells if cell.binds}
-    # A domain at a bound is to blame before one that is free: the bound is what keeps it from the best.
+    # A domain at a bound comes before one that is free: the bound keeps it from its best share.
     return max(
         found.domains,
         key=lambda one: (one.domain in bound, abs(one.share - (one.best or 0.0)), one.domain),
@@ -154,15 +154,15 @@ def _culprit(selection: Selection, found: Forecast | None, requirement: model.Re
 
 
 def _binding(recipe: model.Recipe, selection: Selection, domain: str) -> tuple[Span | None, str]:
-    """The quota or limit that holds a domain where it is, else what decides its share."""
+    """The quota or limit that binds a domain, else what determines its share."""
     binds = {cell.binds for cell in selection.cells if cell.domain == domain}
     quota = next((one for one in recipe.quotas if one.domain == domain), None)
     if quota is not None and ("at least" in binds or "at most" in binds):
         word = "at least" if "at least" in binds else "at most"
-        return quota.origin.span, f"holds `{domain}` at its {'least' if word == 'at least' else 'most'}"
+        return quota.origin.span, f"holds `{domain}` at its {'minimum' if word == 'at least' else 'maximum'}"
     limits = sorted((one for one in recipe.repeats if one.domain in (domain, None)), key=lambda one: one.domain is None)
     if limits and "repetition" in binds:
-        return limits[0].origin.span, f"holds `{domain}` at its limit of repetition"
+        return limits[0].origin.span, f"holds `{domain}` at its repetition limit"
     if recipe.mixture.origin is not None:
         return recipe.mixture.origin.span, f"decides the share of `{domain}`"
     if recipe.budget is not None:
@@ -171,9 +171,9 @@ def _binding(recipe: model.Recipe, selection: Selection, domain: str) -> tuple[S
 
 
 def _helps(found: Forecast | None, requirement: model.Requirement, domain: str) -> Iterator[str]:
-    """What could be done about it."""
+    """Suggestions for meeting the requirement."""
     if requirement.quantity == "repetition":
-        yield f"find more documents for `{domain}`, give it less, or ask for fewer tokens"
+        yield f"find more documents for `{domain}`, reduce its share, or request fewer tokens"
         return
     if found is None:
         return

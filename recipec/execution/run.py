@@ -1,4 +1,4 @@
-"""Runs the steps of a plan: whatever has no stored result, in order, each result whole or absent."""
+"""Runs the steps of a plan that have no stored result, in order; each result is complete or absent."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from recipec.progress import counted
 
 @dataclass(slots=True)
 class Rates:
-    """What steps took: seconds and units of work by kind of step, for the estimates of the next plan."""
+    """Timings of steps: seconds and units of work by kind of step, for the estimates of the next plan."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @contextlib.contextmanager
     def timed(self, work: float, *ops: logical.Op) -> Iterator[None]:
-        """Counts the time of the block for operations that were done together, each with `work` units of it."""
+        """Records the time of the block for operations that ran together, each with `work` units of work."""
         started = time.monotonic()
         yield
         for op in ops:
@@ -48,10 +48,10 @@ class Rates:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a plan: what is known of its documents, and the engine that its tasks are given to.
+    """One run of a plan: the facts about its documents, and the engine that performs its tasks.
 
     Attributes:
-        now: whether mixers measure what is not measured yet.
+        now: whether mixers measure what has not been measured yet.
     """
 
     pool: Pool
@@ -66,10 +66,10 @@ class Run:
                 self._run_tasks(f"read {op.source.name}", self.pool.read_tasks(position), op)
 
     def score(self, models: bool = True) -> None:
-        """Runs every `Score` for the shards that have no result; those that follow one another share a scan.
+        """Runs every `Score` for the shards that have no result; consecutive ones share a scan.
 
         Args:
-            models: also those by models; without them it ends before the first.
+            models: whether to run model scores; if not, stops before the first one.
         """
         cascades = Cascades.of(self.pool)
         later = set(cascades.positions) if cascades is not None else set()
@@ -87,7 +87,7 @@ class Run:
             cascades.score(self._drafted)
 
     def _run_tasks(self, name: str, tasks: Sequence[Task], *ops: logical.Op) -> None:
-        """Gives the tasks of operations that are done together to the engine; shards of the same bytes have one result."""
+        """Passes the tasks of operations that run together to the engine; shards with the same bytes share a result."""
         tasks = list({task.results: task for task in reversed(tasks)}.values())[::-1]
         if not tasks:
             return
@@ -114,7 +114,7 @@ class Run:
                 self.rates.work[rate_key(op)] += seen
 
     def select(self) -> Selection:
-        """Gather, rank and sample; the selection as it is stored."""
+        """Gathers, ranks and samples; returns the stored selection."""
         pool = self.pool
         found: list[Selection] = []
         for sample in (position for position, op in enumerate(pool.plan.ops) if op.kind == "sample"):
@@ -129,15 +129,15 @@ class Run:
         return found[-1].model_copy(update={"cascades": self.cascades()})
 
     def cascades(self) -> tuple[Cascade, ...]:
-        """What the cascades came to, or are about to."""
+        """The reports of the cascades, before or after they ran."""
         cascades = Cascades.of(self.pool)
         return () if cascades is None else (cascades.report(),)
 
     def gather(self) -> None:
-        """All sources together, where that is not stored.
+        """Combines all sources, unless the result is stored.
 
         Raises:
-            Failure: an id stands twice in a source.
+            Failure: an id appears twice in a source.
         """
         pool = self.pool
         position, op = pool.plan.one(logical.Gather)
@@ -154,7 +154,7 @@ class Run:
         pool.store.keep_facts(pool.ids[position], {})
 
     def rank(self) -> tuple[Stats, ...]:
-        """The criteria over the pool, ranked where that is not stored.
+        """Ranks the pool unless the result is stored; returns the criteria's statistics.
 
         Raises:
             Failure: the recipe names a domain that no document has, or scores are missing.
@@ -171,7 +171,7 @@ class Run:
         return tuple(Stats.model_validate(one) for one in pool.store.facts(pool.ids[position]))
 
     def _drafted(self, pool: Pool) -> str:
-        """A table expression of the candidates with `rank`, as drafts of scores in another pool give it."""
+        """A table expression of the candidates with `rank`, computed from the draft scores of another pool."""
         draft = replace(self, pool=pool)
         draft.gather()
         draft.rank()
@@ -211,25 +211,25 @@ class Run:
             op = scaled(op, pool.sampling)
         with self.rates.timed(0, op):
             found = selection.candidates(pool.connection, op, ranked, follows=follows)
-        # What a mixer measures is no part of the time that drawing takes.
+        # A mixer's measurements do not count as time for drawing.
         decided = deciding.decide(pool, position, op, found, earlier, now=self.now)
         with self.rates.timed(pool.rows, op):
             result = selection.sample(op, found, decided, pool.store.result(pool.ids[position]))
         provisional = bool(decided.waiting) or any(one.provisional for one in earlier)
         result = result.model_copy(update={"stats": stats, "provisional": provisional})
         if not provisional:
-            # Without facts there is no result: what is not decided is shown, and never found again.
+            # Without facts there is no stored result: an undecided selection is shown but never reused.
             pool.store.keep_facts(pool.ids[position], result.model_dump(mode="json"))
         return result
 
     def keep_rates(self) -> None:
-        """Remembers what steps took, for the next plan."""
+        """Stores the timings of steps for the next plan."""
         if measured := self.rates.measured:
             keep_rates(self.pool.store, measured)
 
 
 def scaled(op: logical.Sample, share: float) -> logical.Sample:
-    """The sampling of a share of the documents: token counts shrink with it, shares stay."""
+    """The sampling for a share of the documents: token counts are scaled, shares are unchanged."""
 
     def amount(bound: model.Amount | None) -> model.Amount | None:
         if bound is None or bound.kind == "share":
@@ -238,6 +238,6 @@ def scaled(op: logical.Sample, share: float) -> logical.Sample:
 
     quotas = tuple(q.model_copy(update={"least": amount(q.least), "most": amount(q.most)}) for q in op.quotas)
     tokens = max(1, round(op.tokens * share)) if op.tokens is not None else None
-    # A domain too small for the sample to meet has not vanished.
+    # A domain too small to appear in the sample has not vanished.
     changed = {"quotas": quotas, "tokens": tokens, "already": round(op.already * share)}
     return op.model_copy(update={**changed, "allow_vanishing": True, "shortfall": "shrink"})

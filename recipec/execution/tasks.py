@@ -1,4 +1,4 @@
-"""What a task does, wherever it is run: an engine on any machine calls `perform`."""
+"""Performs tasks: an engine on any machine calls `perform`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from recipec.ir.task import ReadTask, ScoreTask, Task
 from recipec.scoring import by_text
 
 Submit = Callable[..., "Future[Any]"]
-"""As `concurrent.futures.Executor.submit`: for what Python computes."""
+"""Like `concurrent.futures.Executor.submit`, for work in Python."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where tasks find what they name.
+    """The environment in which tasks resolve names.
 
     Attributes:
-        connection: of DuckDB, with the limits and guards of the run.
-        root: the state folder, in which results have their names.
-        folder: from which the paths of shards, targets and tokenizers start.
-        threads: how many tasks, or parts of one, may be computed at once.
+        connection: the DuckDB connection, with the limits and restrictions of the run.
+        root: the state folder, to which names of results are relative.
+        folder: the folder against which paths of shards, targets and tokenizers are resolved.
+        threads: the number of tasks, or parts of one, that may be computed concurrently.
     """
 
     connection: DuckDBPyConnection
@@ -36,21 +36,21 @@ class Workplace:
 
 
 class Runner(Protocol):
-    """An engine at work."""
+    """A running engine."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        """Performs tasks and gives each back when its results are there, in any order.
+        """Performs tasks and yields each when its results exist, in any order.
 
         Raises:
-            Failure: of the first task, in their order, that has failed; the others may or may not have been performed.
+            Failure: that of the first failed task in order; the others may or may not have been performed.
         """
 
 
 def perform(task: Task, place: Workplace, submit: Submit) -> None:
-    """Makes the results of a task that are not there yet.
+    """Computes the results of a task that do not exist yet.
 
     Raises:
-        Failure: what the task reads cannot be read.
+        Failure: an input of the task cannot be read.
     """
     if all((place.root / name).is_file() for name in task.results):
         return

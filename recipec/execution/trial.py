@@ -1,4 +1,4 @@
-"""How near the edge of the selection a document must be to be scored: tried out on the sample."""
+"""Determines on the sample how near the edge of the selection a document must be to be scored."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 BANDS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4, 0.5)
-"""How far a predicted rank may be from the edge for its document to be scored, tried in turn."""
+"""The candidate distances of a predicted rank from the edge within which documents are scored, tried in order."""
 
 WORTH = 0.8
-"""A cascade that must score more of the pool than this scores all of it."""
+"""A cascade that would have to score more than this share of the pool scores all of it."""
 
 Z = 1.959963984540054
-"""95% intervals."""
+"""The normal quantile for 95% intervals."""
 
 
 def edge_of(pool: Pool, domain: str = "domain") -> str:
@@ -35,11 +35,11 @@ def edge_of(pool: Pool, domain: str = "domain") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The sample with its exact scores and guesses: the tables `scored_sample` and `cascade_fitted`, and `held.parquet`.
+    """The sample with exact and predicted scores: the tables `scored_sample` and `cascade_fitted`, and `held.parquet`.
 
     Attributes:
-        names: of the calls, whose numbers the columns have.
-        recall: what is asked.
+        names: the names of the calls; columns are numbered by them.
+        recall: the requested recall.
     """
 
     pool: Pool
@@ -47,9 +47,9 @@ class Trial:
     recall: float
 
     def tried(self, ranked: str, documents: int, sample: int) -> tuple[float | None, Cascade]:
-        """The narrowest band that keeps the recall, or None, and what was measured."""
+        """The narrowest band that reaches the recall, or None, and the measurements."""
         criteria = self._criteria()
-        # The rank among the whole pool's guesses decides who is near, here as later.
+        # As later, the rank among the predictions of the whole pool decides which documents are near.
         exact = ", ".join(f"e.score_{n} AS {ident(score_column(name))}" for name, n in criteria)
         guess = ", ".join(f"h.value_{n} AS {ident(f'guess {name}')}" for name, n in criteria)
         held = self.pool.store.root / "tmp" / "held.parquet"
@@ -75,7 +75,7 @@ class Trial:
             ranks = self._kept(near)
             hits, total = int(((ranks <= edge) & selected).sum()), int(selected.sum())
             low, high = interval(truth, ranks, edge, tokens, groups)
-            # Of a sample that loses nothing every resample loses nothing.
+            # If the sample loses nothing, no resample does, so the bootstrap interval would be too narrow.
             low = min(low, wilson(hits, total)[0])
             report = report.model_copy(update={"recall": hits / max(total, 1), "low": low, "high": high})
             if low >= self.recall:
@@ -83,7 +83,7 @@ class Trial:
         return None, report
 
     def _ranks(self, table: str) -> tuple[Array, Array]:
-        """Ranks and edges of a trial's documents, in the order of their numbers."""
+        """The ranks and edges of a trial's documents, in the order of their numbers."""
         op = next(op for op in self.pool.plan.ops if isinstance(op, logical.Rank))
         stats = ranking.statistics(self.pool.connection, table, [name for name, _ in op.criteria])
         ranking.rank_pool(self.pool.connection, op, table, stats)
@@ -95,7 +95,7 @@ class Trial:
         return np.asarray(found["rank"], float), np.asarray(found["edge"], float)
 
     def _kept(self, near: Array) -> Array:
-        """Ranks where the documents that are near have their exact scores and the others their guesses."""
+        """The ranks when near documents have their exact scores and the others their predictions."""
         self.pool.connection.execute(
             "CREATE OR REPLACE TEMP TABLE near AS SELECT unnest($1 :: BOOLEAN[]) AS near, "
             "unnest((SELECT list(file_row_number ORDER BY file_row_number) FROM trial)) AS number",
@@ -129,13 +129,13 @@ RESAMPLES = 400
 
 
 def interval(truth: Array, ranks: Array, edge: Array, tokens: Array, groups: Array) -> tuple[float, float]:
-    """The 95% interval of the share of `truth <= edge` that `ranks <= edge` keeps, by the bootstrap over documents.
+    """The 95% interval of the share of `truth <= edge` for which also `ranks <= edge`, by the bootstrap over documents.
 
-    Ranks are shares of tokens, and a few long documents in or out of the sample move them all: a binomial interval, which
-    does not know that, is too narrow by half.
+    Ranks are shares of tokens, so a few long documents in or out of the sample shift all of them: a binomial interval
+    ignores that and is too narrow by half.
 
     Args:
-        truth, ranks, edge, tokens, groups: (n,); ranks are within a group, in which every document has the same edge.
+        truth, ranks, edge, tokens, groups: (n,); ranks are within a group, in which all documents have the same edge.
     """
     weights = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), RESAMPLES)
     hits, total = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
@@ -152,7 +152,7 @@ def interval(truth: Array, ranks: Array, edge: Array, tokens: Array, groups: Arr
 
 
 def _best(values: Array, tokens: Array, share: float) -> Array:
-    """(b, n) Which documents are within a share of the tokens (b, n) of each resample, the lowest values first."""
+    """(b, n) Whether documents are within a share of each resample's tokens (b, n), the lowest values first."""
     order = np.argsort(values, kind="stable")
     sums = tokens[:, order].cumsum(axis=1)
     found = np.empty(tokens.shape, bool)
@@ -161,7 +161,7 @@ def _best(values: Array, tokens: Array, share: float) -> Array:
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson 1927); (0, 1) of nothing."""
+    """The 95% interval of a share (Wilson 1927); (0, 1) if `total` is 0."""
     if not total:
         return 0.0, 1.0
     share = hits / total

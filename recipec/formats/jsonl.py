@@ -1,7 +1,7 @@
-"""`output jsonl "out/mix"`: one JSON object a line; times as ISO text, nested values as JSON, null as null.
+"""`output jsonl "out/mix"`: one JSON object per line; times as ISO text, nested values as JSON, null as null.
 
-Shards are plain, gzip or zstd. A line that is no JSON is a row of nulls, so that it is counted and found unreadable, and
-rows keep their numbers.
+Shards are uncompressed, gzip or zstd. A line that is not JSON becomes a row of nulls, so that it is counted as
+unreadable and rows keep their numbers.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 LONGEST_LINE = 32 * 1024 * 1024
-"""Bytes of the longest line of a shard. Each thread that reads holds twice as much; a longer document belongs into Parquet."""
+"""The most bytes of a line of a shard. Each reading thread holds twice as much; longer documents belong in Parquet."""
 
 LONGEST_LINE_BACK = 256 * 1024 * 1024
-"""Bytes of the longest line that can be read back; DuckDB's own limit of 16 MiB is less than some documents have."""
+"""The most bytes of a line that can be read back; some documents exceed DuckDB's own limit of 16 MiB."""
 
 SAMPLED_LINES = 20_480
-"""Lines that are looked at for the types of their fields."""
+"""The number of lines from which the types of fields are guessed."""
 
 COMPRESSED = {"zstd": ".zst", "gzip": ".gz", "none": ""}
 
@@ -36,7 +36,7 @@ def suffix(compression: str) -> str:
 
 
 def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
-    """The fields of the first lines."""
+    """The columns of a file: the fields of its first lines."""
     options = f"sample_size = {SAMPLED_LINES}, ignore_errors = true, maximum_object_size = {LONGEST_LINE}"
     return types.columns(connection, f"read_ndjson({file(path)}, {options})")
 
@@ -48,13 +48,13 @@ def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
 
 
 def scan(path: Path, columns: Columns, row: str) -> str:
-    """Columns have the types they are asked for with, null where a value is of another."""
+    """A table expression of a file's columns with the given types, null where a value has another type."""
     names = "".join(f", {ident(name)}" for name, _ in columns)
-    # A scan needs a column; one that no line has is null everywhere.
+    # A scan needs at least one column; one that no line has is always null.
     typed = [(name, types.SQL_TYPES[type_]) for name, type_ in columns] or [("\ufffd", "VARCHAR")]
     options = f"ignore_errors = true, maximum_object_size = {LONGEST_LINE}"
     table = f"read_ndjson({file(path)}, columns = {_struct(typed)}, {options})"
-    # A window without order runs over the lines as they are in the file, in one thread.
+    # A window without order runs over the lines in file order, in one thread.
     return f"(SELECT row_number() OVER () - 1 AS {ident(row)}{names} FROM {table})"
 
 
@@ -75,7 +75,7 @@ def _struct(columns: Sequence[tuple[str, str]]) -> str:
 
 SPEC = Format(
     name="jsonl",
-    summary="one JSON object a line",
+    summary="one JSON object per line",
     suffixes=tuple(name + end for name in NAMES for end in ("", ".zst", ".gz")),
     compressions=tuple(COMPRESSED),
     suffix=suffix,

@@ -23,14 +23,14 @@ def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
 
 
 def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
-    """Both from the footer."""
+    """The columns and the number of rows, from the footer."""
     query = f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata({file(path)})"
     found = columns(connection, path)
     return Structure(found, int(connection.execute(query).fetchall()[0][0] or 0))
 
 
 def has_nulls(connection: DuckDBPyConnection, path: Path, column: str) -> bool:
-    """The footer counts nulls, which saves reading all texts."""
+    """Whether a column may have nulls, from the counts in the footer, which avoids reading all texts."""
     query = f"SELECT bool_and(stats_null_count = 0) FROM parquet_metadata({file(path)}) WHERE path_in_schema = ?"
     return not connection.execute(query, [column]).fetchall()[0][0]
 

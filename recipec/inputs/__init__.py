@@ -1,1 +1,1 @@
-"""What goes in: shards, targets, the catalog of what is known of them, token counts, and op Read."""
+"""The inputs: shards, targets, the catalog of known facts about them, token counts, and op Read."""

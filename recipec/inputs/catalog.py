@@ -1,6 +1,6 @@
-"""The index: a DuckDB catalog of the shards under the state folder, brought up to date by reading only what changed.
+"""The index: a DuckDB catalog of the shards in the state folder, updated by reading only what changed.
 
-A shard is known by the sha256 of its bytes. Size, times and inode tell quickly that a file is the one that was hashed.
+A shard is identified by the sha256 of its bytes. Size, times and inode are a quick check that a file is the hashed one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ VERSION = 2
 
 BATCH_FILES = 512
 BATCH_BYTES = 2 << 30
-"""At most so many new files, or about so many bytes of them, are indexed between two commits."""
+"""The most new files, and the approximate most bytes of them, that are indexed between two commits."""
 
 THREADS = min(8, os.cpu_count() or 1)
-"""Files that are hashed at once."""
+"""The number of files hashed concurrently."""
 
 TABLES = f"""
     CREATE TABLE IF NOT EXISTS shards (path VARCHAR PRIMARY KEY, mark VARCHAR, sha256 VARCHAR, rows BIGINT, columns VARCHAR);
@@ -68,7 +68,7 @@ def refresh(
 
 
 def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
-    """The catalog of a state folder; one that is damaged or of another version is made anew."""
+    """The catalog of a state folder; one that is damaged or has another version is created anew."""
     path = state / "index.duckdb"
     local.make_folder(state)
     for attempt in range(2):
@@ -83,11 +83,11 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
                 raise
         for leftover in (path, path.with_name(path.name + ".wal")):
             local.remove(leftover)
-    raise AssertionError("a catalog made anew has the version it was made with")
+    raise AssertionError("a newly created catalog has the current version")
 
 
 class Entry(NamedTuple):
-    """What the index knows of a file; `columns` as JSON."""
+    """The indexed facts about a file; `columns` as JSON."""
 
     mark: str
     sha256: str
@@ -102,7 +102,7 @@ def _index(
     source: model.Source,
     progress: Progress,
 ) -> None:
-    """Brings what is known of some files up to date. What is kept at once is small enough to be lost at a kill."""
+    """Updates the catalog for some files, committing in batches small enough to lose if the process is killed."""
     new = [path for path in paths if (entry := known.get(str(path))) is None or entry.mark != _mark(path, source)]
     done = len(paths) - len(new)
     for batch in _batches(new):
@@ -124,7 +124,7 @@ def _index(
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Files in order, few and small enough to lose what is known of them."""
+    """Files in order, in batches small enough to lose their results."""
     batch: list[Path] = []
     size = 0
     for path in paths:
@@ -163,7 +163,7 @@ def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Pa
                 bytes=int(size),
                 mtime_ns=int(changed),
                 rows=entry.rows,
-                # Guessed types are those that the recipe was checked with, whatever this file's rows suggest.
+                # For guessed types, those that the recipe was checked with apply, whatever this file's rows suggest.
                 schema_=columns[entry.columns] if files.format_of(path).typed else source.schema_,
             )
         )
@@ -171,22 +171,22 @@ def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Pa
 
 
 def _mark(path: Path, source: model.Source) -> str:
-    """What tells a file, read by its format, from what was there before; of another version a format may read it otherwise."""
+    """The mark of a file, with the version of its format's plug-in: another version may read the file differently."""
     return local.mark(path) if source.plugin is None else f"{local.mark(path)} {source.plugin}"
 
 
 def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
-    """Every shard must be of a format that is recipec's own or of the package that the recipe was checked with."""
+    """Checks that every shard has a built-in format, or one of the package that the recipe was checked with."""
     for path in paths:
         plugin = files.plugin_of(path)
         if plugin not in (None, source.plugin):
             message = f"the shard `{path}` of source `{source.name}` has a format of {plugin}, unlike the first"
-            helps = ("make it a source of its own",)
+            helps = ("put it in a separate source",)
             raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
 def _check_columns(source: model.Source, found: Sequence[Shard]) -> None:
-    """Every shard must have the columns that the recipe was checked with, with types that mean the same."""
+    """Checks that every shard has the columns that the recipe was checked with, with equivalent types."""
     for shard in found:
         own = dict(shard.schema_)
         for name, type_ in source.schema_:
@@ -203,7 +203,7 @@ def _check_columns(source: model.Source, found: Sequence[Shard]) -> None:
 
 
 def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:
-    """What is no longer as it was planned: words for each shard that is gone or has other bytes."""
+    """The differences from the plan: a message for each shard that is gone or has changed."""
     result = []
     for shard in shards:
         path = files.path(shard, folder)
@@ -214,14 +214,14 @@ def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:
             continue
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
-            result.append(f"the shard `{shard.path}` has other bytes")
+            result.append(f"the shard `{shard.path}` has changed")
     return tuple(result)
 
 
 def check_duplicates(
     connection: duckdb.DuckDBPyConnection, source: model.Source, shards: Sequence[Shard], results: Sequence[Path]
 ) -> None:
-    """Raises Failure when an id stands twice among the readable rows of a source, naming both places of some.
+    """Raises Failure if an id appears twice among the readable rows of a source, naming both locations of some.
 
     Args:
         results: the results of `Read`, in the order of `shards`.
@@ -256,7 +256,7 @@ def _duplicate(source: model.Source, shards: Sequence[Shard], doc_id: str, place
     more = f" and {len(places) - 2} more times" if len(places) > 2 else ""
     return Diagnostic(
         "R0307",
-        f"the id `{doc_id}` of source `{source.name}` stands twice",
+        f"the id `{doc_id}` of source `{source.name}` appears twice",
         source.origin.span,
         place=f"{first} and {second}{more}",
         helps=("ids must be unique within a source: bind `id` to another column, or drop a shard",),
@@ -264,7 +264,7 @@ def _duplicate(source: model.Source, shards: Sequence[Shard], doc_id: str, place
 
 
 def domains(state: Path, step: str, shards: Sequence[Shard], results: Sequence[Path]) -> dict[str, tuple[int, int]]:
-    """Documents and tokens of each domain over some shards; the totals of a shard are made once and kept.
+    """Documents and tokens of each domain over some shards; the totals of a shard are computed once and stored.
 
     Args:
         step: the identity of the `Read` whose results these are.

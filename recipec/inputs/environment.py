@@ -1,4 +1,4 @@
-"""The world outside a recipe, as `semantics` asks for it: schemas of shards, regular expressions, small files."""
+"""The environment of a recipe for `semantics`: schemas of shards, regular expressions, small files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from recipec.semantics import LawOf
 from recipec.source import Span
 
 LARGEST_TEXT = 16_000_000
-"""Bytes of a file that a recipe names, such as a mixture."""
+"""The most bytes of a file that a recipe names, such as a mixture."""
 
 
 class Files:
-    """`semantics.Environment` over the file system, for one recipe: a shard's schema is read once."""
+    """`semantics.Environment` on the file system, for one recipe; each shard's schema is read only once."""
 
     def __init__(self) -> None:
         self._schemas: dict[Path, tuple[tuple[str, Type], ...]] = {}
@@ -34,12 +34,12 @@ class Files:
         scheme.check(written, span)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
-        """The columns of the first shard (by path); that the others have them too is checked when they are indexed."""
+        """The columns of the first shard (by path); the others are checked against them when they are indexed."""
         first_shard = shards.first(globs, folder)
         if first_shard is None:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
-            helps = (f"globs start from the recipe's folder, {folder}",)
+            helps = (f"globs are relative to the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         with _placed(span):
             if first_shard not in self._schemas:
@@ -47,13 +47,13 @@ class Files:
             return self._schemas[first_shard]
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
-        """The word of the format of the first shard; what the others are is checked when they are indexed."""
+        """The word of the format of the first shard; the others are checked when they are indexed."""
         first_shard = shards.first(globs, folder)
         with _placed(span):
             return shards.format_of(first_shard).name if first_shard is not None else None
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
-        # Few recipes name a law, and laws take longer to import than a recipe to check.
+        # Imported here: few recipes name a law, and importing laws takes longer than checking a recipe.
         import numpy as np
 
         from recipec.laws import lawfile
@@ -92,7 +92,7 @@ class Files:
 
 @contextlib.contextmanager
 def _placed(span: Span) -> Iterator[None]:
-    """Shows what is wrong with a shard where the recipe names it."""
+    """Gives errors about a shard the span where the recipe names it."""
     try:
         yield
     except Failure as failure:

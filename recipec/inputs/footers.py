@@ -1,5 +1,4 @@
-"""What the footers of many Parquet files say, by one query for all of them: for small files a query each is the most of
-what reading them costs."""
+"""Reads the footers of many Parquet files with one query: for small files, one query each is most of the cost."""
 
 from __future__ import annotations
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def read(paths: Collection[Path]) -> Mapping[Path, spec.Structure]:
-    """Rows and columns of Parquet files, as `shards.structure` tells them one by one.
+    """Rows and columns of Parquet files, as `shards.structure` returns them for single files.
 
-    None are there when one of the files cannot be read: that function then says which, and why.
+    Empty if one of the files cannot be read: that function then reports which, and why.
     """
     if not paths:
         return {}
@@ -35,16 +34,16 @@ def read(paths: Collection[Path]) -> Mapping[Path, spec.Structure]:
             ).fetchall()
     except duckdb.Error:
         return {}
-    # Files of one schema have the same columns, so it is enough to ask for those of one.
+    # Files with the same schema have the same columns, so reading those of one is enough.
     columns = {schema: shards.schema(by_name[names[0]]) for schema, names in schemas.items()}
     of_name = {name: columns[schema] for schema, names in schemas.items() for name in names}
     return {by_name[name]: spec.Structure(of_name[name], int(count)) for name, count in rows if name in of_name}
 
 
 def alike(paths: Collection[Path]) -> list[list[Path]]:
-    """The Parquet files among some that have one row group, in groups of exactly the same schema.
+    """The Parquet files with a single row group, grouped by identical schema.
 
-    There are none when one of them cannot be read.
+    Empty if one of the files cannot be read.
     """
     if not paths:
         return []
@@ -61,7 +60,7 @@ def alike(paths: Collection[Path]) -> list[list[Path]]:
 
 
 def without_nulls(paths: Collection[Path], column: str) -> frozenset[Path]:
-    """The Parquet files whose footers say that a column has no nulls, which saves reading all texts."""
+    """The Parquet files whose footers say that a column has no nulls, which avoids reading all texts."""
     if not paths:
         return frozenset()
     try:
@@ -77,7 +76,7 @@ def without_nulls(paths: Collection[Path], column: str) -> frozenset[Path]:
 
 
 def _schemas(connection: DuckDBPyConnection, paths: Collection[Path]) -> Mapping[tuple[str, ...], list[str]]:
-    """The names of the files of each schema, which is written as the words of its elements."""
+    """The names of the files with each schema; a schema is the tuple of its elements as text."""
     elements: dict[str, list[str]] = defaultdict(list)
     found = connection.execute(
         f"SELECT file_name, CAST(element AS VARCHAR) FROM (SELECT file_name, struct_pack({_ELEMENT}) AS element "

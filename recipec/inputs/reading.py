@@ -1,4 +1,4 @@
-"""Op `Read`: identity, domain, tokens and readability of every row of a shard, and which clause rejects it."""
+"""Op `Read`: id, domain, tokens and readability of every row of a shard, and the clause that rejects it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BYTES_PER_TOKEN = 4
-"""Of the estimate of tokens: about what tokenizers of today make of English text."""
+"""The ratio for estimated token counts: about that of today's tokenizers on English text."""
 
 
 BATCH = 256
-"""At most so many shards are finished together: a sync of each alone takes longer than reading a small one."""
+"""The most shards that are finished together: syncing each alone takes longer than reading a small one."""
 
 BATCH_ROWS = 200_000
-"""At most so many rows of more than one shard are in memory together."""
+"""The most rows of several shards that are in memory together."""
 
 FEW_ROWS = 10_000
-"""Rows up to which a shard costs more to begin with than to read."""
+"""The most rows of a shard for which starting a query costs more than reading."""
 
 LARGE = 16 << 20
-"""Bytes from which a shard is read alone: it has work for all threads, and their buffers are in memory once."""
+"""The bytes from which a shard is read alone: it occupies all threads, and their buffers are in memory only once."""
 
 
 def read_many(
@@ -51,15 +51,15 @@ def read_many(
     """Writes the results of a `Read` (see `logical.Read`) for some shards, in the order of `destinations`.
 
     Yields:
-        How many shards are finished so far.
+        the number of shards finished so far.
 
     Raises:
         Failure: a shard or the tokenizer cannot be read.
     """
-    # Shards of the same bytes have one result.
+    # Shards with the same bytes share one result.
     distinct = {destination: shard for shard, destination in zip(reversed(many), reversed(destinations), strict=True)}
     todo = [(shard, destination) for destination, shard in reversed(distinct.items())]
-    # A tokenizer uses all cores itself.
+    # A tokenizer already uses all cores.
     threads_ = 1 if op.source.tokens.by == "tokenizer" else session.threads(connection)
     done = 0
     with contextlib.ExitStack() as stack:
@@ -74,7 +74,7 @@ def read_many(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One shard, where it is, where its result goes, and whether its texts must be read."""
+    """A shard, its path, the path of its result, and whether its texts must be read."""
 
     shard: Shard
     place: Path
@@ -89,7 +89,7 @@ def _read_batch(
     folder: Path,
     threads_: int,
 ) -> None:
-    """Reads some shards, each by a free connection, and gives their results their names together."""
+    """Reads some shards, each with a free connection, and renames their results to their final names together."""
     places = [shards.path(shard, folder) for shard, _ in batch]
     whole = _without_nulls(op.source, places)
 
@@ -115,7 +115,7 @@ def _read_batch(
 
 
 def _read_together(connection: DuckDBPyConnection, op: logical.Read, jobs: Sequence[_Job]) -> frozenset[Path]:
-    """Reads those of some shards that one query can read together, and returns which results that wrote."""
+    """Reads those shards that one query can read together, and returns the results that it wrote."""
     small = {job.place: job for job in jobs if _is_small(op, job)}
     done: set[Path] = set()
     for group in footers.alike(small) if len(small) > 1 else ():
@@ -141,7 +141,7 @@ def _is_small(op: logical.Read, job: _Job) -> bool:
 
 
 def _batches(todo: Sequence[tuple[Shard, Path]]) -> Iterator[list[tuple[Shard, Path]]]:
-    """Shards in order, large ones alone."""
+    """The shards in order, in batches; large ones alone."""
     batch: list[tuple[Shard, Path]] = []
     rows = 0
     for shard, destination in todo:
@@ -156,7 +156,7 @@ def _batches(todo: Sequence[tuple[Shard, Path]]) -> Iterator[list[tuple[Shard, P
 
 
 def _without_nulls(source: model.Source, places: Sequence[Path]) -> frozenset[Path]:
-    """The shards whose texts need not be read: none is null, and no token count needs them."""
+    """The shards whose texts need not be read: no text is null, and token counts do not need them."""
     if source.tokens.by != "column":
         return frozenset()
     return footers.without_nulls([place for place in places if shards.is_parquet(place)], source.text)
@@ -171,7 +171,7 @@ def _read(connection: DuckDBPyConnection, op: logical.Read, job: _Job, folder: P
 
 
 def _needed(op: logical.Read, texts: bool) -> list[str]:
-    """The columns that are read."""
+    """The names of the columns to read."""
     source = op.source
     parts = [source.id, source.domain, *(p.condition for p in op.predicates), *(o.expression for o in op.outputs)]
     if source.tokens.column is not None:
@@ -183,10 +183,10 @@ def _needed(op: logical.Read, texts: bool) -> list[str]:
 
 
 def _query(op: logical.Read, scan: str, texts: bool, kept: str = "") -> str:
-    """A row's facts, then why it is unreadable, then which clause rejects it: each level uses the one below.
+    """SQL of a row's facts, then why it is unreadable, then which clause rejects it; each level uses the one below.
 
     Args:
-        kept: more columns of the scan, each after a comma.
+        kept: further columns of the scan, each preceded by a comma.
     """
     source = op.source
     counted = "(SELECT row AS __counted_row, tokens AS __counted_tokens FROM counted)"

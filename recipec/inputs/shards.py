@@ -1,6 +1,6 @@
-"""Input shards: which files a glob means, of which format each is, and how to scan one with its row numbers.
+"""Input shards: the files that match a glob, the format of each, and how to scan one with its row numbers.
 
-What a shard holds is its format's to say (see `spec.Format`); here stands only which format that is.
+The contents of a shard are read by its format (see `spec.Format`); this module only decides which format that is.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from recipec.ir.model import Plugin
 from recipec.places import local
 
 if TYPE_CHECKING:
-    # The models of a plan take a while to build, and who asks for a schema has no plan.
+    # For types only: the models of a plan take a while to build, and reading a schema needs no plan.
     from recipec.ir.execution import Shard
 
 
 def find(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """The files that globs mean, relative to a folder: each once, sorted by path, no hidden ones."""
+    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones."""
     return local.matches(globs, folder)
 
 
 def first(globs: Sequence[str], folder: Path) -> Path | None:
-    """The first of the files that globs mean, None where there is none."""
+    """The first of the files that match globs, or None."""
     return local.first(globs, folder)
 
 
 def path(shard: Shard, folder: Path) -> Path:
-    """Where a shard is; its own path is relative to the recipe's folder if it is inside it."""
+    """The path of a shard; its own path is relative to the recipe's folder if it is inside that folder."""
     return folder / shard.path
 
 
 def format_of(path: Path) -> spec.Format:
-    """The format of a file, by the end of its name; those of other packages are asked where it is none of recipec's.
+    """The format of a file, by its suffix; formats of other packages are considered only if no built-in one matches.
 
     Raises:
-        Failure: it is of no known format, or several packages have one for it.
+        Failure: its format is unknown, or several packages have one for it.
     """
     name = path.name.lower()
     found = _longest(name, formats()) or _longest(name, _plugged())
@@ -53,14 +53,14 @@ def format_of(path: Path) -> spec.Format:
     if len(found) > 1:
         words = [f"`{one.name}` of {spec.origin('formats', one.name)}" for one in found]
         message = f"`{path.name}` may be of the formats {' and '.join(words)}"
-        helps = ("uninstall the plug-in whose format is not meant",)
+        helps = ("uninstall the plug-in whose format you do not need",)
         raise Failure(Diagnostic("R0244", message, place=str(path), helps=helps))
     format_: spec.Format = spec.find("formats", found[0].name)
     return format_
 
 
 def _longest(name: str, among: Sequence[spec.Format]) -> list[spec.Format]:
-    """The formats of the longest suffix that a name ends with."""
+    """The formats with the longest suffix that a name ends with."""
     found = [(len(suffix), one) for one in among for suffix in one.suffixes if name.endswith(suffix)]
     longest = max((length for length, _ in found), default=0)
     return [one for length, one in found if length == longest]
@@ -68,7 +68,7 @@ def _longest(name: str, among: Sequence[spec.Format]) -> list[spec.Format]:
 
 @cache
 def formats() -> tuple[spec.Format, ...]:
-    """Recipec's own formats, by name."""
+    """The built-in formats, sorted by name."""
     return tuple(spec.built_in("formats", name) for name in spec.own("formats"))
 
 
@@ -77,10 +77,10 @@ def _plugged() -> list[spec.Format]:
 
 
 def plugin_of(path: Path) -> Plugin | None:
-    """The package whose format a file has; None for recipec's own.
+    """The package whose format a file has; None for a built-in format.
 
     Raises:
-        Failure: as `format_of`.
+        Failure: as in `format_of`.
     """
     word = format_of(path).name
     return None if word in spec.own("formats") else spec.origin("formats", word)
@@ -90,7 +90,7 @@ def schema(path: Path) -> spec.Columns:
     """The columns of a file with their types in the language.
 
     Raises:
-        Failure: it cannot be read, is truncated, or is of no known format.
+        Failure: it cannot be read, is truncated, or has an unknown format.
     """
     format_ = format_of(path)
     with _reading(path) as connection:
@@ -98,10 +98,10 @@ def schema(path: Path) -> spec.Columns:
 
 
 def structure(path: Path) -> spec.Structure:
-    """The columns of a file and how many rows it has.
+    """The columns of a file and its number of rows.
 
     Raises:
-        Failure: as `schema`.
+        Failure: as in `schema`.
     """
     format_ = format_of(path)
     with _reading(path) as connection:
@@ -109,7 +109,7 @@ def structure(path: Path) -> spec.Structure:
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether many such files can be looked at by one query (see `inputs.footers`)."""
+    """Whether a file is Parquet, so that one query can read many of them (see `inputs.footers`)."""
     return format_of(path).name == "parquet"
 
 
@@ -124,7 +124,7 @@ def unreadable(path: Path, error: Exception) -> Failure:
 def scan(shard: Shard, folder: Path, columns: Sequence[str], row: str = "__row") -> str:
     """A table expression of a shard with some of its columns and the 0-based number of each row.
 
-    Columns have the types of `shard.schema_` where the format has none of its own."""
+    Columns have the types of `shard.schema_` if the format does not define types."""
     place = path(shard, folder)
     types = dict(shard.schema_)
     return format_of(place).scan(place, tuple((name, types.get(name, "null")) for name in columns), row)
@@ -142,7 +142,7 @@ def has_nulls(shard: Shard, folder: Path, column: str) -> bool:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to read a file with; what goes wrong there is said of the file."""
+    """A connection for reading a file; errors are reported for that file."""
     try:
         with shared() as connection:
             yield connection

@@ -1,4 +1,4 @@
-"""The examples of a target: what a dataset is for, and what it must not contain."""
+"""The examples of a target: the task that a dataset is for, and the texts that it must not contain."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from recipec.ir.execution import Shard
 from recipec.places import digests, local
 
 Example = tuple[str, int, int]
-"""A text, and from and to which of its characters its completion goes: all of it where the template marks none."""
+"""A text, and the start and end of its completion in characters: the whole text if the template marks none."""
 
 COMPLETION = "completion"
-"""The mark of a field: `"{question} {answer:completion}"`."""
+"""The mark of the completion field: `"{question} {answer:completion}"`."""
 
 
 def _check_format(path: Path) -> None:
-    """Examples have no step whose identity could say which version of a package has read them."""
+    """Rejects plug-in formats: examples have no step whose identity could record the version of the package."""
     plugin = shards.plugin_of(path)
     if plugin is not None:
         helps = ("write them as .parquet, .jsonl or plain text",)
@@ -33,9 +33,9 @@ def _check_format(path: Path) -> None:
 
 
 def texts(target: model.Target, folder: Path) -> tuple[list[str], list[str]]:
-    """The texts of a target's examples, those to use and those held out, each sorted.
+    """The texts of a target's examples: those to use and those held out, each sorted.
 
-    Which are held out is decided by a hash of the text, so that it never changes with order or files.
+    A hash of the text decides which are held out, so that this does not depend on order or files.
 
     Raises:
         Failure: no file, no such field, no example, or a file that cannot be read.
@@ -45,7 +45,7 @@ def texts(target: model.Target, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def examples(target: model.Target, folder: Path) -> tuple[list[Example], list[Example]]:
-    """As `texts`, with the places of completions."""
+    """Like `texts`, with the positions of completions."""
     paths = shards.find(target.examples, folder)
     if not paths:
         names = ", ".join(f"`{glob}`" for glob in target.examples)
@@ -63,12 +63,12 @@ def examples(target: model.Target, folder: Path) -> tuple[list[Example], list[Ex
 
 
 def digest(target: model.Target, folder: Path) -> str:
-    """What the bytes of a target's files are, in one digest."""
+    """The digest of the bytes of all of a target's files."""
     return digests.sha256_text(" ".join(digests.sha256_file(path) for path in shards.find(target.examples, folder)))
 
 
 def marks_completion(target: model.Target) -> bool:
-    """Whether the template says which part is to be learned."""
+    """Whether the template marks the part to be learned."""
     return any(spec == COMPLETION for _, _, spec, _ in string.Formatter().parse(target.text))
 
 
@@ -112,7 +112,7 @@ LINES = re.compile(r".*\.txt(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text file that are not blank: an example each, in the field `text`."""
+    """The non-blank lines of a text file: one example each, in the field `text`."""
     try:
         if path.suffix.lower() == ".zst":
             import zstandard
@@ -130,7 +130,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _fields(target: model.Target, known: list[str]) -> list[tuple[str, str | None, bool]]:
-    """The template taken apart: pieces of text, each followed by the name of a field or by nothing, and whether that field
+    """The parsed template: pieces of text, each with the name of the field after it (or None), and whether that field
     is the completion."""
     span = target.origin.span
     try:

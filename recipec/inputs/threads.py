@@ -1,4 +1,4 @@
-"""Work on many files at once, in threads: DuckDB, hashing and the disk all work without Python's lock."""
+"""Work on many files concurrently, in threads: DuckDB, hashing and disk access all release Python's GIL."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Found = TypeVar("Found")
 
 
 def each(function: Callable[[Item], Found], items: Sequence[Item], threads: int) -> Iterator[Found]:
-    """What a function gives for each item, in their order.
+    """The result of a function for each item, in order.
 
-    The first failure in that order is raised, whichever came first in time; what has not begun by then never does.
+    Raises the first failure in that order, whichever came first in time; items not started by then are never started.
     """
     if min(threads, len(items)) <= 1:
-        # An interrupt reaches this thread only, and what one item takes may be long.
+        # An interrupt reaches only this thread, and one item may take long.
         yield from map(function, items)
         return
     pool = ThreadPoolExecutor(min(threads, len(items)))

@@ -1,4 +1,4 @@
-"""One query over many small Parquet shards that writes a file for each: a query costs 5 ms before its first row."""
+"""One query over many small Parquet shards that writes a file per shard: a query costs 5 ms before its first row."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NUMBER = "__shard"
-"""The column that says by its position which shard a row is of."""
+"""The column with the position of a row's shard."""
 
 VIRTUAL = frozenset({NUMBER, "file_index", "file_row_number"})
-"""A shard that has columns of these names hides what a scan adds to the rows."""
+"""Names that a scan adds to the rows; columns of these names in a shard would hide them."""
 
 
 def scan(paths: Sequence[Path], columns: Sequence[str], row: str = "__row") -> str:
-    """As `shards.scan`, of files of the same schema, and with `NUMBER`."""
+    """Like `shards.scan`, for files with the same schema, and with the column `NUMBER`."""
     names = "".join(f", {ident(name)}" for name in columns)
     files = f"read_parquet([{', '.join(map(file, paths))}], hive_partitioning = false, file_row_number = true)"
     return f"(SELECT file_row_number AS {ident(row)}, CAST(file_index AS BIGINT) AS {NUMBER}{names} FROM {files})"
@@ -33,8 +33,8 @@ def copy(connection: DuckDBPyConnection, query: str, destinations: Sequence[Path
     """Writes the rows of each `NUMBER` of a query to the destination at that position.
 
     Returns:
-        The positions that were written. Those of shards without rows are not, and none are after an error, which one query
-        for each shard then tells of by its name.
+        the positions that were written. Shards without rows are missing; after an error it is empty, and one query per
+        shard then reports the error with the shard's name.
     """
     folder = destinations[0].with_name(f".together.{os.getpid()}.tmp")
     local.remove_folder(folder)

@@ -1,4 +1,4 @@
-"""Token counts by a tokenizer, in batches: `tokens by "models/smollm2"`."""
+"""Token counts from a tokenizer, in batches: `tokens by "models/smollm2"`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 1024
-"""Documents that are tokenised at once; the tokenizer uses all cores within a batch."""
+"""The number of documents tokenised at once; the tokenizer uses all cores within a batch."""
 
 
 def count(connection: DuckDBPyConnection, source: model.Source, shard: Shard, folder: Path, table: str) -> None:
-    """Makes the temporary table `table` (row BIGINT, tokens BIGINT) for the rows of a shard that have a text."""
+    """Creates the temporary table `table` (row BIGINT, tokens BIGINT) for the rows of a shard that have a text."""
     tokenizer = load(source, folder)
     text = ident(source.text)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {ident(table)} (row BIGINT, tokens BIGINT)")
@@ -37,10 +37,10 @@ def count(connection: DuckDBPyConnection, source: model.Source, shard: Shard, fo
 
 
 def load(source: model.Source, folder: Path) -> Any:
-    """The tokenizer that a source names: a tokenizer.json, or a folder with one. Nothing is fetched.
+    """The tokenizer that a source names: a tokenizer.json, or a folder with one. Nothing is downloaded.
 
     Raises:
-        Failure: it is not there, is none, or the package `tokenizers` is missing.
+        Failure: it does not exist, is not a tokenizer, or the package `tokenizers` is missing.
     """
     name, span = source.tokens.tokenizer, source.origin.span
     path = resolve_path(name, folder)
@@ -56,6 +56,6 @@ def load(source: model.Source, folder: Path) -> Any:
     try:
         return Tokenizer.from_file(str(file))
     except Exception as error:
-        # The package raises bare exceptions for whatever is wrong with a file.
+        # The package raises bare exceptions for any error in a file.
         message = f"the tokenizer cannot be read: {str(error).lower()}"
         raise Failure(Diagnostic("R0305", message, span, place=str(file))) from None

@@ -1,4 +1,4 @@
-"""The execution plan and the manifest: the only values that are written to disk, versioned.
+"""The execution plan and the manifest: the only versioned values that are written to disk.
 
 `apply` reads nothing but an `ExecutionPlan`; `show`, `diff` and `explain` read the same steps.
 """
@@ -19,8 +19,8 @@ MANIFEST_VERSION = 2
 
 
 class Shard(Frozen):
-    """One input file and its identity. `path` is as found by the glob, relative to the recipe's folder where it lies
-    inside it; `sha256` of the bytes is the identity, the rest only tells quickly that nothing changed."""
+    """One input file and its identity. `path` is as found by the glob, relative to the recipe's folder if inside it;
+    the identity is the `sha256` of the bytes; the rest is only a quick check that nothing changed."""
 
     source: str
     path: str
@@ -32,7 +32,7 @@ class Shard(Frozen):
 
 
 class Estimate(Frozen):
-    """A figure with its provenance: `basis` is "exact", or the words for how it was estimated."""
+    """A figure with its provenance: `basis` is "exact", or describes how it was estimated."""
 
     value: float
     basis: str
@@ -46,14 +46,14 @@ class Cost(Frozen):
 
 
 LOCAL = "local"
-"""The engine where none is asked for."""
+"""The default engine."""
 
 
 class Step(Frozen):
     """One operation of the execution plan.
 
     `id` is the hash of the operation, its parameters, the ids of its inputs, the identities of its shards and the
-    version of its code. `action` is `reuse` when the whole result is stored, `partial` when some shards are.
+    version of its code. `action` is `reuse` if the whole result is stored, `partial` if that of some shards is.
     `reason` says why it must run ("omega changed at line 22", "new shard data/b.parquet"); "" for reuse.
     """
 
@@ -63,15 +63,15 @@ class Step(Frozen):
     action: Literal["run", "partial", "reuse"]
     reason: str
     cost: Cost
-    engine: str = LOCAL  # what runs its tasks
+    engine: str = LOCAL  # the engine that runs its tasks
 
 
 class ExecutionPlan(Frozen):
     """A plan file.
 
     Attributes:
-        exact: whether `selection` is what `apply` will produce; else it is an estimate from `sample`.
-        folder: absolute folder that relative paths of shards, state and output start from.
+        exact: whether `selection` is what `apply` will produce; otherwise it is an estimate from `sample`.
+        folder: absolute folder against which relative paths of shards, state and output are resolved.
     """
 
     version: Literal[2] = 2
@@ -82,17 +82,17 @@ class ExecutionPlan(Frozen):
     steps: tuple[Step, ...]
     selection: Selection | None
     exact: bool
-    forecast: Forecast | None = None  # what the budget's law says of the selection
-    reweighting: Reweighting | None = None  # the measurement behind the mixture, where there is one
+    forecast: Forecast | None = None  # the forecast of the budget's law for the selection
+    reweighting: Reweighting | None = None  # the measurement behind the mixture, if there is one
     sample: str = ""  # "4 096 of 1 200 000 documents, keyed" when not exact
     warnings: tuple[str, ...] = ()
 
 
 class PhasedPlan(Frozen):
-    """A plan file of a recipe with phases: a plan for each, in the order of training.
+    """A plan file of a recipe with phases: one plan per phase, in training order.
 
     Attributes:
-        waiting: why the phases that come after the last of these cannot be planned yet; "" where none do.
+        waiting: why the phases after the last of these cannot be planned yet; "" if there are none.
     """
 
     version: Literal[2] = 2
@@ -121,7 +121,7 @@ class Manifest(Frozen):
     version: Literal[2] = 2
     recipec: str
     recipe: Recipe
-    plan: str  # sha256 of the plan's canonical JSON without costs and actions
+    plan: str  # sha256 of the plan's canonical JSON, without costs and actions
     shards: tuple[Shard, ...]
     selection: Selection
     data: tuple[DataFile, ...]

@@ -1,7 +1,7 @@
-"""Typed expressions over the columns of a document: what `where`, `domain =`, quotas and limits become.
+"""Typed expressions over the columns of a document, the form of `where`, `domain =`, quotas and limits.
 
-Every node knows its type. They are pydantic models because a plan file carries them; a plan from a stranger is
-validated on reading, and `database.sql` alone turns them into SQL, with every name and literal quoted.
+Every node knows its type. They are pydantic models because plan files contain them; an untrusted plan is validated on
+reading, and only `database.sql` turns them into SQL, with every name and literal quoted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Type = Literal["boolean", "integer", "float", "string", "date", "timestamp", "ot
 class Frozen(BaseModel):
     """The base of everything that is serialised: immutable, and strict about unknown fields."""
 
-    # A validator is made when it is first needed: no command needs all of them, and each takes about a millisecond.
+    # Validators are built on first use: no command needs all of them, and each takes about a millisecond.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
@@ -62,7 +62,7 @@ Apply.model_rebuild()
 
 
 def columns_of(expression: Expression) -> frozenset[str]:
-    """The names of all columns an expression reads."""
+    """The names of all columns that an expression reads."""
     match expression:
         case Column():
             return frozenset({expression.name})
@@ -73,7 +73,7 @@ def columns_of(expression: Expression) -> frozenset[str]:
 
 
 def scores_of(expression: Expression) -> frozenset[str]:
-    """The names of all scores an expression reads."""
+    """The names of all scores that an expression reads."""
     match expression:
         case Score():
             return frozenset({expression.name})
@@ -84,11 +84,11 @@ def scores_of(expression: Expression) -> frozenset[str]:
 
 
 CARRIED = "column:"
-"""Prefix of the `Read` output that carries a column as it is, so that no column's name meets a fixed one."""
+"""Prefix of the `Read` outputs that are unchanged columns, so that no column's name collides with a fixed one."""
 
 
 def describe(expression: Expression) -> str:
-    """An expression in words close to the recipe's own, for evidence and messages."""
+    """An expression as text close to the recipe's own, for evidence and messages."""
     match expression:
         case Column():
             return expression.name.removeprefix(CARRIED)

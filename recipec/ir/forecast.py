@@ -1,4 +1,4 @@
-"""What a law says of a planned dataset: predicted loss, information, and the best mixture beside the recipe's own."""
+"""The forecast of a law for a planned dataset: loss, information, and the best mixture compared with the recipe's."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ class DomainForecast(Frozen):
     """One domain under the law.
 
     Attributes:
-        tokens, unique: drawn with repeats, and distinct among them.
-        repetition: tokens per unique token; 0 where nothing is drawn.
-        info: effective information in 10⁹ token-nats; None for laws without it.
-        lost: information that the same tokens would give besides if each were distinct; None likewise.
-        more_read: change of loss if one more billion tokens of the domain were read, drawn as it is drawn now.
-        more_found: change of loss if its pool had one more billion unique tokens of the same qualities, and the
-            dataset the same size.
-        share, best: its share of the drawn tokens, and of the best mixture (None where the law tells no domains apart).
-        best_low, best_high: 95 % interval of `best` over the law's bootstrap samples; None without samples.
+        tokens, unique: tokens drawn including repeats, and distinct tokens among them.
+        repetition: tokens per unique token; 0 if nothing is drawn.
+        info: effective information in 10⁹ token-nats; None for laws without information.
+        lost: additional information if all these tokens were distinct; None for the same laws.
+        more_read: change of loss if one billion more tokens of the domain were read, drawn as now.
+        more_found: change of loss if its pool had one billion more unique tokens of the same quality, with the dataset
+            the same size.
+        share, best: its share of the drawn tokens and of the best mixture (None if the law ignores domains).
+        best_low, best_high: 95% interval of `best` over the law's bootstrap samples; None without samples.
     """
 
     domain: str
@@ -39,7 +39,7 @@ class BandForecast(Frozen):
 
     Attributes:
         low, high: the ranks it covers.
-        share, best: its share of the drawn tokens, and of the best mixture (None where the law tells no bands apart).
+        share, best: its share of the drawn tokens and of the best mixture (None if the law ignores bands).
     """
 
     low: float
@@ -54,15 +54,15 @@ class Forecast(Frozen):
     """A prediction for a plan, losses in nats per token (smaller is better).
 
     Attributes:
-        law, source, fitted: the law's word, where its parameters are from, whether from the user's runs.
-        low, high: 95 % interval of `loss`.
-        error: relative error of the law itself, one standard deviation, that the interval contains.
-        wasted: share of what the tokens could teach if all were distinct that is lost to repetition; None where the
-            law is blind to repetition.
-        repetition: tokens per unique token of the domain that repeats most.
-        best_loss, regret: of the best mixture under the same quotas and limits, and loss − best_loss.
-        fresh_loss: if the same tokens were all distinct.
-        outside: in words, what lies outside the law's fitted range.
+        law, source, fitted: the law's word, the origin of its parameters, and whether that is the user's own runs.
+        low, high: 95% interval of `loss`.
+        error: relative error of the law itself, one standard deviation; included in the interval.
+        wasted: share of the information of the same tokens, if all were distinct, that is lost to repetition; None if
+            the law ignores repetition.
+        repetition: tokens per unique token of the most repeated domain.
+        best_loss, regret: loss of the best mixture under the same quotas and limits, and loss − best_loss.
+        fresh_loss: the loss if all these tokens were distinct.
+        outside: a description of what is outside the law's fitted range.
     """
 
     law: str

@@ -1,6 +1,6 @@
-"""The logical plan: a chain of operations per source, gathered into one selection and one dataset.
+"""The logical plan: a chain of operations per source, merged into one selection and one dataset.
 
-    s0 := Read[web]            rows of the shards with the columns that later steps need
+    s0 := Read[web]            rows of the shards, with the columns that later steps need
     s1 := Filter[s0]           cheap clauses
     s2 := Score[s1]            one value per document and call
     s3 := Filter[s2]           clauses over scores
@@ -9,7 +9,7 @@
     s6 := Sample[s5]           expect, allocate, draw
     s7 := Write[s6]            dataset, ledger, manifest
 
-Operations are pydantic models because a plan file carries them: `apply` runs exactly these. An operation names its
+Operations are pydantic models because plan files contain them: `apply` runs exactly these. An operation names its
 inputs by their position in `LogicalPlan.ops`; inputs come first.
 """
 
@@ -24,14 +24,14 @@ from recipec.ir.expressions import Expression, Frozen
 
 
 class Predicate(Frozen):
-    """A `where` clause bound to one source. A document for which it is not true gets `text` as `rejected_by`."""
+    """A `where` clause for one source. A document for which it is not true gets `text` as `rejected_by`."""
 
     text: str
     condition: Expression
 
 
 class Output(Frozen):
-    """A value that a `Read` computes besides the fixed columns, as column `name`."""
+    """A value that a `Read` computes in addition to the fixed columns, as column `name`."""
 
     name: str
     expression: Expression
@@ -53,7 +53,7 @@ class Read(Frozen):
 
 
 class Filter(Frozen):
-    """Clauses in order over columns and scores. Result: `rejected_by`, and `evidence VARCHAR` of the clause."""
+    """Clauses over columns and scores, in order. Result: `rejected_by`, and `evidence VARCHAR` of the clause."""
 
     kind: Literal["filter"] = "filter"
     input: int
@@ -61,9 +61,9 @@ class Filter(Frozen):
 
 
 class Score(Frozen):
-    """One score call over the texts of the rows that its input has neither rejected nor found unreadable.
+    """One score call over the texts of the rows that are neither rejected nor unreadable in its input.
 
-    Result per shard (Parquet): `row BIGINT`, `value` of the call's type. Rows that the input rejects have no row here.
+    Result per shard (Parquet): `row BIGINT`, `value` of the call's type. Rejected rows are not in the result.
     """
 
     kind: Literal["score"] = "score"
@@ -77,11 +77,11 @@ class GatherCriterion(Frozen):
     name: str
     values: tuple[Expression, ...]  # one per input; over `Read` outputs (as `Column`) and scores
     direction: Literal["higher", "lower"]
-    cascade: bool = False  # some values are predictions: `exact_<criterion> BOOLEAN` tells which are not
+    cascade: bool = False  # some values are predictions: `exact_<criterion> BOOLEAN` marks those that are not
 
 
 class Gather(Frozen):
-    """All sources together, duplicates resolved.
+    """All sources combined, with duplicates resolved.
 
     Result (Parquet): `source, doc_id, shard VARCHAR, row, domain, tokens, bad, rejected_by, evidence,
     score_<criterion> DOUBLE…, cap DOUBLE` (per-document repetition limit or null), `nest INTEGER` (bit k set = in
@@ -92,7 +92,7 @@ class Gather(Frozen):
     inputs: tuple[int, ...]
     criteria: tuple[GatherCriterion, ...] = ()
     duplicates: tuple[model.Duplicates, ...] = ()
-    caps: tuple[str, ...] = ()  # names of `Read` outputs whose least is the document's own limit
+    caps: tuple[str, ...] = ()  # names of `Read` outputs whose minimum is the document's own limit
     nests: tuple[str, ...] = ()  # names of boolean `Read` outputs, bit 0 first
 
 
@@ -104,17 +104,18 @@ class Rank(Frozen):
     seed: int
     criteria: tuple[tuple[str, Literal["higher", "lower"]], ...]
     quality: model.Quality
-    # The criteria of `sample top`, () for the merged quality: ranked over all domains instead, ties by document. By M
-    # criteria a document's rank is M times its best one, so that each of them gets an M-th of a share.
+    # The criteria of `sample top`, () for the merged quality: ranked over all domains instead, ties by document. With M
+    # criteria a document's rank is M times its best one, so that each criterion gets 1/M of the share.
     top: tuple[str, ...] | None = None
 
 
 class Sample(Frozen):
-    """Result: the ledger's columns, `expected, scale, cap, copies, reason` added to the ranked candidates.
+    """Result: the ledger's columns: `expected, scale, cap, copies, reason` added to the ranked candidates.
 
-    Its input is a `Rank`, or, in a recipe with phases, the `Sample` of the phase before: then `draw` and `cap` are what that
-    leaves of them, `before BIGINT` counts the copies of all earlier phases, and `spent DOUBLE` is Σ min(c·S, R) of
-    them. `already` are the tokens those asked for. `targets` are those that the mixer measures on.
+    Its input is a `Rank`, or, in a recipe with phases, the `Sample` of the previous phase: then `draw` and `cap` are
+    what that phase leaves of them, `before BIGINT` counts the copies of all earlier phases, and `spent DOUBLE` is their
+    Σ min(c·S, R). `already` is the number of tokens that the earlier phases asked for. `targets` are those on which the
+    mixer measures.
     """
 
     kind: Literal["sample"] = "sample"
@@ -149,12 +150,12 @@ class LogicalPlan(Frozen):
     ops: tuple[Op, ...]
 
     def one(self, kind: type[T]) -> tuple[int, T]:
-        """The position and the operation of a kind that every plan has once."""
+        """The position and the operation of a kind that every plan has exactly once."""
         return next((position, op) for position, op in enumerate(self.ops) if isinstance(op, kind))
 
     @property
     def end(self) -> int:
-        """The position of the `Sample` that decides the dataset: the last, where phases come before it."""
+        """The position of the `Sample` that determines the dataset: the last one, if there are phases."""
         return max(position for position, op in enumerate(self.ops) if isinstance(op, Sample))
 
     @property

@@ -1,4 +1,4 @@
-"""What a mixer decides, and what identities say of mixtures."""
+"""The result of a mixer, and the identities of mixtures."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from recipec.ir import logical, model
 from recipec.ir.reweighting import Reweighting
 
 SLACK = 1e-6
-"""How far weights may be from a sum of 1: solvers end near it."""
+"""The largest allowed deviation of the sum of weights from 1: solvers are not exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Domain weights, with what they rest on.
+    """Domain weights, with their evidence.
 
     Attributes:
-        weights: shares of the tokens; they sum to 1 (or are all 0, where the pool has nothing), and a domain that is
-            not listed has 0.
-        evidence: the measurement behind them, where there is one.
-        waiting: why they are not decided yet, "" where they are. Plans then show these weights instead, which should be
-            the pool's own.
-        follows_curves: they are what the curves give, so that without a budget and quotas nothing is to be scaled.
+        weights: shares of the tokens; they sum to 1 (or are all 0, if the pool is empty), and a domain that is not
+            listed has 0.
+        evidence: the measurement behind them, if there is one.
+        waiting: why they are not decided yet; "" if they are. Plans then show these weights in the meantime, which
+            should be those of the pool.
+        follows_curves: whether they result from the curves, so that without a budget and quotas nothing is scaled.
 
     Raises:
-        ValueError: no such weights: a fault of the mixer.
+        ValueError: the weights are invalid, which is an error in the mixer.
     """
 
     weights: Mapping[str, float]
@@ -43,7 +43,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A phase of training that comes before: its tokens, and the weights that it had."""
+    """An earlier phase of training: its tokens, and its weights."""
 
     mixture: model.Mixture
     tokens: int
@@ -51,7 +51,7 @@ class Earlier:
 
 
 def word(mixture: model.Mixture) -> str:
-    """How plans call a mixture."""
+    """The name of a mixture in plans."""
     match mixture:
         case model.Natural():
             return "natural"
@@ -64,9 +64,9 @@ def word(mixture: model.Mixture) -> str:
 
 
 def identified(mixture: model.Mixture) -> dict[str, Any]:
-    """What the identities of steps and plans hash of a mixture.
+    """The part of a mixture that the identities of steps and plans hash.
 
-    Its shape is older than the union: stored results and published datasets are known by it, and stay known.
+    Its form predates the union: it identifies stored results and published datasets, which must stay valid.
     """
     value: dict[str, Any] = {"kind": word(mixture), **mixture.model_dump(mode="json", exclude={"kind", "mixer"})}
     missing: dict[str, Any] = {"law": None, "params": {}, "weights": [], "path": "", "digest": ""}
@@ -76,7 +76,7 @@ def identified(mixture: model.Mixture) -> dict[str, Any]:
 
 
 def identified_op(op: logical.Op) -> dict[str, Any]:
-    """What the identities of steps and plans hash of an operation, before anything else is left out."""
+    """The part of an operation that the identities of steps and plans hash, before further fields are left out."""
     value: dict[str, Any] = op.model_dump(mode="json")
     if isinstance(op, logical.Sample):
         value["mixture"] = identified(op.mixture)

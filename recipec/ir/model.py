@@ -1,7 +1,7 @@
 """The typed recipe: every name bound, every unit converted, every default filled in.
 
-`resolve` makes it from the syntax tree; `planning.lower` makes the logical plan from it. Expressions exist once per
-source, in the order of `Recipe.sources`, since the same name may be another column (or type) in each.
+`resolve` builds it from the syntax tree; `planning.lower` builds the logical plan from it. Expressions exist once per
+source, in the order of `Recipe.sources`, because the same name may be a different column (or type) in each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from recipec.ir.expressions import Expression, Frozen, Type
 
-# Values of a recipe say where they come from, so that these belong to its vocabulary: `model.Origin`.
+# Values of a recipe record where they come from, so these are part of its vocabulary: `model.Origin`.
 from recipec.ir.provenance import Need as Need
 from recipec.ir.provenance import Origin as Origin
 from recipec.ir.provenance import Plugin as Plugin
@@ -20,7 +20,7 @@ from recipec.ir.search import Search
 
 
 class TokenCount(Frozen):
-    """Where a document's token count comes from."""
+    """The origin of a document's token count."""
 
     by: Literal["column", "tokenizer", "estimate"]
     column: Expression | None = None  # integer-typed, for "column"
@@ -36,13 +36,13 @@ class Source(Frozen):
     id: Expression  # converted to string when read
     text: str  # the column
     tokens: TokenCount
-    domain: Expression  # converted to string; a constant = the source's name when the recipe names none
-    plugin: Plugin | None = None  # that gives the format of its shards
+    domain: Expression  # converted to string; the source's name as a constant when the recipe states none
+    plugin: Plugin | None = None  # the package that provides the format of its shards
     origin: Origin
 
 
 class Target(Frozen):
-    """Examples of what the dataset is for."""
+    """Examples of the task that the dataset is for."""
 
     name: str
     examples: tuple[str, ...]  # globs
@@ -84,7 +84,7 @@ class Duplicates(Frozen):
 
 
 class Criterion(Frozen):
-    """A quality criterion. The raw value is kept; `direction` says which way is better."""
+    """A quality criterion. The raw value is kept; `direction` says whether higher or lower is better."""
 
     name: str
     values: tuple[Expression, ...]  # one per source: over columns, or one `Score`
@@ -93,7 +93,7 @@ class Criterion(Frozen):
 
 
 class Weights(Frozen):
-    """α of one domain (or of all without an own block): criterion -> weight, all >= 0, not all 0. Not listed = 0."""
+    """α of one domain (or of all without their own): criterion -> weight, all >= 0, not all 0. Not listed = 0."""
 
     domain: str | None
     weights: tuple[tuple[str, NonNegativeFloat], ...]
@@ -104,7 +104,7 @@ class Quality(Frozen):
     normalize: Literal["zscore", "rank", "minmax"] = "zscore"
     missing: Literal["error", "worst", "drop"] = "error"
     weights: tuple[Weights, ...] = ()  # the one with domain None first
-    path: str = ""  # of the search that the weights come from, with its sha256
+    path: str = ""  # the search file that the weights come from, with its sha256
     digest: str = ""
 
 
@@ -112,7 +112,7 @@ class Curve(Frozen):
     """QuaDMix's sampling curve of one domain (None: every domain without its own).
 
     S(r) = (2 / (1 + exp(-lambda_ (omega - r)))) ** eta + epsilon where r <= omega, else epsilon.
-    A domain's own curve takes what it does not state from the general one.
+    A domain's own curve takes missing parameters from the general one.
     """
 
     domain: str | None
@@ -124,7 +124,7 @@ class Curve(Frozen):
 
 
 class Quadmix(Frozen):
-    """`path` is of the search that the curves come from, with its sha256, "" where the recipe states them."""
+    """`path` is the search file that the curves come from, with its sha256; "" if the recipe states them."""
 
     kind: Literal["quadmix"] = "quadmix"
     curves: tuple[Curve, ...]  # the one with domain None first
@@ -135,8 +135,8 @@ class Quadmix(Frozen):
 
 class Top(Frozen):
     """`sample top 20% by fit`: the best documents by a criterion, ties by document, until `share` of the pool's tokens
-    (over all domains). By several criteria each gets an equal part of the share, and a document that several reach is
-    taken once (NAG, arXiv 2604.15706, section 3). By none the merged quality ranks.
+    (over all domains). With several criteria each gets an equal part of the share, and a document selected by several
+    is taken once (NAG, arXiv 2604.15706, section 3). Without criteria, documents are ranked by the merged quality.
     """
 
     kind: Literal["top"] = "top"
@@ -154,13 +154,13 @@ Sampling = Annotated[Quadmix | Top | All, Field(discriminator="kind")]
 
 
 class LawFacts(Frozen):
-    """What of a law file decides a mixture of greatest information, at the budget's model size.
+    """The facts of a law file that determine a mixture of maximum information, at the budget's model size.
 
     Attributes:
         digest: sha256 of the law file.
         theta: a band d has the quality exp(−theta·d).
         absorption: λ(N).
-        bands: quality bands that the law knows.
+        bands: the number of quality bands that the law knows.
     """
 
     digest: str
@@ -171,7 +171,7 @@ class LawFacts(Frozen):
 
 
 class Natural(Frozen):
-    """`mixture natural`: what the sampling curves give."""
+    """`mixture natural`: the weights that result from the sampling curves."""
 
     kind: Literal["natural"] = "natural"
     origin: Origin | None = None
@@ -200,9 +200,9 @@ class Computed(Frozen):
 
     Attributes:
         mixer: the word, a module of `recipec.mixers`.
-        params: its arguments, validated.
-        law: facts of the budget's law, where the mixer needs them.
-        plugin: the package that gives the mixer, None for recipec itself.
+        params: its validated arguments.
+        law: facts of the budget's law, if the mixer needs them.
+        plugin: the package that provides the mixer, None for recipec itself.
     """
 
     kind: Literal["computed"] = "computed"
@@ -214,7 +214,7 @@ class Computed(Frozen):
 
 
 Mixture = Annotated[Natural | Shares | FromFile | Computed, Field(discriminator="kind")]
-"""Domain weights before the quotas. `selection.mixing` finds the mixer of each, which decides the numbers."""
+"""Domain weights before the quotas. `selection.mixing` finds the mixer of each, which computes the numbers."""
 
 
 class Amount(Frozen):
@@ -226,9 +226,9 @@ class Amount(Frozen):
 
 
 class Quota(Frozen):
-    """Bounds on a domain's drawn tokens, or on the part of it for which `conditions` hold.
+    """Bounds on a domain's drawn tokens, or on those of the part for which `conditions` hold.
 
-    Nested quotas of one domain are numbered by their position; two of them must be disjoint or one inside the other.
+    Nested quotas of one domain are numbered by their position; any two must be disjoint, or one inside the other.
     """
 
     domain: str
@@ -240,8 +240,8 @@ class Quota(Frozen):
 
 
 class Repeat(Frozen):
-    """R: at most so many copies of a document. A domain's own limit replaces the general one; a per-document limit
-    (an expression over columns) applies besides either, the smaller counts."""
+    """R: the maximum number of copies of a document. A domain's own limit replaces the general one; a per-document
+    limit (an expression over columns) applies in addition to either, and the smaller one counts."""
 
     domain: str | None
     most: NonNegativeInt | None = None
@@ -285,13 +285,13 @@ class Budget(Frozen):
 
 
 class Phase(Frozen):
-    """A stretch of training with a mixture of its own.
+    """A stage of training with its own mixture.
 
     Attributes:
         until: tokens from the start of training at which it ends.
-        tokens: of it alone.
-        quotas: its own and those of the recipe that it does not replace.
-        canonical: the canonical text of what it states.
+        tokens: tokens of this phase alone.
+        quotas: its own, and those of the recipe that it does not replace.
+        canonical: the canonical text of its statements.
     """
 
     until: PositiveInt
@@ -304,9 +304,9 @@ class Phase(Frozen):
 
 class Output(Frozen):
     format: str  # the word: "parquet", "jsonl"
-    plugin: Plugin | None = None  # that gives the format
+    plugin: Plugin | None = None  # the package that provides the format
     path: str  # as written, relative to the recipe's folder
-    shard: PositiveInt = 512_000_000  # bytes of uncompressed text columns in a shard, about
+    shard: PositiveInt = 512_000_000  # approximate bytes of uncompressed text columns in a shard
     compression: str = "zstd"
     shuffle: bool = False
     copies: Literal["rows", "column"] = "rows"
@@ -315,11 +315,11 @@ class Output(Frozen):
 
 
 class Recipe(Frozen):
-    """A whole recipe, ready to be planned."""
+    """A complete recipe, ready to be planned."""
 
-    path: str  # of the recipe file, as shown to people
-    folder: str  # absolute folder that relative paths start from
-    canonical: str  # its canonical text, parameters substituted
+    path: str  # of the recipe file, as shown to users
+    folder: str  # absolute folder against which relative paths are resolved
+    canonical: str  # its canonical text, with parameters substituted
     params: tuple[tuple[str, str], ...]
     seed: int
     sources: tuple[Source, ...]
@@ -338,10 +338,10 @@ class Recipe(Frozen):
     allow_bad: float = 0.001  # share of rows that may be unreadable before a run stops
     allow_vanishing: bool = False
     output: Output | None = None  # apply needs one
-    phases: tuple[Phase, ...] = ()  # all of them, in a recipe as it is written
+    phases: tuple[Phase, ...] = ()  # all of them, in a recipe as written
     search: Search | None = None
     needs: tuple[Need, ...] = ()
-    before: tuple[Phase, ...] = ()  # in the recipe of one phase: those before it
+    before: tuple[Phase, ...] = ()  # in the recipe of one phase: the earlier phases
 
     @property
     def clauses(self) -> tuple[Clause | Duplicates, ...]:
@@ -350,7 +350,7 @@ class Recipe(Frozen):
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        """The packages whose words the recipe uses, by name, each once."""
+        """The packages whose words the recipe uses, sorted by name, each once."""
         mixtures = (self.mixture, *(phase.mixture for phase in (*self.phases, *self.before)))
         law = self.budget.law if self.budget else None
         computed = [mixture for mixture in mixtures if isinstance(mixture, Computed)]

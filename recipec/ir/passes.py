@@ -1,4 +1,4 @@
-"""What a score needs of a language model's forward pass over a document."""
+"""What a score needs from a language model's forward pass over a document."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field
 from recipec.ir.expressions import Frozen
 
 CHARACTERS = 64
-"""Characters for each token of a wanted length: only so much of a text is tokenised. A token is about 4 characters long, so
-that no text but one of long runs of a single character ends early; and a text of 30 MB costs no more than another."""
+"""The number of characters to tokenise per token of the wanted length. A token has about 4 characters, so only texts
+with long runs of a single character yield too few tokens; and a text of 30 MB costs no more than any other."""
 
 Dtype = Literal["fp32", "bf16", "fp16"]
 
@@ -24,8 +24,8 @@ class Wanted(Frozen):
 
     Attributes:
         neurons: "up", "down", "q", "k", "v", "o", or a projection's own name; for `neurons`.
-        depth: how many layers, from the first; None for all.
-        deactivated: for each layer neurons of the projection `neurons` whose output is 0 during the pass.
+        depth: the number of layers, from the first; None for all.
+        deactivated: for each layer, neurons of the projection `neurons` whose output is set to 0 during the pass.
     """
 
     kind: Literal["neurons", "loss"]

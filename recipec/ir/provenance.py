@@ -1,4 +1,4 @@
-"""Where something of a recipe comes from: a place in a file, or a package that gives its word."""
+"""The origin of a part of a recipe: a location in a file, or the package that provides its word."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from recipec.source import Span
 
 
 class Origin(Frozen):
-    """Where in a recipe something was said: provenance for plan, ledger and `explain`."""
+    """A location in a recipe: provenance for plan, ledger and `explain`."""
 
     file: str
     line: int
     column: int
-    length: int  # of what is underlined; it may end beyond the line
-    text: str  # the recipe's line, whole
+    length: int  # characters to underline; may extend beyond the line
+    text: str  # the complete line of the recipe
 
     @property
     def span(self) -> Span:
-        """A span that shows this place, also when the recipe file is gone."""
+        """A span that shows this location, even if the recipe file no longer exists."""
         source = text_source.Source("\n" * (self.line - 1) + self.text, self.file)
         start = self.line - 1 + self.column - 1
         return Span(source, start, min(start + self.length, len(source.text)))
@@ -38,7 +38,7 @@ class Origin(Frozen):
 
 
 class Plugin(Frozen):
-    """The installed package that gives a word of a recipe; None where one may stand means that recipec has it itself."""
+    """The installed package that provides a word of a recipe; fields with None instead mean recipec itself."""
 
     package: str
     version: str
@@ -48,7 +48,7 @@ class Plugin(Frozen):
 
 
 class Need(Frozen):
-    """`needs "acme-filters >= 1.2"`: the package, the versions that serve, and the one that is installed."""
+    """`needs "acme-filters >= 1.2"`: the package, the accepted versions, and the installed one."""
 
     package: str
     specifier: str

@@ -1,4 +1,4 @@
-"""Domain weights by influence as a plan keeps them: the matrix, what was made of it, and how sure it is."""
+"""Domain weights by influence as stored in a plan: the matrix, the resulting weights, and their uncertainty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = tuple[float, ...]
 
 
 class Predictor(Frozen):
-    """A regressor of TiKMiX-M, judged on labels that it has not seen."""
+    """A regressor of TiKMiX-M, evaluated on held-out labels."""
 
     kind: str
     rank_correlation: float
@@ -22,15 +22,18 @@ class Predictor(Frozen):
 class Reweighting(Frozen):
     """Attributes:
     tasks: (n,) and domains: (m,) names.
-    influence: S (n, m); larger helps a task more. `scaled`: the same by row of the largest. `errors`: (n, m), () for a table.
+    influence: S (n, m); larger helps a task more. `scaled`: each row relative to its largest. `errors`: (n, m), () for
+        a table.
     prior, weights: (m,); `errors_of_weights`: (m,), () for a table.
-    before, gains: (n,) what each task gains under the prior and under the weights, as a share of the most that one domain
-        gives; `slack`: the difference in the unit of S.
-    multipliers: (n,) what the constraint that no task fares worse costs.
-    objective, prior_objective: smaller is better; `spread, gain, entropy` are its terms and `alpha, beta, gamma` their worth.
-    binding: constraints that decide something, in words.
+    before, gains: (n,) gain of each task under the prior and under the weights, as a share of the largest gain from a
+        single domain; `slack`: the difference in the unit of S.
+    multipliers: (n,) the price of the constraint that no task does worse.
+    objective, prior_objective: smaller is better; `spread, gain, entropy` are its terms with the weights `alpha, beta,
+        gamma`.
+    binding: a description of the constraints that are active.
     stability: (n,) mean rank correlation between parts of the sample, () for a table.
-    direct: (m,) TiKMiX-D's weights where the weights are TiKMiX-M's, and then `used` of the `predictors`, judged.
+    direct: (m,) TiKMiX-D's weights if the weights are TiKMiX-M's; then also `used`, the chosen one of the evaluated
+        `predictors`.
     measured: how influence was measured, as settings and counts; empty for a table.
     """
 
@@ -59,9 +62,9 @@ class Reweighting(Frozen):
     stability: Row = ()
     direct: Row = ()
     used: str = ""
-    predicted: float = 0.0  # by the predictor that is used, of the weights; `predicted_direct` of TiKMiX-D's
+    predicted: float = 0.0  # prediction of the used predictor for the weights; `predicted_direct` for TiKMiX-D's
     predicted_direct: float = 0.0
     predictors: tuple[Predictor, ...] = ()
-    agreement: float = 0.0  # rank correlation of influence with the labels of mixtures
+    agreement: float = 0.0  # rank correlation of influence and the labels of mixtures
     measured: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()

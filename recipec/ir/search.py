@@ -1,4 +1,4 @@
-"""What a search of sampling parameters is of: bounds, proxies, and how many of them."""
+"""The definition of a search of sampling parameters: bounds, proxies, and the number of runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Proxy(Frozen):
     """A small Llama and its training.
 
     Attributes:
-        hidden, layers, heads, ffn: sizes; `context`: tokens of a sequence.
-        vocabulary: of a tokenizer of its own, which is fitted on the pool; not used with `tokenizer`.
-        tokenizer: of this model, by name or folder; "" for one of its own.
-        start: a checkpoint that training goes on from, by name or folder; "" for random weights. Its sizes and its
-            tokenizer are then the proxy's.
-        tokens: of one training; `batch`: sequences of a step; `rate`: the largest learning rate (AdamW; 5% warm-up, then a
-            cosine to a tenth; with `start` it is constant after the warm-up).
+        hidden, layers, heads, ffn: sizes; `context`: tokens per sequence.
+        vocabulary: size of the proxy's own tokenizer, which is trained on the pool; not used with `tokenizer`.
+        tokenizer: the model, by name or folder, whose tokenizer is used; "" for its own tokenizer.
+        start: the checkpoint, by name or folder, from which training continues; "" for random weights. The proxy then
+            has its sizes and its tokenizer.
+        tokens: tokens per training run; `batch`: sequences per step; `rate`: the largest learning rate (AdamW; 5%
+            warm-up, then cosine decay to a tenth; with `start` it is constant after the warm-up).
     """
 
     hidden: PositiveInt = 128
@@ -36,11 +36,11 @@ class Proxy(Frozen):
 
 
 class Bound(Frozen):
-    """Where values of a parameter are drawn.
+    """The range from which values of a parameter are drawn.
 
     Attributes:
         domain: None for every domain without its own.
-        parameter: lambda, omega, eta, epsilon, or a criterion, whose share of the weights it is then.
+        parameter: lambda, omega, eta, epsilon, or a criterion; then it is the criterion's share of the weights.
     """
 
     domain: str | None
@@ -53,7 +53,7 @@ class Search(Frozen):
     """`search { omega 0.01..0.5, runs 64, proxy { … } }`.
 
     Attributes:
-        runs: draws that a proxy is trained on.
+        runs: the number of draws on which a proxy is trained.
     """
 
     bounds: tuple[Bound, ...] = ()

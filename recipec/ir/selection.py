@@ -1,4 +1,4 @@
-"""What a selection came to: the figures of a plan, the same for an estimate and for the real thing."""
+"""The results of a selection: the figures of a plan, in the same form for an estimate and for the real selection."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Stats(Frozen):
 class Cell(Frozen):
     """One unit of allocation: a domain, or the part of it inside a combination of nested quotas.
 
-    Tokens are counts. `binds` says which limit fixed the target: "" none, else "at most", "at least", "repetition".
+    Tokens are counts. `binds` is the limit that fixed the target: "" none, else "at most", "at least", "repetition".
     """
 
     domain: str
     nest: int  # bits as in `Gather.nest`, restricted to quotas of this domain
     documents: int  # in the filtered pool
     tokens: int  # unique tokens of the pool
-    reachable: int | None  # the most tokens that the repetition limits let be drawn; None without limits
-    natural: float  # what the curves give at scale 1 (tokens)
-    asked: float  # the mixture's weight before quotas, share in [0, 1]
-    weight: float  # after quotas, share in [0, 1]
+    reachable: int | None  # the most tokens that the repetition limits allow; None without limits
+    natural: float  # tokens expected from the curves at scale 1
+    asked: float  # the mixture's weight before quotas, a share in [0, 1]
+    weight: float  # after quotas, a share in [0, 1]
     target: float | None  # tokens; None without a token target
     scale: float  # c_d
     binds: str
@@ -51,14 +51,14 @@ class Reason(Frozen):
 
 
 class Cascade(Frozen):
-    """What a cascade came to: how many documents were scored exactly, and what that costs.
+    """The result of a cascade: the number of documents scored exactly, and the recall.
 
     Attributes:
         calls: the scores that are decided together.
-        asked: the recall that the recipe asks for: of what exact scores would select, the share that is selected.
-        pool: documents that filters leave; `sample`: those of the keyed sample; `exact`: all that the model saw.
-        recall, low, high: measured on the sample, with its 95% interval. These and `exact` are None before it ran.
-        promised: whether the interval's lower end reaches what was asked; else everything was scored.
+        asked: the recall that the recipe asks for: the selected share of what exact scores would select.
+        pool: documents that pass the filters; `sample`: those in the keyed sample; `exact`: all that the model scored.
+        recall, low, high: measured on the sample, with the 95% interval. These and `exact` are None before it ran.
+        promised: whether the interval's lower end reaches `asked`; otherwise everything was scored.
     """
 
     calls: tuple[str, ...]
@@ -78,18 +78,18 @@ class Selection(Frozen):
     `digest` is sha256 over the selected (source, doc_id, copies), independent of order.
 
     Attributes:
-        weights: of domains, as the mixer decided them, before quotas.
-        evidence: the measurement behind them; a plan file has it beside the selection.
-        waiting: why the mixture is not decided yet; "" where it is.
-        provisional: whether this rests on a mixture, its own or an earlier phase's, that is not decided yet. Such a
-            selection is shown and never stored.
+        weights: domain weights from the mixer, before quotas.
+        evidence: the measurement behind them; a plan file has it next to the selection.
+        waiting: why the mixture is not decided yet; "" if it is.
+        provisional: whether this depends on a mixture, its own or an earlier phase's, that is not decided yet. Such a
+            selection is shown but never stored.
     """
 
     stats: tuple[Stats, ...]
     cells: tuple[Cell, ...]
     reasons: tuple[Reason, ...]
     candidates: int  # rows read, unreadable ones included
-    budget: int | None  # T as asked
+    budget: int | None  # T as requested
     allocated: float | None  # T after `shortfall shrink`
     digest: str
     cascades: tuple[Cascade, ...] = ()

@@ -1,7 +1,7 @@
-"""Tasks: the pieces of work that the steps of a plan are cut into.
+"""Tasks: the units of work into which the steps of a plan are divided.
 
-A task names what it reads and what it makes by names of results in the state folder, so that it can be sent to another
-machine as JSON. It is idempotent: a result that is there is whole, and is not made again.
+A task refers to its inputs and outputs by names of results in the state folder, so that it can be sent to another
+machine as JSON. It is idempotent: an existing result is complete, and is not computed again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from recipec.ir.expressions import Frozen, Type
 
 
 class Scored(Frozen):
-    """A stored score: the files of some shards, in their order.
+    """A stored score: the files of some shards, in the order of the shards.
 
     Attributes:
-        files: names of results; `cascade`: whether they tell exact from predicted values.
+        files: names of results; `cascade`: whether they distinguish exact from predicted values.
     """
 
     kind: Literal["scored"] = "scored"
@@ -30,15 +30,15 @@ class Scored(Frozen):
 
 
 Link = Annotated[Scored | logical.Filter, Field(discriminator="kind")]
-"""What follows a `Read` in the chain of a source: a stored score, or clauses."""
+"""A link after a `Read` in the chain of a source: a stored score, or clauses."""
 
 
 class Documents(Frozen):
-    """The documents of some shards of a source as they stand after `links`.
+    """The documents of some shards of a source, in their state after `links`.
 
     Attributes:
         files: names of the results of `read`, in the order of `shards`.
-        seed, share: where `share` is not None, only this share of the documents, by a keyed hash of their ids.
+        seed, share: if `share` is not None, only this share of the documents, chosen by a keyed hash of their ids.
     """
 
     read: logical.Read
@@ -59,11 +59,11 @@ class ReadTask(Frozen):
 
 
 class ScoreTask(Frozen):
-    """Scores by text of one shard: one scan of its texts, one result per call (see `logical.Score`).
+    """Text scores of one shard: one scan of its texts, one result per call (see `logical.Score`).
 
     Attributes:
-        input: the documents before the first of the calls, of this shard alone.
-        results: names, in the order of `ops`; one that is there already is left as it is.
+        input: the documents of this shard alone, before the first of the calls.
+        results: names, in the order of `ops`; existing results are left unchanged.
     """
 
     kind: Literal["score"] = "score"

@@ -1,1 +1,1 @@
-"""Where bytes lie: files that are whole or absent, digests, publication, locks, and the state of runs."""
+"""Storage: files that are complete or absent, digests, publication, locks, and the state of runs."""

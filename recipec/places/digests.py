@@ -1,4 +1,4 @@
-"""Identities by content: sha256 of files and texts, and the one JSON text of a value."""
+"""Identities by content: sha256 of files and texts, and the canonical JSON text of a value."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def sha256_text(text: str) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: one text for one value, for hashing."""
+    """JSON with sorted keys and no spaces: a unique text per value, for hashing."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

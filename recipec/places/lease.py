@@ -1,4 +1,4 @@
-"""One writer per state folder. The lock is the kernel's: it ends with the process that holds it."""
+"""One writer per state folder. The kernel holds the lock: it ends with the process that owns it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from recipec.places.local import write_text
 
 @contextlib.contextmanager
 def lock(state: Path) -> Iterator[None]:
-    """Makes this process the one writer of a state folder while the block runs.
+    """Makes this process the only writer of a state folder while the block runs.
 
-    A lock of a dead process is no lock, since the kernel let go of it; `lock.json` only tells people who holds it.
+    The kernel releases the lock of a dead process; `lock.json` only tells users who holds the lock.
 
     Raises:
         Failure: another process holds it (exit code `LOCKED`), or the folder cannot be written.
@@ -52,7 +52,7 @@ def this_process() -> dict[str, str | int]:
 
 
 def locked(state: Path, holder: Path) -> Diagnostic:
-    """Who holds the lock, as far as its note can be read: the holder may be between lock and note."""
+    """The diagnostic that names the holder of the lock, if its note can be read: it may not be written yet."""
     message = "the state folder is in use by another process"
     try:
         note = json.loads(holder.read_text(encoding="utf-8"))
@@ -62,4 +62,4 @@ def locked(state: Path, holder: Path) -> Diagnostic:
         )
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    return Diagnostic("R0608", message, place=str(state), helps=("wait until it has ended, or end it",))
+    return Diagnostic("R0608", message, place=str(state), helps=("wait until it finishes, or stop it",))

@@ -1,7 +1,7 @@
-"""The local disk: what is there, and files that are whole or absent.
+"""The local disk: listing and writing files that are complete or absent.
 
-Everything is written under a temporary name beside its final one, synced, then renamed, so that a process killed at
-any line leaves either the old state or the new one.
+Everything is written under a temporary name next to its final one, synced, then renamed, so that a process killed at
+any point leaves either the old state or the new one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SYNCS = 8
-"""Files that are synced at once: the disk takes many in about the time of one."""
+"""The number of files to sync concurrently: the disk syncs many in about the time of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What tells quickly whether a file is the one that was seen.
+    """A quick check of whether a file is the one seen before.
 
     Attributes:
-        mark: what changes whenever the file does: size, times, inode.
+        mark: size, times and inode, which change whenever the file does.
     """
 
     bytes: int
@@ -33,17 +33,17 @@ class Stat:
 
 
 def matches(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """The files that globs mean, relative to a folder: each once, sorted by path, no hidden ones."""
+    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones."""
     return tuple(Path(name) for name in _matches(globs, folder) if os.path.isfile(name))
 
 
 def first(globs: Sequence[str], folder: Path) -> Path | None:
-    """The first of the files that globs mean, None where there is none."""
+    """The first of the files that match globs, or None."""
     return next((Path(name) for name in _matches(globs, folder) if os.path.isfile(name)), None)
 
 
 def _matches(globs: Sequence[str], folder: Path) -> list[str]:
-    """What globs match, in the order of paths, as text: to make and compare 10,000 paths takes longer than to find them."""
+    """The matches of globs in path order, as text: creating and comparing 10,000 paths is slower than finding them."""
     found: set[str] = set()
     for pattern in globs:
         start = Path(pattern)
@@ -59,23 +59,23 @@ def _matches(globs: Sequence[str], folder: Path) -> list[str]:
 
 
 def stat(path: Path) -> Stat:
-    """The identity of a file.
+    """The `Stat` of a file.
 
     Raises:
-        OSError: it is not there.
+        OSError: it does not exist.
     """
     found = os.stat(path)
     return Stat(found.st_size, found.st_mtime_ns, mark(path))
 
 
 def mark(path: Path) -> str:
-    """What changes when a file does: size, times, inode."""
+    """The size, times and inode of a file, which change whenever the file does."""
     found = os.stat(path)
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
 def size(path: Path) -> int | None:
-    """The bytes of a file, None where there is no file."""
+    """The size of a file in bytes, or None if there is no file."""
     return path.stat().st_size if path.is_file() else None
 
 
@@ -88,7 +88,7 @@ def is_folder(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Whether anything stands at a path, a symbolic link that leads nowhere included."""
+    """Whether a path exists, including as a dangling symbolic link."""
     return path.is_symlink() or path.exists()
 
 
@@ -97,12 +97,12 @@ def is_link(path: Path) -> bool:
 
 
 def real(path: Path) -> Path:
-    """A path without symbolic links."""
+    """The path with symbolic links resolved."""
     return path.resolve()
 
 
 def names(folder: Path) -> tuple[str, ...]:
-    """What lies directly in a folder, sorted."""
+    """The names of the entries of a folder, sorted."""
     return tuple(sorted(path.name for path in folder.iterdir()))
 
 
@@ -116,40 +116,40 @@ def read_text(path: Path) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it, where they are not there."""
+    """Creates a folder and its parents if they do not exist."""
     path.mkdir(parents=True, exist_ok=True)
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether this process may make files in a folder."""
+    """Whether this process may create files in a folder."""
     return os.access(folder, os.W_OK | os.X_OK)
 
 
 def free(folder: Path) -> int:
-    """Bytes that the disk of a folder has left."""
+    """The free bytes on the disk of a folder."""
     return shutil.disk_usage(folder).free
 
 
 def remove(path: Path) -> None:
-    """Removes a file, if it is there."""
+    """Removes a file if it exists."""
     path.unlink(missing_ok=True)
 
 
 def remove_folder(path: Path) -> None:
-    """Removes a folder with all that is in it, as far as that can be done."""
+    """Removes a folder with its contents, as far as possible."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; when the block ends well, what was written there is synced and renamed to `path`."""
+    """A temporary path next to `path`; if the block succeeds, the file there is synced and renamed to `path`."""
     with replacing_all([path]) as temporaries:
         yield temporaries[0]
 
 
 @contextlib.contextmanager
 def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """As `replacing`, for distinct files that are finished together."""
+    """Like `replacing`, for distinct files that are finished together."""
     folders = {path.parent for path in paths}
     for folder in folders:
         make_folder(folder)
@@ -176,25 +176,25 @@ def _sync_all(paths: Sequence[Path]) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    """The name beside `path` under which this process writes it."""
+    """The temporary path next to `path` to which this process writes it."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def finish(temporary: Path, path: Path) -> None:
-    """Gives a file that is written its name, once its bytes are on the disk."""
+    """Syncs a written file to disk and renames it to its final name."""
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
 
 
 def remove_temporary(folder: Path) -> None:
-    """Removes what killed processes left half-written in the folders of a folder."""
+    """Removes the unfinished files that killed processes left in the subfolders of a folder."""
     for path in folder.glob("*/.*.tmp"):
         path.unlink()
 
 
 def sync(path: Path) -> None:
-    """Forces a file's bytes, or a folder's entries, to the disk."""
+    """Flushes a file's bytes, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

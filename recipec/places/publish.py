@@ -9,8 +9,9 @@ from recipec.places.local import sync
 
 
 def publish_folder(staging: Path, destination: Path) -> None:
-    """Gives a finished folder its name. One that stood there is put aside first and removed last, so that at any
-    moment either it, its replacement, or (between two renames, until `recover_folder`) the one put aside is whole."""
+    """Renames a finished folder to its final name. An existing folder is moved aside first and removed last, so that at
+    any moment the old folder, its replacement, or (between two renames, until `recover_folder`) the one moved aside is
+    complete."""
     aside = set_aside(destination)
     if destination.exists():
         destination.rename(aside)
@@ -21,7 +22,7 @@ def publish_folder(staging: Path, destination: Path) -> None:
 
 
 def recover_folder(destination: Path) -> None:
-    """Ends a `publish_folder` that was killed: the old folder returns, or goes if the new one has its place."""
+    """Completes a killed `publish_folder`: restores the old folder, or removes it if the new one is in place."""
     aside = set_aside(destination)
     if aside.is_dir() and not destination.exists():
         aside.rename(destination)

@@ -1,5 +1,5 @@
-"""Step results in the state folder: `steps/<id>/<shard>.parquet` a shard, or `steps/<id>/result.parquet` and its
-`result.json`, which is written last. A file that is there is whole."""
+"""Step results in the state folder: `steps/<id>/<shard>.parquet` per shard, or `steps/<id>/result.parquet` with
+`result.json`, which is written last. Existing files are complete."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STATE = ".recipec"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The state folder of the recipes of a folder. Deleting it loses time, never correctness.
+    """The state folder of the recipes of a folder. Deleting it costs time, never correctness.
 
     Attributes:
-        recipe: the file name of the one that is planned, for what is remembered of its last plan.
+        recipe: the file name of the planned recipe, for the note about its last plan.
     """
 
     root: Path
@@ -34,7 +34,7 @@ class Store:
 
     @property
     def last_plan(self) -> str:
-        """The name of the note of a recipe's last plan."""
+        """The name of the note about the recipe's last plan."""
         return f"last_plan-{digests.sha256_text(self.recipe)[:16]}"
 
     @property
@@ -42,11 +42,11 @@ class Store:
         return self.root / "tmp"
 
     def shard_name(self, step: str, shard: Shard) -> str:
-        """The name, relative to `root`, of the result of a step for one shard: by the shard's bytes, wherever they lie."""
+        """The name, relative to `root`, of a step's result for a shard; depends on the shard's bytes, not its path."""
         return f"steps/{step}/{shard.sha256[:32]}.parquet"
 
     def shard_result(self, step: str, shard: Shard) -> Path:
-        """Where the result of a step for one shard is."""
+        """The path of a step's result for one shard."""
         return self.root / self.shard_name(step, shard)
 
     def missing(self, step: str, shards: Sequence[Shard]) -> tuple[Shard, ...]:
@@ -64,7 +64,7 @@ class Store:
         return self._facts(step).is_file()
 
     def keep_facts(self, step: str, facts: Any) -> None:
-        """Ends a step: its small results as JSON."""
+        """Completes a step by writing its small results as JSON."""
         local.write_text(self._facts(step), json.dumps(facts, ensure_ascii=False) + "\n")
 
     def facts(self, step: str) -> Any:
@@ -74,11 +74,11 @@ class Store:
         return self.root / "steps" / step / "result.json"
 
     def keep_note(self, name: str, value: Any) -> None:
-        """Something to remember between runs that no result depends on."""
+        """Stores a value between runs on which no result depends."""
         local.write_text(self.root / f"{name}.json", json.dumps(value, ensure_ascii=False) + "\n")
 
     def note(self, name: str) -> Any:
-        """What `keep_note` kept, or None; a damaged note is none."""
+        """The value stored by `keep_note`, or None if it is missing or damaged."""
         try:
             return json.loads((self.root / f"{name}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""The steps of one source in a logical plan, taken apart and put together again.
+"""Splits a logical plan into the steps of each source, and reassembles it.
 
-A chain is a `Read`, then `Score`s and `Filter`s in order. Rewrites work on chains; positions are given when the plan is
-put together.
+A chain is a `Read`, then `Score`s and `Filter`s in order. Rewrites work on chains; positions are assigned when the plan
+is reassembled.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def gather(plan: logical.LogicalPlan) -> logical.Gather:
 
 
 def tail(plan: logical.LogicalPlan) -> tuple[logical.Op, ...]:
-    """What follows the gather."""
+    """The operations after the gather."""
     position = next(index for index, op in enumerate(plan.ops) if isinstance(op, logical.Gather))
     return plan.ops[position + 1 :]
 
 
 def rebuilt(plan: logical.LogicalPlan, change: Callable[[Chain, int], Chain]) -> logical.LogicalPlan:
-    """The plan with each chain (and its number) changed."""
+    """The plan with `change` applied to each chain and its number."""
     return assembled((change(chain, index) for index, chain in enumerate(chains(plan))), gather(plan), tail(plan))
 
 

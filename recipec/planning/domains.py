@@ -1,4 +1,4 @@
-"""Names of domains in a recipe against the domains that the shards have."""
+"""Compares the domain names in a recipe with the domains of the shards."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from recipec.ir import model
 
 
 def unknown(recipe: model.Recipe, known: Iterable[str]) -> tuple[Diagnostic, ...]:
-    """A diagnostic for every domain that a recipe names and no document has. A mixture from a file may name more than
-    there is; that is the business of the allocation."""
+    """A diagnostic for every domain that a recipe names but no document has. A mixture from a file may name domains
+    that do not exist; the allocation handles that."""
     names = frozenset(known)
     found: dict[tuple[str, int], Diagnostic] = {}
     for name, origin in _named(recipe):
@@ -43,12 +43,12 @@ def _named(recipe: model.Recipe) -> Iterator[tuple[str, model.Origin | None]]:
 
 
 def unlimited(recipe: model.Recipe, most_copies: float) -> Diagnostic | None:
-    """A warning when documents repeat more often than is known to help and the recipe sets no limit."""
+    """A warning if documents repeat more often than is known to help and the recipe sets no limit."""
     if most_copies <= MANY_COPIES or any(repeat.domain is None for repeat in recipe.repeats):
         return None
-    message = f"a document is drawn up to {most_copies:.0f} times, and the recipe sets no limit"
+    message = f"a document is drawn up to {most_copies:.0f} times, but the recipe sets no limit"
     return Diagnostic("R0321", message, helps=("add `repeat at most 4 times`",), severity=Severity.WARNING)
 
 
 MANY_COPIES = 4
-"""Muennighoff et al. 2023: up to four epochs repeated data are nearly as good as new."""
+"""Muennighoff et al. 2023: up to four epochs, repeated data are nearly as good as new data."""

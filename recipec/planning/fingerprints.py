@@ -1,6 +1,6 @@
 """Identities of steps: the hash of everything that determines a result, and of nothing else.
 
-Read and Score are identified without their shards, as they have one result a shard; the others name theirs.
+Read and Score are identified without their shards, as they have one result per shard; the others include theirs.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from recipec.selection.mixing import mixer_of, params_of
 from recipec.source import resolve_path
 
 VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 1, "sample": 1, "write": 1}
-"""Raised when the code of an operation gives another result, so that stored ones are not used."""
+"""Increased when the code of an operation produces other results, so that stored ones are not used."""
 
 
 def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, sample: str = "") -> tuple[str, ...]:
     """The identity of each operation of a plan.
 
     Args:
-        sample: "" for the real thing; else what tells an estimate from it.
+        sample: "" for the real selection; otherwise text that distinguishes an estimate from it.
     """
     ids: list[str] = []
     for op in plan.ops:
@@ -46,8 +46,8 @@ def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, s
 
 
 def _around(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> list[Any]:
-    """What a cascade's choice of documents depends on besides its own score: everything that ranks, and where a
-    selection ends."""
+    """What a cascade's choice of documents depends on besides its own score: everything that affects the ranking, and
+    where a selection ends."""
     ops = [op for op in plan.ops if not isinstance(op, logical.Write | logical.Sample)]
     samples = [without_origins(plan.sample.sample.model_dump(mode="json"))]
     return [
@@ -69,13 +69,13 @@ def inputs(op: logical.Op) -> tuple[int, ...]:
 
 
 def described(op: logical.Op) -> dict[str, Any]:
-    """What an operation does, as JSON without places in recipes, positions, and what the result does not depend on."""
+    """An operation as JSON, without locations in recipes, positions, and fields that do not affect the result."""
     value: dict[str, Any] = without_origins(identified_op(op))
     value.pop("input", None)
     value.pop("inputs", None)
     source = value.get("source")
     if source is not None:
-        # The schema shows in the types of the columns used; the globs in the shards found.
+        # The types of the used columns reflect the schema; the shards found reflect the globs.
         del source["shards"], source["schema_"]
     if isinstance(op, logical.Score):
         value["source"] = {"text": op.source.text}
@@ -83,7 +83,7 @@ def described(op: logical.Op) -> dict[str, Any]:
 
 
 def without_origins(value: Any) -> Any:
-    """JSON without places in recipes. A word of recipec's own has no package, and its identity says nothing of one."""
+    """JSON without locations in recipes. A built-in word has no package, so its identity contains no package field."""
     if isinstance(value, Mapping):
         return {key: without_origins(item) for key, item in value.items() if not _says_nothing(key, item)}
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def without_origins(value: Any) -> Any:
 
 
 def _says_nothing(key: str, item: Any) -> bool:
-    # A criterion of other people may well have a parameter that is called `origin`.
+    # A criterion of a plug-in may have a parameter named `origin`.
     is_place = item is None or (isinstance(item, Mapping) and item.keys() == model.Origin.model_fields.keys())
     return (key == "origin" and is_place) or (key == "plugin" and item is None)
 
@@ -115,16 +115,16 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
 
 
 def _features(op: logical.Score, folder: Path) -> list[str]:
-    """The identity of what a score reads of a model."""
+    """The identity of the model features that a score reads."""
     one = wanted(op.call)
     return [] if one is None else [features.key(one, cache.find(one.model, folder, op.call.origin.span).digest)]
 
 
 def _mixed(op: logical.Sample, folder: Path) -> Any:
-    """The identity of what a mixer knows besides the operation and its inputs."""
+    """The identity of a mixer's inputs other than the operation and its inputs."""
     mixer = mixer_of(op.mixture)
     if mixer.identity is None and mixer.version == 1:
-        # As it was before mixers had versions, so that stored selections stay known.
+        # The form before mixers had versions, so that stored selections stay valid.
         return None
     span = op.mixture.origin.span if op.mixture.origin else None
     known = mixer.identity(params_of(op.mixture, mixer), folder, span) if mixer.identity is not None else None

@@ -1,7 +1,7 @@
-"""`lower`: from the typed recipe to the plainest logical plan that means the same.
+"""`lower`: from the typed recipe to the simplest equivalent logical plan.
 
-Per source: read every column, compute every score of every use, filter by all clauses; then gather, rank, sample,
-write. Nothing is clever here; `rules` make it fast.
+Per source: read every column, compute the score of every use, filter by all clauses; then gather, rank, sample, write.
+Nothing is optimised here; `rules` make it fast.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def _is_cascade(recipe: model.Recipe, criterion: model.Criterion) -> bool:
 
 
 def _fingerprint(key: Expression) -> Expression:
-    """128 bits for a key, which may be a whole text."""
+    """A 128-bit hash of a key, which may be a whole text."""
     return Apply(function="fingerprint", operands=(key,), type="string")
 
 
 def carried(expression: Expression) -> Expression:
-    """An expression over the source's columns as one over the outputs of `Read`."""
+    """An expression over the source's columns, rewritten over the outputs of `Read`."""
     match expression:
         case Column():
             return expression.model_copy(update={"name": CARRIED + expression.name})
@@ -88,7 +88,7 @@ def _source_chain(recipe: model.Recipe, index: int, ops: list[logical.Op]) -> in
 
 
 def _uses(recipe: model.Recipe, index: int) -> list[str]:
-    """The names of scores in the order of their uses, once for each use."""
+    """The names of scores in the order of their uses, once per use."""
     expressions: Sequence[Expression] = (
         *(clause.conditions[index] for clause in recipe.where),
         *(criterion.values[index] for criterion in recipe.criteria),
@@ -112,7 +112,7 @@ def _nested(recipe: model.Recipe) -> list[model.Quota]:
 
 
 def _of_domain(source: model.Source, domain: str | None, value: Expression) -> Expression:
-    """A value that counts in one domain only: null elsewhere."""
+    """A value that applies to one domain only; null in others."""
     if domain is None:
         return value
     return Apply(function="if", operands=(_is_domain(source, domain), value), type=value.type)
@@ -137,7 +137,7 @@ def _rank(recipe: model.Recipe, position: int) -> logical.Rank:
 
 
 def _sample(recipe: model.Recipe, position: int, phase: model.Phase | None = None) -> logical.Sample:
-    """The sampling of a recipe, or of a phase before it."""
+    """The sampling of a recipe, or of an earlier phase."""
     tokens = recipe.budget.tokens if recipe.budget else None
     already = recipe.before[-1].until if recipe.before else 0
     if phase is not None:
@@ -158,7 +158,7 @@ def _sample(recipe: model.Recipe, position: int, phase: model.Phase | None = Non
 
 
 def _measured_on(recipe: model.Recipe, mixture: model.Mixture) -> tuple[model.Target, ...]:
-    """The targets that a mixer needs: the one that it is given, else all."""
+    """The targets that a mixer needs: the one in its arguments, else all."""
     if not mixer_of(mixture).target:
         return ()
     named = mixture.params.get("target") if isinstance(mixture, model.Computed) else None

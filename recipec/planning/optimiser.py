@@ -6,7 +6,7 @@ from recipec.ir.logical import LogicalPlan
 from recipec.planning.rules import RULES
 
 MOST_ROUNDS = 10
-"""The rules settle in two rounds; more would mean that two of them undo each other."""
+"""The rules converge in two rounds; more would mean that two of them undo each other."""
 
 
 def optimise(plan: LogicalPlan) -> LogicalPlan:
@@ -17,4 +17,4 @@ def optimise(plan: LogicalPlan) -> LogicalPlan:
             plan = rule(plan)
         if plan == before:
             return plan
-    raise AssertionError("the rewrites of planning.rules do not settle")
+    raise AssertionError("the rewrites of planning.rules do not converge")

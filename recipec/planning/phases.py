@@ -1,4 +1,4 @@
-"""The recipe of one phase of training: everything of the whole one that decides it, and nothing of what comes after it."""
+"""The recipe of one phase of training: everything in the whole recipe that affects it, nothing from later phases."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from recipec.ir import model
 
 
 def part(recipe: model.Recipe, before: Sequence[model.Phase]) -> model.Recipe:
-    """The recipe of the phase that comes after `before`.
+    """The recipe of the phase after `before`.
 
-    What an earlier phase is does not depend on later ones, so that its dataset stays as it is when those change: a law
-    judges training as a whole, at its end.
+    An earlier phase does not depend on later ones, so its dataset is unchanged when those change; a law judges training
+    as a whole, at its end.
     """
     number = len(before)
     phase = recipe.phases[number]
@@ -37,5 +37,5 @@ def part(recipe: model.Recipe, before: Sequence[model.Phase]) -> model.Recipe:
 
 
 def name(number: int) -> str:
-    """The folder of the dataset of a phase, from 0."""
+    """The folder name of the dataset of a phase; `number` counts from 0."""
     return f"phase-{number + 1}"

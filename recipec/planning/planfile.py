@@ -1,4 +1,4 @@
-"""Plan files: JSON, versioned, checked on reading, since they may come from strangers."""
+"""Plan files: versioned JSON, validated on reading, since they may be untrusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recipec.places import local
 
 
 def write(plan: ExecutionPlan | PhasedPlan, path: Path) -> None:
-    """Writes a plan file, whole or not at all."""
+    """Writes a plan file, completely or not at all."""
     try:
         local.write_text(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
@@ -27,17 +27,17 @@ def write(plan: ExecutionPlan | PhasedPlan, path: Path) -> None:
 
 
 def read(path: Path) -> ExecutionPlan | PhasedPlan:
-    """The plan of a file.
+    """The plan in a file.
 
     Raises:
-        Failure: no such file, no plan, a plan of another version, or a damaged one.
+        Failure: the file does not exist, is not a plan, has another version, or is damaged.
     """
     try:
         value = json.loads(local.read_text(path))
     except OSError as error:
         raise Failure(Diagnostic("R0706", f"the plan file cannot be read: {error.strerror}", place=str(path))) from None
     except (ValueError, RecursionError):
-        raise Failure(Diagnostic("R0707", "this is no plan file: not JSON", place=str(path))) from None
+        raise Failure(Diagnostic("R0707", "this is not a plan file: not JSON", place=str(path))) from None
     version = value.get("version") if isinstance(value, dict) else None
     if version != PLAN_VERSION:
         message = f"the plan file has version {version}, expected {PLAN_VERSION}"
@@ -54,10 +54,10 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
 
 
 def read_one(path: Path) -> ExecutionPlan:
-    """The plan of a file; of one with phases `PATH#2` is that of the second.
+    """The plan in a file; if it has phases, `PATH#2` is that of the second.
 
     Raises:
-        Failure: as `read`, or it has phases and none of them is named.
+        Failure: as in `read`, or the file has phases and none is named.
     """
     name, mark, number = str(path).rpartition("#")
     named = mark and number.isdecimal() and not local.is_file(path)
@@ -67,12 +67,12 @@ def read_one(path: Path) -> ExecutionPlan:
     count = len(plan.phases)
     if not named or not 1 <= int(number) <= count:
         helps = (f"name one of them: `{name if named else path}#1`" + (f" to `#{count}`" if count > 1 else ""),)
-        raise Failure(Diagnostic("R1505", "the plan file has phases, and this takes one of them", helps=helps))
+        raise Failure(Diagnostic("R1505", "the plan file has phases, but this command takes only one", helps=helps))
     return plan.phases[int(number) - 1]
 
 
 def _check(plan: LogicalPlan) -> None:
-    """What every plan satisfies and the types cannot say: inputs come before their users, functions are known."""
+    """Checks what the types cannot express: inputs come before their users, and functions are known."""
     from recipec.database.sql import TEMPLATES
     from recipec.planning.fingerprints import inputs
 
@@ -80,7 +80,7 @@ def _check(plan: LogicalPlan) -> None:
         if any(not 0 <= other < position for other in inputs(op)):
             raise ValueError(f"step {position} has an input that does not come before it")
     for op in plan.ops:
-        # Whether the package of another one is there is asked where the plan is applied.
+        # Whether the package of a plug-in mixer is installed is checked when the plan is applied.
         mixture = op.mixture if isinstance(op, Sample) else None
         if isinstance(mixture, Computed) and mixture.plugin is None and mixture.mixer not in spec.own("mixers"):
             raise ValueError(f"unknown mixture `{mixture.mixer}`")

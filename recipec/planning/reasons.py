@@ -1,4 +1,4 @@
-"""Why a step must run: what differs from the last plan, in the recipe's words, with its line."""
+"""Why a step must run: the difference from the last plan, in the words of the recipe, with its line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recipec.planning.fingerprints import inputs
 def remembered(
     plan: logical.LogicalPlan, ids: Sequence[str], shards: Sequence[Shard], plugins: Sequence[model.Plugin]
 ) -> dict[str, Any]:
-    """What the next plan needs to say why it must run something."""
+    """The facts that the next plan needs to explain why a step must run."""
     return {
         "steps": {
             key(plan, position): {"id": ids[position], "op": op.model_dump(mode="json")}
@@ -26,7 +26,7 @@ def remembered(
 
 
 def key(plan: logical.LogicalPlan, position: int) -> str:
-    """What makes a step of this plan and one of the last plan "the same step"."""
+    """The key by which a step of this plan and one of the last plan are "the same step"."""
     op = plan.ops[position]
     match op:
         case logical.Read():
@@ -67,7 +67,7 @@ def reason(
 
 
 def _other_plugins(before: Mapping[str, str], plugins: Sequence[model.Plugin]) -> str:
-    """The packages that a dataset names in its manifest and whose versions changed."""
+    """The packages named in a dataset's manifest whose versions changed."""
     return ", ".join(
         f"{plugin.package} {before[plugin.package]} → {plugin.version}"
         for plugin in plugins
@@ -76,7 +76,7 @@ def _other_plugins(before: Mapping[str, str], plugins: Sequence[model.Plugin]) -
 
 
 def shard_changes(before: Mapping[str, str], shards: Sequence[Shard]) -> str:
-    """ "new shard data/b.parquet", or how many."""
+    """ "new shard data/b.parquet", or the number of changed shards."""
     now = {f"{shard.source}\x1f{shard.path}": shard.sha256 for shard in shards}
     words = []
     for what, names in (
@@ -95,17 +95,17 @@ IGNORED = frozenset({"origin", "input", "inputs", "shards", "schema_"})
 
 
 def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
-    """The first thing that two descriptions of a step say differently: "omega changed at line 22"."""
+    """The first difference between two descriptions of a step: "omega changed at line 22"."""
     if isinstance(after, dict) and isinstance(before, dict):
         place = _place(after) or place
         plugins = before.get("plugin"), after.get("plugin")
         if plugins[0] != plugins[1] and all(one is None or _is_plugin(one) for one in plugins):
-            # With another version of its package anything else of a word may be different too.
+            # With another version of the package, everything else about the word may differ too.
             return plugin_change(*plugins)
         for field in sorted(before.keys() | after.keys()):
             if field in IGNORED:
                 continue
-            # What kind of mixture it is and by what mixer, is the mixture itself.
+            # A change of the kind or the mixer is a change of the mixture itself.
             word = name if field in ("kind", "mixer") else field
             found = difference(before.get(field), after.get(field), word, place)
             if found:
@@ -125,12 +125,12 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
 
 
 def _is_plugin(value: Any) -> bool:
-    """A parameter that is called `plugin` is none."""
+    """Whether a value is a `Plugin` (a parameter named `plugin` is not)."""
     return isinstance(value, dict) and value.keys() == model.Plugin.model_fields.keys()
 
 
 def plugin_change(before: Any, after: Any) -> str:
-    """ "acme-filters 1.2 → 1.3", or which package a word is from now."""
+    """ "acme-filters 1.2 → 1.3", or the change of the package that provides a word."""
     old, new = (model.Plugin.model_validate(one) if one else None for one in (before, after))
     if old is not None and new is not None:
         return f"{old} → {new.version if old.package == new.package else new}"
@@ -149,7 +149,7 @@ def _word(name: str) -> str:
 
 
 def _place(value: Any) -> str:
-    """Where in the recipe a part of a step is said, or in the standard recipe that it uses."""
+    """The location of a part of a step in the recipe, or in the standard recipe that it uses."""
     origin = value.get("origin") if isinstance(value, dict) else None
     if not isinstance(origin, dict) or not origin.get("line"):
         return ""

@@ -1,15 +1,15 @@
-"""Rewrites of logical plans: each keeps the selection as it is and makes the run cheaper.
+"""Rewrites of logical plans: each leaves the selection unchanged and makes the run cheaper.
 
-    split_conjunctions   `a and b` is two predicates with one text, so that each can go its own way
-    drop_trivial         predicates that are always true, filters without predicates, scores nobody reads
+    split_conjunctions   `a and b` becomes two predicates with the same text, so that each can move separately
+    drop_trivial         removes predicates that are always true, filters without predicates, and unused scores
     share_scores         one score for all uses of a call in a source
-    push_filters         predicates without scores are decided while reading
-    order_by_cost        cheap scores and the filters over them before dear ones
-    compute_in_read      expressions over columns are computed while reading, so that columns need not be carried
-    prune_columns        what no later step needs is not carried
+    push_filters         predicates without scores are evaluated while reading
+    order_by_cost        cheap scores and the filters over them come before expensive ones
+    compute_in_read      expressions over columns are computed while reading, so that columns need not be kept
+    prune_columns        columns that no later step needs are dropped
 
-The order in which predicates are tried decides which one is named for a document that fails several: `order_by_cost`
-fixes it by the predicates alone (cost, then text), so that the order in the recipe means nothing.
+The order of predicates decides which one is named for a document that fails several: `order_by_cost` derives it from
+the predicates alone (cost, then text), so that the order in the recipe does not matter.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def push_filters(plan: logical.LogicalPlan) -> logical.LogicalPlan:
 
 
 def order_by_cost(plan: logical.LogicalPlan) -> logical.LogicalPlan:
-    """Scores in tiers (SQL over the text, code over batches of it, models), each tier's filter before the next tier;
-    what only the criteria need comes last, for the documents that are left."""
+    """The plan with scores in tiers (SQL over the text, code over batches of texts, models), each tier's filter before
+    the next tier; scores needed only by criteria come last, for the remaining documents."""
 
     def change(chain: Chain, index: int) -> Chain:
         scores = {score.call.name: score for score in chain.scores}
@@ -108,7 +108,7 @@ def order_by_cost(plan: logical.LogicalPlan) -> logical.LogicalPlan:
 
 
 def compute_in_read(plan: logical.LogicalPlan) -> logical.LogicalPlan:
-    """Every largest part of a later expression that reads columns and no scores becomes an output of `Read`."""
+    """The plan in which every maximal subexpression over columns without scores becomes an output of `Read`."""
     gathering = gather(plan)
     parts: list[Chain] = []
     criteria = [list(criterion.values) for criterion in gathering.criteria]
@@ -177,7 +177,7 @@ def _predicate_key(predicate: logical.Predicate) -> tuple[str, str]:
 
 
 def _over_columns(predicate: logical.Predicate) -> logical.Predicate:
-    """A predicate over outputs of `Read` as one over the source's own columns."""
+    """A predicate over outputs of `Read`, rewritten over the source's own columns."""
     return predicate.model_copy(update={"condition": _raw(predicate.condition)})
 
 
@@ -192,7 +192,7 @@ def _raw(expression: Expression) -> Expression:
 
 
 def _tier(scores: dict[str, logical.Score], names: frozenset[str]) -> int:
-    """How dear the dearest score of an expression is; 0 for one without scores."""
+    """The tier of the most expensive score in an expression; 0 for one without scores."""
     return max((tier_of(scores[name]) for name in names), default=0)
 
 
@@ -206,7 +206,7 @@ def _scores_used(chain: Chain, gathering: logical.Gather, index: int) -> set[str
 
 
 def _late_expressions(chain: Chain, gathering: logical.Gather, index: int) -> list[Expression]:
-    """The expressions that are worked out after `Read`."""
+    """The expressions that are evaluated after `Read`."""
     return [
         *(predicate.condition for filter_ in chain.filters for predicate in filter_.predicates),
         *(criterion.values[index] for criterion in gathering.criteria),
@@ -222,7 +222,7 @@ def _lifted(expression: Expression, outputs: dict[str, logical.Output]) -> Expre
     raw = _raw(expression)
     if raw == expression:
         return expression
-    # Named by what it is, so that the same expression is the same output in every plan.
+    # Named by content, so that the same expression is the same output in every plan.
     digest = hashlib.sha256(canonical_json(raw.model_dump(mode="json")).encode()).hexdigest()[:16]
     name = f"expression:{digest}"
     outputs.setdefault(name, logical.Output(name=name, expression=raw))

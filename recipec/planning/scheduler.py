@@ -1,4 +1,4 @@
-"""`schedule`: what is stored and what must run, why, and what it will cost."""
+"""`schedule`: which results are stored, which steps must run and why, and what they cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASSUMED: Mapping[str, float] = {
     "sample": 1e-6,
     "write": 8e-9,
 }
-"""Seconds a row (write: a byte; model: a text), before anything was measured here."""
+"""Assumed seconds per row (write: per byte; model: per text), until measured here."""
 
 Action = Literal["run", "partial", "reuse"]
 
@@ -39,12 +39,12 @@ def schedule(
     published: bool,
     engine: str = LOCAL,
 ) -> tuple[Step, ...]:
-    """The steps of a plan, with what the store holds taken into account.
+    """The steps of a plan, taking stored results into account.
 
     Args:
         plugins: the packages whose words the recipe uses.
-        published: whether the dataset of this plan stands at its place already.
-        engine: what runs the tasks of the steps.
+        published: whether the dataset of this plan is already at its destination.
+        engine: the engine that runs the tasks of the steps.
     """
     rates = store.note(RATES)
     steps: list[Step] = []
@@ -65,7 +65,7 @@ def schedule(
 
 
 def source_of(plan: logical.LogicalPlan, position: int) -> logical.Read:
-    """The read at the head of the chain of a step."""
+    """The `Read` at the start of a step's chain."""
     op = plan.ops[position]
     while not isinstance(op, logical.Read):
         op = plan.ops[inputs(op)[0]]
@@ -81,7 +81,7 @@ def _action(
     steps: Sequence[Step],
     published: bool,
 ) -> tuple[Action, Sequence[Shard]]:
-    """What must be done for a step, and for which shards."""
+    """The action for a step, and the shards for which it must run."""
     op = plan.ops[position]
     if isinstance(op, logical.Read | logical.Score):
         name = source_of(plan, position).source.name
@@ -89,14 +89,14 @@ def _action(
         missing = store.missing(ids[position], mine)
         return ("reuse" if not missing else "run" if len(missing) == len(mine) else "partial"), missing
     if isinstance(op, logical.Filter):
-        # Decided within the steps around it, so it runs when they do.
+        # Evaluated within the steps around it, so it runs when they do.
         return steps[op.input].action, ()
     stored = published if isinstance(op, logical.Write) else store.has_result(ids[position])
     return ("reuse", ()) if stored else ("run", shards)
 
 
 def _cost(op: logical.Op, shards: Sequence[Shard], rates: Mapping[str, object]) -> Cost:
-    """Rows and bytes are those of the shards; time is from rates, measured where there are any."""
+    """The cost of a step: rows and bytes of the shards, and time from rates, measured ones if available."""
     rows, size = sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)
     key = rate_key(op)
     measured = rates.get(key)
@@ -118,11 +118,11 @@ def _cost(op: logical.Op, shards: Sequence[Shard], rates: Mapping[str, object]) 
 def timed(
     steps: Sequence[Step], documents: Mapping[int, int], observed: Mapping[int, Observed], store: Store
 ) -> tuple[Step, ...]:
-    """The steps with the cost of those that run models, from what a sample of documents took.
+    """The steps, with the costs of those that run models estimated from a sample of documents.
 
     Args:
-        documents: by position, how many texts a model must still see.
-        observed: by position, what stored features tell.
+        documents: by position, the number of texts that a model must still process.
+        observed: by position, facts about stored features.
     """
     rates = store.note(RATES)
     result = list(steps)
@@ -144,11 +144,11 @@ def timed(
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the features of a score that are stored already tell.
+    """Facts about the stored features of a score.
 
     Attributes:
-        bytes: of one document's.
-        device: where they were computed; "" where there are none yet.
+        bytes: bytes per document.
+        device: the device that computed them; "" if there are none yet.
         exact: whether it is known which documents lack them.
     """
 
@@ -162,6 +162,6 @@ def rate_key(op: logical.Op) -> str:
 
 
 def keep_rates(store: Store, measured: Mapping[str, float]) -> None:
-    """Remembers seconds per unit of work for the next plan."""
+    """Stores seconds per unit of work for the next plan."""
     before = store.note(RATES)
     store.keep_note(RATES, {**(before if isinstance(before, dict) else {}), **measured})

@@ -1,4 +1,4 @@
-"""Logical plans as text, one named step a line.
+"""Logical plans as text, one named step per line.
 
 s0 := Read[web] columns doc_id, text; where lang == "en"
 s1 := Score[s0] mean_word_length()
@@ -12,7 +12,7 @@ from recipec.ir.mixing import word
 
 
 def text(plan: logical.LogicalPlan) -> str:
-    """A plan for people: `sN := Op[inputs] parameters`."""
+    """A plan as readable text: `sN := Op[inputs] parameters`."""
     return "\n".join(f"s{index} := {_op(op)}" for index, op in enumerate(plan.ops))
 
 

@@ -1,1 +1,1 @@
-"""Op Score: values of documents by their text or by a language model, and cascades of the two."""
+"""Op Score: values of documents from their text or from a language model, and cascades of the two."""

@@ -1,7 +1,7 @@
-"""Op `Score` of criteria that read a language model: what is missing is extracted, then every score is worked out of it.
+"""Op `Score` of criteria that use a language model: extracts missing features, then computes every score from them.
 
-One pass over a text serves all targets of a model and its perplexity. Features are looked up by what a text says, so that
-a document is never run through a model twice, whatever happens to recipes, shards or targets.
+One pass over a text serves all targets of a model and its perplexity. Features are stored by the content of the text,
+so that a document never runs through a model twice, however recipes, shards or targets change.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 16_384
-"""Stored features that are scored at once: 20 MB for 30 layers of 20 neurons."""
+"""The number of stored features scored at once: 20 MB for 30 layers of 20 neurons."""
 
 
 Done = Callable[[int], None]
 
 
 def wanted(call: model.ScoreCall) -> Wanted | None:
-    """What a call needs of a model; None where it needs none."""
+    """What a call needs from a model; None if it needs none."""
     extension = spec.find("criteria", call.function)
     return None if extension.wants is None else extension.wants(extension.params.model_validate(call.params))
 
 
 def cascade_of(call: model.ScoreCall) -> float | None:
-    """The recall that a cascade of a call must keep; None where every score is exact."""
+    """The recall that the cascade of a call must reach; None if every score is exact."""
     value = call.params.get("cascade")
     return float(value) if isinstance(value, int | float) else None
 
@@ -55,7 +55,7 @@ class Scorer:
 
     Attributes:
         root: the state folder.
-        folder: the recipe's.
+        folder: the recipe's folder.
     """
 
     connection: DuckDBPyConnection
@@ -73,11 +73,11 @@ class Scorer:
         self.client.close()
 
     def store(self, one: Wanted) -> Path:
-        """Where the features of a kind are."""
+        """The path of the features of a kind."""
         return self.root / "features" / features.key(one, cache.find(one.model, self.folder).digest)
 
     def missing(self, ops: Sequence[logical.Score], shard: Shard, survivors: str) -> int:
-        """Makes the temporary table `contents` (row, text key of each op); returns how many texts a model must see."""
+        """Creates the temporary table `contents` (row, text key per op); returns how many texts a model must read."""
         wants = [self._wanted(op) for op in ops]
         texts = self._texts(ops, shard, survivors)
         keys = ", ".join(f"{features.content_sql('text', one)} AS content_{n}" for n, one in enumerate(wants))
@@ -91,7 +91,7 @@ class Scorer:
     def score(
         self, ops: Sequence[logical.Score], shard: Shard, survivors: str, destinations: Sequence[Path], done: Done
     ) -> None:
-        """Writes the results of score calls over one shard (see `logical.Score`), one file a call."""
+        """Writes the results of score calls over one shard (see `logical.Score`), one file per call."""
         wants = [self._wanted(op) for op in ops]
         prepared = [self.params(op) for op in ops]
         self._extract(wants, self._texts(ops, shard, survivors), done)
@@ -110,7 +110,7 @@ class Scorer:
     def values(
         self, ops: Sequence[logical.Score], shard: Shard, documents: str, done: Done
     ) -> tuple[Array, list[Array]]:
-        """Rows (n,) of documents and for each op their scores (n,), NaN where the model gives none.
+        """Rows (n,) of documents, and per op their scores (n,), NaN where the model yields none.
 
         Args:
             documents: a table expression with the `row`s.
@@ -132,10 +132,10 @@ class Scorer:
         return every.astype(np.int64), results
 
     def params(self, op: logical.Score) -> Any:
-        """The parameters that a criterion is called with, prepared from the features of its target's examples.
+        """The parameters with which a criterion is called, prepared from the features of its target's examples.
 
         Raises:
-            Failure: the examples cannot serve.
+            Failure: the examples cannot be used.
         """
         key = (op.call.name, op.target)
         if key not in self._prepared:
@@ -152,12 +152,12 @@ class Scorer:
         return self._prepared[key]
 
     def examples(self, one: Wanted, *parts: Sequence[str]) -> list[Array]:
-        """The features of texts that are not in the pool, such as a target's: an array for each part, in its order.
+        """The features of texts outside the pool, such as a target's examples: one array per part, in its order.
 
-        A text of one token has no loss: NaN.
+        A text of one token has the loss NaN.
 
         Raises:
-            ValueError: a text has no tokens, and so no neurons.
+            ValueError: a text has no tokens, and thus no neurons.
         """
         every = list(itertools.chain(*parts))
         self.connection.execute("CREATE OR REPLACE TEMP TABLE example_texts AS SELECT unnest($1) AS text", [every])
@@ -181,7 +181,7 @@ class Scorer:
         return result
 
     def observed(self, op: logical.Score) -> tuple[float, str]:
-        """Bytes of a document's stored features, and the device they were computed on, "" where there are none."""
+        """Bytes of a document's stored features, and the device that computed them; "" if there are none."""
         one = self._wanted(op)
         paths = features.files(self.store(one))[:1]
         if not paths:
@@ -207,9 +207,9 @@ class Scorer:
         return f"content_{number} NOT IN (SELECT content FROM {stored})"
 
     def _extract(self, wants: Sequence[Wanted], texts: str, done: Done) -> None:
-        """Runs each model once over the texts that lack something of it."""
+        """Runs each model once over the texts that lack some of its features."""
         kinds = sorted(set(wants), key=lambda one: (_pass_key(one), one.model_dump_json()))
-        # What changes the pass itself cannot share one.
+        # Kinds that change the pass itself cannot share one.
         for (name, *_), group in itertools.groupby(kinds, key=_pass_key):
             self._pass(name, tuple(group), texts, done)
 
@@ -234,10 +234,10 @@ class Scorer:
         local.remove(file)
 
     def _lacking(self, wants: Sequence[Wanted], texts: str) -> str:
-        """SQL of the texts that a pass must see, each once, with the keys under which something of it is missing."""
+        """SQL of the texts that a pass must process, each once, with the keys of the missing features."""
         longest = _longest(wants)
         keys = ", ".join(f"{features.content_sql('text', one)} AS content_{n}" for n, one in enumerate(wants))
-        # Two texts may differ only after the beginning that a shorter length looks at: one of them is enough.
+        # Two texts may differ only after the part that a shorter length uses: one of them is enough.
         marked = ", ".join(
             f"CASE WHEN {self._lacks(n, one)} AND row_number() OVER (PARTITION BY content_{n} ORDER BY content_{longest}) = 1 "
             f"THEN content_{n} END AS content_{n}"
@@ -253,7 +253,7 @@ class Scorer:
         """
 
     def _values(self, op: logical.Score, one: Wanted, prepared: Any, number: int) -> tuple[Array, Array]:
-        """Rows and values of the documents of `contents`; those of texts without tokens are left out."""
+        """Rows and values of the documents of `contents`, without texts that have no tokens."""
         extension = spec.find("criteria", op.call.function)
         found = self.connection.execute(
             f"SELECT row, value FROM contents JOIN {features.relation(self.store(one), one)} AS stored "
@@ -282,10 +282,10 @@ def _longest(wants: Sequence[Wanted]) -> int:
 
 
 def check(calls: Iterable[model.ScoreCall], folder: Path) -> None:
-    """Finds every model that calls name.
+    """Checks that every model that calls name is on this machine.
 
     Raises:
-        Failure: with one diagnostic for each model that is not on this machine.
+        Failure: has one diagnostic per missing model.
     """
     problems: list[Diagnostic] = []
     seen: set[str] = set()

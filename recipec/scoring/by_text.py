@@ -1,4 +1,4 @@
-"""Op `Score`: values of documents from their texts, all calls of a shard in one scan."""
+"""Op `Score`: values of documents from their texts, with all calls for a shard in one scan."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 2048
-"""Texts that a batch criterion gets at once."""
+"""The number of texts passed to a batch criterion at once."""
 
 AHEAD = 4
-"""Batches of texts that are being computed at once, at most."""
+"""The most batches of texts computed concurrently."""
 
 
 def score(
@@ -39,7 +39,7 @@ def score(
 
     Args:
         root: the state folder.
-        submit: as `Executor.submit`, for criteria that Python computes.
+        submit: like `Executor.submit`, for criteria computed in Python.
 
     Raises:
         Failure: the shard or a target cannot be read.
@@ -68,7 +68,7 @@ def score(
 
 
 def params(op: logical.Score, folder: Path) -> Any:
-    """The parameters that a criterion is called with: prepared from its target's examples where it has one."""
+    """The parameters with which a criterion is called; if it has a target, prepared from its examples."""
     extension = _extension(op)
     values = extension.params.model_validate(op.call.params)
     if extension.prepare is None or op.target is None:
@@ -88,14 +88,14 @@ def params(op: logical.Score, folder: Path) -> Any:
 
 
 _PREPARED: dict[Any, Any] = {}
-"""The last prepared parameters, by all that they depend on, the bytes of the examples included: the next shard needs the
-same."""
+"""The last prepared parameters, keyed by all that they depend on, including the bytes of the examples: the next shard
+needs the same."""
 
 _PREPARING = threading.Lock()
 
 
 def _sql(connection: DuckDBPyConnection, op: logical.Score, folder: Path) -> str:
-    """The SQL of a value; that of a plug-in is tried first, as a shard would get the blame for its mistakes."""
+    """The SQL of a value; SQL from a plug-in is tested first, since its errors would otherwise be blamed on a shard."""
     with _blamed(op):
         written: str = _extension(op).sql("text", params(op, folder))
         if op.call.plugin is not None:
@@ -124,13 +124,13 @@ def _score_batches(
     columns = ", ".join(f"v{number} {SQL_TYPE[op.call.type]}" for number, op in enumerate(ops))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE scored_batches (row BIGINT, {columns})")
     for op in ops:
-        params(op, folder)  # What is wrong with a target is said here, not in another process.
-    # Temporary tables belong to a connection, so that the texts are read on it in bounded pieces, by row.
+        params(op, folder)  # Reports errors in a target here, not in another process.
+    # Temporary tables belong to a connection, so the texts are read on it, in bounded pieces by row.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE batch_texts AS SELECT row, text FROM {texts} ORDER BY row")
     try:
         _compute(connection, ops, folder, submit)
     except BrokenExecutor:
-        helps = ("fewer `--threads`: each has a process that holds texts and their values",)
+        helps = ("use fewer `--threads`: each one runs a process that holds texts and their values",)
         message = "a process that computes criteria was killed: most likely it had too little memory"
         raise Failure(Diagnostic("R0405", message, helps=helps)) from None
     connection.execute("DROP TABLE batch_texts")
@@ -139,7 +139,7 @@ def _score_batches(
 def _compute(
     connection: DuckDBPyConnection, ops: Sequence[logical.Score], folder: Path, submit: Callable[..., Future[Any]]
 ) -> None:
-    """From `batch_texts` to `scored_batches`."""
+    """Computes `scored_batches` from `batch_texts`."""
     places = ", ".join(f"unnest(${number})" for number in range(1, len(ops) + 2))
     waiting: deque[tuple[list[int], Future[list[list[Any]]]]] = deque()
 
@@ -159,14 +159,14 @@ def _batches(connection: DuckDBPyConnection) -> Iterator[tuple[list[int], list[s
     """The rows and texts of `batch_texts`, `BATCH` at a time."""
     total = connection.execute("SELECT count(*) FROM batch_texts").fetchall()[0][0]
     for start in range(0, total, BATCH):
-        # By row id: what a LIMIT takes is of no certain order, and might come twice.
+        # By row id: LIMIT has no guaranteed order, so rows might come twice.
         query = f"SELECT row, text FROM batch_texts WHERE rowid BETWEEN {start} AND {start + BATCH - 1}"
         found = connection.execute(query).fetchall()
         yield [row for row, _ in found], [text for _, text in found]
 
 
 def computed(ops: Sequence[logical.Score], folder: Path, texts: Sequence[str]) -> list[list[Any]]:
-    """The values that batch criteria give some texts, a list per criterion. Called in any process."""
+    """The values of batch criteria for some texts, one list per criterion. May be called in any process."""
     return [_batch(op, texts, params(op, folder)) for op in ops]
 
 

@@ -1,4 +1,4 @@
-"""Which neurons a document shares with a target: the score of NAG taken apart, from stored features alone."""
+"""The neurons that a document shares with a target: the decomposed NAG score, from stored features alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Neuron(Frozen):
-    """One neuron of a document that the target has too; `gave` is its part of the similarity."""
+    """One neuron that a document shares with the target; `gave` is its contribution to the similarity."""
 
     layer: int
     neuron: int
@@ -31,10 +31,10 @@ class Neuron(Frozen):
 
 
 class Match(Frozen):
-    """A document's neurons that a target has too, the largest part first.
+    """The neurons that a document shares with a target, largest contribution first.
 
     Attributes:
-        of: how many neurons the document has in all.
+        of: the total number of the document's neurons.
     """
 
     criterion: str
@@ -51,7 +51,7 @@ def match(
     call: model.ScoreCall,
     document: str,
 ) -> Match | None:
-    """What a document's neurons gave to a score; None where the features of it or of the target are not stored here.
+    """The contributions of a document's neurons to a score; None if its features or the target's are not stored here.
 
     Args:
         state: the recipe's state folder.
@@ -92,7 +92,7 @@ def match(
 
 
 def text(connection: DuckDBPyConnection, source: model.Source, shard: Shard, folder: Path, row: int) -> str | None:
-    """A document's text, read from its shard; None where that is gone."""
+    """A document's text, read from its shard; None if the shard no longer exists."""
     scan = shards.scan(shard, folder, [source.text])
     try:
         found = connection.execute(f"SELECT {ident(source.text)} FROM {scan} WHERE __row = {literal(row)}").fetchall()

@@ -1,4 +1,4 @@
-"""Selection: which documents, how often, and why. All of it in DuckDB, out of core; the solvers see domains only."""
+"""Selection: which documents, how often, and why. It all runs in DuckDB, out of core; solvers only see domains."""
 
 from recipec.selection.digest import digest
 from recipec.selection.gathering import GatherInput, gather

@@ -1,5 +1,5 @@
-"""Token targets of domains and of quotas inside them: mixture, bounds, what the pool can give, and what to say when
-that does not fit.
+"""Token targets of domains and of quotas inside them, from the mixture, the bounds and what the pool can provide, and
+diagnostics when these conflict.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class CellTotals:
-    """What the pool has of one cell: (domain, bits of the nested quotas of that domain)."""
+    """The totals of the pool for one cell: (domain, bits of the nested quotas of that domain)."""
 
     domain: str
     nest: int
     documents: int
     tokens: int
-    reachable: float  # the most tokens that the repetition limits let be drawn; inf without limits
-    natural: float  # tokens that the curves give at scale 1, within the limits
+    reachable: float  # the most tokens that the repetition limits allow; inf without limits
+    natural: float  # tokens expected from the curves at scale 1, within the limits
 
     @property
     def key(self) -> Key:
@@ -34,9 +34,9 @@ class CellTotals:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """The targets. `targets` is None where nothing asks for any: every scale is 1 then.
+    """The targets. `targets` is None if nothing requires targets: then every scale is 1.
 
-    `asked` and `weights` are shares of `total`; `binds` says which bound a target was held at ("" for none).
+    `asked` and `weights` are shares of `total`; `binds` is the bound that limits a target ("" for none).
     """
 
     total: float | None
@@ -47,10 +47,10 @@ class Allocation:
 
 
 def allocate(op: logical.Sample, pools: Sequence[CellTotals], decided: Decided) -> Allocation:
-    """Token targets of all cells, as near to the decided weights as the bounds allow.
+    """Token targets of all cells, as close to the decided weights as the bounds allow.
 
     Raises:
-        Failure: a weight for a domain that is not there, quotas that cross, or bounds that cannot all hold.
+        Failure: a weight for a missing domain, partially overlapping quotas, or bounds that cannot all be met.
     """
     asked = _asked(op, pools, decided.weights)
     natural = math.fsum(pool.natural for pool in pools)
@@ -68,7 +68,7 @@ def allocate(op: logical.Sample, pools: Sequence[CellTotals], decided: Decided) 
 
 
 def _asked(op: logical.Sample, pools: Sequence[CellTotals], weights: Mapping[str, float]) -> dict[Key, float]:
-    """The weight of each cell before any bound; cells of a domain share by what the curves give."""
+    """The weight of each cell before any bound; cells share their domain's weight in proportion to `natural`."""
     natural: dict[str, float] = {}
     for pool in pools:
         natural[pool.domain] = natural.get(pool.domain, 0.0) + pool.natural
@@ -84,12 +84,12 @@ def _check_known(op: logical.Sample, weights: Mapping[str, float], known: Mappin
     if gone and not op.allow_vanishing:
         names = ", ".join(f"`{name}`" for name in gone)
         span = op.mixture.origin.span if op.mixture.origin else None
-        message = f"the mixture has a weight for {names}, and no document of the pool is there"
-        raise Failure(Diagnostic("R0503", message, span, helps=("`allow vanishing` if that is meant",)))
+        message = f"the mixture has a weight for {names}, but the pool has no document there"
+        raise Failure(Diagnostic("R0503", message, span, helps=("add `allow vanishing` if this is intended",)))
 
 
 def bounds(quota: model.Quota, total: float) -> tuple[float, float]:
-    """A quota in tokens of a dataset of `total` tokens."""
+    """The lower and upper bound of a quota in tokens, for a dataset of `total` tokens."""
 
     def tokens(amount: model.Amount | None, missing: float) -> float:
         if amount is None:
@@ -112,7 +112,7 @@ def mask(op: logical.Sample, domain: str) -> int:
 def _forest(
     op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, float], total: float
 ) -> tuple[Node[Key], ...]:
-    """A tree a domain: its own quota, the quotas inside it by inclusion, the cells as leaves."""
+    """One tree per domain: its own quota, the quotas inside it by inclusion, and the cells as leaves."""
     domains = sorted({pool.domain for pool in pools})
     own = {quota.domain: quota for quota in op.quotas if not quota.conditions}
     result = []
@@ -131,7 +131,7 @@ def _tree(
     asked: Mapping[Key, float],
     total: float,
 ) -> tuple[Node[Key], ...]:
-    """The widest quotas over `cells` with what is inside each, then the cells in none."""
+    """The largest quotas over `cells` with their contents, then the cells outside all quotas."""
     members = {bit: frozenset(pool.key for pool in cells if pool.nest >> bit & 1) for bit, _ in quotas}
     _check_laminar(quotas, members)
     nodes: list[Node[Key]] = []
@@ -158,16 +158,16 @@ def _check_laminar(quotas: Sequence[tuple[int, model.Quota]], members: Mapping[i
                 raise Failure(
                     Diagnostic(
                         "R0504",
-                        f"two quotas of `{quota.domain}` cross: some documents are in both, some in one only",
+                        f"two quotas of `{quota.domain}` overlap partly: some documents are in both, some in one only",
                         other.origin.span,
                         labels=(Label(quota.origin.span, "the other one"),),
-                        helps=("state one inside the other, or apart from it",),
+                        helps=("make one contain the other, or make them disjoint",),
                     )
                 )
 
 
 def _shrunk(op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, float], total: float) -> float:
-    """The largest whole number of tokens, at most `total`, that the upper bounds leave room for."""
+    """The largest whole number of tokens, at most `total`, that the upper bounds allow."""
 
     def fits(tokens: float) -> bool:
         forest = _forest(op, pools, asked, tokens)
@@ -183,7 +183,7 @@ def _shrunk(op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key,
 
 
 def _check(op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, float], total: float) -> None:
-    """Raises when the bounds cannot all hold, naming each that is in the way and the change to it that would do."""
+    """Raises Failure if the bounds cannot all be met, naming each conflicting one and a change that would do."""
     found = list(_unreachable(op, pools, total))
     forest = _forest(op, pools, asked, total)
     least, most = math.fsum(node.least for node in forest), math.fsum(node.most for node in forest)
@@ -197,7 +197,7 @@ def _check(op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, 
 
 
 def _unreachable(op: logical.Sample, pools: Sequence[CellTotals], total: float) -> Iterable[Diagnostic]:
-    """Quotas that ask for more than their documents can give."""
+    """The diagnostics for quotas that ask for more than their documents can provide."""
     bits = {id(quota): bit for bit, quota in enumerate(nested(op))}
     for quota in op.quotas:
         low, high = bounds(quota, total)
@@ -213,17 +213,17 @@ def _unreachable(op: logical.Sample, pools: Sequence[CellTotals], total: float) 
             if unique:
                 helps.append(f"or let its documents repeat {math.ceil(low / unique)} times")
             yield _conflict(
-                quota, f"asks for {_count(low)} tokens, and its documents give at most {_count(reach)}", helps
+                quota, f"asks for {_count(low)} tokens, but its documents provide at most {_count(reach)}", helps
             )
 
 
 def _conflict(quota: model.Quota, words: str, helps: Iterable[str]) -> Diagnostic:
     part = f"`{quota.domain}`" + (f" where {quota.text}" if quota.text else "")
-    return Diagnostic("R0505", f"the quota of {part} cannot hold: {words}", quota.origin.span, helps=tuple(helps))
+    return Diagnostic("R0505", f"the quota of {part} cannot be met: {words}", quota.origin.span, helps=tuple(helps))
 
 
 def _too_much(op: logical.Sample, total: float, excess: float) -> Diagnostic:
-    """The lower bounds together exceed the budget."""
+    """The diagnostic for lower bounds that together exceed the budget."""
     asking = [quota for quota in op.quotas if bounds(quota, total)[0] > 0]
     helps = []
     for quota in asking:
@@ -241,7 +241,7 @@ def _too_much(op: logical.Sample, total: float, excess: float) -> Diagnostic:
 
 
 def _too_little(op: logical.Sample, pools: Sequence[CellTotals], total: float, most: float) -> Diagnostic:
-    """The upper bounds leave too little room: quotas, or what the pool has under the repetition limits."""
+    """The diagnostic for upper bounds that are too low: of quotas, or of the pool under the repetition limits."""
     gap = total - most
     capping = [quota for quota in op.quotas if bounds(quota, total)[1] < math.inf]
     helps = []
@@ -255,13 +255,14 @@ def _too_little(op: logical.Sample, pools: Sequence[CellTotals], total: float, m
         helps.append(
             f"the pool has {_count(unique)} unique tokens: they would have to repeat {total / unique:.2g} times"
         )
-    # Bounds that are shares shrink with the budget: it is then no way out.
+    # Bounds that are shares shrink with the budget, so a smaller budget does not help.
     if op.tokens is not None and not any(quota.most and quota.most.kind == "share" for quota in capping):
         helps.append(f"a budget of {_count(most)} tokens would do, or `shortfall shrink`")
     spans = [quota.origin.span for quota in capping] + [repeat.origin.span for repeat in op.repeats]
     return Diagnostic(
         "R0507",
-        f"{_count(total)} tokens are asked for, and the pool gives at most {_count(most)} under the quotas and repetition limits",
+        f"{_count(total)} tokens are requested, but the pool provides at most {_count(most)} "
+        f"under the quotas and repetition limits",
         spans[0] if spans else None,
         labels=tuple(Label(span, "and this") for span in spans[1:]),
         helps=tuple(helps),
@@ -269,7 +270,7 @@ def _too_little(op: logical.Sample, pools: Sequence[CellTotals], total: float, m
 
 
 def _amount(like: model.Amount | None, tokens: float, total: float, up: bool = False) -> str:
-    """A bound in the unit in which the recipe states it, rounded to the safe side."""
+    """A bound in the unit used in the recipe, rounded to the safe side."""
     if like is not None and like.kind == "share":
         step = (math.ceil if up else math.floor)(tokens / total * 1e4) / 100
         return f"{step:g}%"
@@ -283,7 +284,7 @@ def _count(tokens: float) -> str:
 def _binds(
     op: logical.Sample, pools: Sequence[CellTotals], targets: Mapping[Key, float], total: float
 ) -> dict[Key, str]:
-    """Which bound each cell is held at: a quota's, or what its documents can give."""
+    """The bound that limits each cell: a quota's, or what its documents can provide."""
     result: dict[Key, str] = {}
     own = {quota.domain: quota for quota in op.quotas if not quota.conditions}
     slack = max(total * 1e-9, 1e-9)

@@ -1,8 +1,8 @@
-"""The pool and what is drawn from it by domain and quality band: what laws of loss are evaluated on.
+"""The pool and what is drawn from it, by domain and quality band: the input of laws of loss.
 
-A band is a range of ranks (InfoLaw's six: the best 5 % of tokens, the next 15 %, then four of 20 %). A document that
-straddles two bands, or many that share one rank, count in each by their part; without criteria there is no rank, and
-the tokens of a domain lie in all bands alike.
+A band is a range of ranks (InfoLaw's six: the best 5% of tokens, the next 15%, then four of 20%). A document that spans
+two bands, or many documents with the same rank, count proportionally in each; without criteria there is no rank, and
+the tokens of a domain are distributed evenly over all bands.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MANY = 1_000_000_000
-"""A limit of repetition beyond any that matters, so that sums stay within 128 bits."""
+"""A repetition limit larger than any that matters, so that sums stay within 128 bits."""
 
 FINE = 1 << 20
-"""Fixed point of limits that are no whole numbers, so that sums do not depend on the order of rows."""
+"""Fixed-point factor of non-integer limits, so that sums do not depend on the order of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """m domains × q bands, in tokens (m, q). With nested quotas asked for, a domain has a row for each combination.
+    """m domains × q bands, in tokens (m, q). With nested quotas, a domain has one row per combination.
 
     Attributes:
-        nests: (m,) the bits of the nested quotas of each row; 0 where they were not asked for.
-        unique: of the pool's documents that may be drawn at all.
-        most: that the repetition limits let be drawn; inf without limits.
-        drawn, fresh: drawn with repeats, and distinct among them; 0 before the draw.
+        nests: (m,) the bits of the nested quotas of each row; 0 if nested quotas were not requested.
+        unique: tokens of the pool's documents that may be drawn at all.
+        most: the most tokens that the repetition limits allow; inf without limits.
+        drawn, fresh: tokens drawn including repeats, and distinct tokens among them; 0 before the draw.
     """
 
     domains: tuple[str, ...]
@@ -52,7 +52,7 @@ class Bands:
 
 
 def edges(bands: int) -> tuple[float, ...]:
-    """Upper ranks of the bands, the last 1: InfoLaw's where there are six, else equal shares."""
+    """The upper ranks of the bands, the last being 1: InfoLaw's for six bands, else equal shares."""
     shares = BANDS if bands == len(BANDS) else (1 / bands,) * bands
     upper = [float(round(value, 12)) for value in np.cumsum(shares)]
     return (*upper[:-1], 1.0)
@@ -65,11 +65,11 @@ def bands(
 
     Args:
         table: a table expression with domain, rank, tokens, bad and rejected_by.
-        limit: SQL of R_i, infinity where there is none.
-        copies: SQL of the copies drawn.
-        count: how many bands.
+        limit: SQL of R_i, infinity if there is none.
+        copies: SQL of the number of copies drawn.
+        count: the number of bands.
         whole: whether ranks are shares of the whole pool (`sample top`) instead of the domain.
-        nest: SQL of the bits of nested quotas by which rows are kept apart.
+        nest: SQL of the bits of nested quotas that separate rows.
     """
     upper = edges(count)
     lower = (0.0, *upper[:-1])
@@ -97,13 +97,13 @@ def bands(
 
 
 def overlap(start: float, stop: float, lower: Sequence[float], upper: Sequence[float]) -> Array:
-    """(q,) the part of a range of ranks that lies in each band; they sum to 1."""
+    """(q,) the fraction of a range of ranks in each band; they sum to 1."""
     inside = np.maximum(np.minimum(stop, upper) - np.maximum(start, lower), 0.0)
     return np.asarray(inside / inside.sum())
 
 
 def groups(found: Bands, quotas: Sequence[model.Quota], total: float) -> tuple[optimum.Group, ...]:
-    """The quotas as bounds on rows, of domains and of parts of them."""
+    """The quotas as bounds on rows, for domains and for parts of domains."""
     result = []
     nested = [quota for quota in quotas if quota.conditions]
     for quota in quotas:
@@ -120,7 +120,8 @@ def groups(found: Bands, quotas: Sequence[model.Quota], total: float) -> tuple[o
 
 
 def _query(table: str, limit: str, copies: str, lower: Sequence[float], nest: str) -> str:
-    """Integer sums by domain and band, those with the band's first rank apart: they alone may reach into lower bands."""
+    """SQL of integer sums by domain and band; those with the band's first rank are separate, as only they may extend
+    into lower bands."""
     band = " + ".join(f"(rank > {literal(float(edge))}) :: INTEGER" for edge in lower[1:]) or "0"
     return f"""
         WITH pool AS (

@@ -1,4 +1,4 @@
-"""The digest of a selection: one value for one set of (source, doc_id, copies), whatever the order."""
+"""The digest of a selection: one value per set of (source, doc_id, copies), regardless of order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def digest(connection: DuckDBPyConnection, relation: str) -> str:
     """sha256 over a multiset hash of the rows of `relation` with copies > 0: the sums of both halves of each row's md5,
-    which need no order and no memory. Lengths before the names keep ("a", "bc") apart from ("ab", "c")."""
+    which need no order and no memory. Lengths before the names distinguish ("a", "bc") from ("ab", "c")."""
     key = "length(source) || ':' || source || length(doc_id) || ':' || doc_id || CAST(copies AS VARCHAR)"
     low, high, count = connection.execute(
         f"""

@@ -1,8 +1,8 @@
 """Scales c_d: the largest at which the drawn tokens of a cell stay within its target.
 
-Copies of a document only grow with c, so that each cell's drawn tokens are a staircase in c. A few scans narrow the
-bracket of every cell at once, keeping only the documents whose copies differ between its ends; the rest is bisected
-exactly, with the very formula that draws.
+Copies of a document never decrease with c, so each cell's drawn tokens are a step function of c. A few scans narrow the
+brackets of all cells at once, keeping only the documents whose copies differ between their ends; the rest is bisected
+exactly, with the same formula that draws.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 FEW = 200_000
-"""Documents that are bisected in memory instead of by another scan."""
+"""The most documents that are bisected in memory instead of by another scan."""
 
 GRID = 16
-"""Scales tried in one scan."""
+"""The number of scales tried in one scan."""
 
 MOST_ROUNDS = 60
 
 
 @dataclass(slots=True)
 class Bracket:
-    """A cell's scale lies in [low, high): at `low` the target holds, at `high` it does not."""
+    """A cell's scale is in [low, high): at `low` the target is not exceeded, at `high` it is."""
 
     target: float
     low: float
@@ -48,7 +48,7 @@ def scales(connection: DuckDBPyConnection, table: str, targets: Mapping[int, flo
 
     Args:
         table: a temporary table `cell INTEGER, tokens BIGINT, s DOUBLE, r DOUBLE, u DOUBLE` of the documents with s > 0.
-        targets: tokens by cell. A cell whose every copy fits gets the scale at which all are drawn.
+        targets: tokens by cell. A cell whose copies all fit gets the scale at which all are drawn.
     """
     result = dict.fromkeys(targets, 0.0)
     brackets: dict[int, Bracket] = {}
@@ -70,7 +70,7 @@ def scales(connection: DuckDBPyConnection, table: str, targets: Mapping[int, flo
 
 
 def _facts(connection: DuckDBPyConnection, table: str) -> list[tuple[int, float, float, float]]:
-    """Per cell: Σ t·s (only for a first guess), the scale at which every document is at its cap, tokens at that."""
+    """Per cell: Σ t·s (only for a first guess), the scale at which all documents reach their cap, the tokens then."""
     return connection.execute(
         f"""
         SELECT cell, CAST(sum(CAST(round(tokens * s * 1024) AS HUGEINT)) AS DOUBLE) / 1024, max(r / s),
@@ -82,12 +82,12 @@ def _facts(connection: DuckDBPyConnection, table: str) -> list[tuple[int, float,
 
 
 def _start(target: float, weighted: float, full: float) -> float:
-    """A scale that would draw more than the target if no cap held."""
+    """A scale that would draw more than the target without caps."""
     return min(2.0 * target / weighted if weighted else 1.0, full)
 
 
 def _raise_ends(connection: DuckDBPyConnection, table: str, brackets: Mapping[int, Bracket]) -> None:
-    """Doubles upper ends until each draws more than its target; caps make the first guess too small."""
+    """Doubles the upper ends until each draws more than its target; caps can make the first guess too small."""
     waiting = dict(brackets)
     while waiting:
         drawn = _drawn(connection, table, {cell: [bracket.high] for cell, bracket in waiting.items()})
@@ -97,7 +97,7 @@ def _raise_ends(connection: DuckDBPyConnection, table: str, brackets: Mapping[in
 
 
 def _drawn(connection: DuckDBPyConnection, table: str, grid: Mapping[int, list[float]]) -> dict[int, list[float]]:
-    """Drawn tokens of each cell at each scale of its grid (all of one length), in one scan."""
+    """The drawn tokens of each cell at each scale of its grid (all grids have the same length), in one scan."""
     width = len(next(iter(grid.values())))
     rows = ", ".join(
         f"({cell}, {', '.join(literal(scale) for scale in scales_)})" for cell, scales_ in sorted(grid.items())
@@ -115,7 +115,7 @@ def _drawn(connection: DuckDBPyConnection, table: str, grid: Mapping[int, list[f
 
 
 def _narrow(connection: DuckDBPyConnection, table: str, brackets: Mapping[int, Bracket]) -> bool:
-    """One scan: every bracket shrinks to a step of a grid in it. True when few documents are left undecided."""
+    """Narrows every bracket to one step of a grid in it, in one scan; returns whether few documents are undecided."""
     grid = {}
     for cell, bracket in brackets.items():
         step = (bracket.high - bracket.low) / (GRID + 1)
@@ -141,7 +141,7 @@ def _undecided(table: str, brackets: Mapping[int, Bracket]) -> str:
 
 
 def _finish(connection: DuckDBPyConnection, table: str, brackets: Mapping[int, Bracket]) -> dict[int, float]:
-    """Bisects every bracket to two neighbouring numbers, over the documents that are still undecided."""
+    """Bisects every bracket down to two adjacent floats, over the documents that are still undecided."""
     if not brackets:
         return {}
     drawn = _drawn(connection, table, {cell: [bracket.low] for cell, bracket in brackets.items()})

@@ -1,4 +1,4 @@
-"""Op `Gather`: the documents of all sources in one table, duplicates resolved."""
+"""Op `Gather`: the documents of all sources in one table, with duplicates resolved."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class GatherInput:
 
     Attributes:
         source: the name of the source.
-        relation: table expression with doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, the outputs of
-            `Read` and the scores, each by its name.
+        relation: a table expression with doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, the outputs of
+            `Read` and the scores, each by name.
     """
 
     source: str
@@ -60,7 +60,7 @@ def _columns(op: logical.Gather) -> list[str]:
 
 
 def _part(op: logical.Gather, index: int, part: GatherInput) -> str:
-    """One input with its scores as doubles; a score that is not finite makes a row unreadable."""
+    """SQL of one input with its scores as doubles; a non-finite score makes the row unreadable."""
     scores = [(score_column(c.name), f"CAST({expression(c.values[index])} AS DOUBLE)") for c in op.criteria]
     keys = [f"{expression(clause.keys[index])} AS key_{number}" for number, clause in enumerate(op.duplicates)]
     bad = " ".join(f"WHEN NOT isfinite({value}) THEN {literal(f'{name} is not finite')}" for name, value in scores)
@@ -86,12 +86,12 @@ def _part(op: logical.Gather, index: int, part: GatherInput) -> str:
 
 def _exact(criterion: logical.GatherCriterion, index: int) -> str:
     value = criterion.values[index]
-    assert isinstance(value, Score), "a cascade is a criterion of its own"
+    assert isinstance(value, Score), "a cascade is a separate criterion"
     return ident(exactness(value.name))
 
 
 def _cap(op: logical.Gather) -> str:
-    """The document's own repetition limit: a whole number of at least 0, null where it sets none."""
+    """SQL of the document's own repetition limit: a whole number of at least 0, or null if it has none."""
     if not op.caps:
         return "CAST(NULL AS DOUBLE)"
     limits = [
@@ -107,7 +107,7 @@ def _nest(op: logical.Gather) -> str:
 
 
 def _without_duplicates(query: str, key: str, text: str) -> str:
-    """Rejects, among documents that pass everything else and have equal keys, all but the first by source and id."""
+    """SQL that rejects, among documents with equal keys that pass all else, all but the first by source and id."""
     passing = f"(bad IS NULL AND rejected_by IS NULL AND {key} IS NOT NULL)"
     return f"""
         SELECT * EXCLUDE (copy_number, first_copy)

@@ -1,4 +1,4 @@
-"""The stage that decides domain weights: every kind of mixture has a mixer, and all are asked here."""
+"""The stage that decides domain weights: every kind of mixture has a mixer, and all are called here."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a `Sample` draws from: a table expression of the ranked candidates as earlier phases leave them, and the cells
-    of the pool."""
+    """The input of a `Sample`: a table expression of the ranked candidates that earlier phases leave, and the cells of
+    the pool."""
 
     connection: DuckDBPyConnection
     table: str
@@ -30,16 +30,16 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a mixer decides about, and all that it may ask for.
+    """The input of a mixer.
 
     Attributes:
-        op: the rules of what is drawn: quotas, repetition limits, tokens. In an estimate they are those of the sample.
+        op: the rules of the draw: quotas, repetition limits, tokens. In an estimate they are those of the sample.
         pools: the cells of the pool, or of the sample.
-        candidates: for `bands`; None where only the pools are known.
-        documents: what is known of all documents, for mixers that measure (`execution.pool.Pool`); None outside of a run.
-        stated: the operation as the recipe states it, also in an estimate.
+        candidates: for `bands`; None if only the pools are known.
+        documents: facts about all documents, for mixers that measure (`execution.pool.Pool`); None outside a run.
+        stated: the operation as the recipe states it, even in an estimate.
         before: the earlier phases.
-        now: whether to measure what is not measured yet.
+        now: whether to measure what has not been measured yet.
     """
 
     op: logical.Sample
@@ -94,18 +94,18 @@ def mixer_of(mixture: model.Mixture) -> spec.Mixer:
 
 
 def params_of(mixture: model.Mixture, mixer: spec.Mixer) -> Any:
-    """The arguments of a mixture as its mixer's own value."""
+    """The arguments of a mixture as an instance of its mixer's parameter model."""
     return mixer.params.model_validate(mixture.params if isinstance(mixture, model.Computed) else {})
 
 
 def shared(amounts: Mapping[str, float]) -> dict[str, float]:
-    """Amounts by domain as shares; all 0 where there is nothing."""
+    """Amounts by domain as shares; all 0 if the sum is 0."""
     total = math.fsum(amounts.values())
     return {domain: amount / total if total else 0.0 for domain, amount in amounts.items()}
 
 
 def natural(pools: Sequence[CellTotals]) -> dict[str, float]:
-    """The shares that the sampling curves give at scale 1."""
+    """The domain shares that result from the sampling curves at scale 1."""
     amounts: dict[str, float] = {}
     for pool in pools:
         amounts[pool.domain] = amounts.get(pool.domain, 0.0) + pool.natural
@@ -113,7 +113,7 @@ def natural(pools: Sequence[CellTotals]) -> dict[str, float]:
 
 
 def proportional(pools: Sequence[CellTotals]) -> dict[str, float]:
-    """The shares of the pool's unique tokens."""
+    """The domain shares of the pool's unique tokens."""
     amounts: dict[str, float] = {}
     for pool in pools:
         amounts[pool.domain] = amounts.get(pool.domain, 0.0) + float(pool.tokens)

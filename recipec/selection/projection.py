@@ -1,9 +1,9 @@
-"""The closest shares to a mixture that keep all bounds: one scalar per level of a tree of quotas.
+"""The shares closest to a mixture that satisfy all bounds: one scalar per level of a tree of quotas.
 
 The KL projection of weights w onto lo ≤ w' ≤ hi, Σ w' = 1 is w' = clip(c·w, lo, hi) with one scalar c (docs/selection.md, 7).
-With quotas inside domains the bounds form a tree; then the scalar of a part that is held at a bound is its own, which
-is the same projection, solved level by level. Everything is piecewise linear in c, so it is solved exactly at its
-breakpoints and not by iteration.
+With quotas inside domains the bounds form a tree; then a part that is at a bound has its own scalar, which is the same
+projection, solved level by level. Everything is piecewise linear in c, so it is solved exactly at its breakpoints, not
+by iteration.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ K = TypeVar("K")
 class Node(Generic[K]):
     """A part of the dataset with bounds on its tokens: a leaf (`key`, `weight`), or the sum of `children`.
 
-    `low` ≤ `high`, in the unit of what is shared out; a leaf's amount is clip(c·weight, low, high).
+    `low` ≤ `high`, in the unit of the total to be divided; a leaf's amount is clip(c·weight, low, high).
     """
 
     low: float = 0.0
@@ -32,18 +32,18 @@ class Node(Generic[K]):
 
     @property
     def least(self) -> float:
-        """The least that the bounds inside allow."""
+        """The smallest amount that the bounds inside allow."""
         inner = math.fsum(child.least for child in self.children) if self.children else 0.0
         return max(self.low, inner)
 
     @property
     def most(self) -> float:
-        """The most that the bounds inside allow."""
+        """The largest amount that the bounds inside allow."""
         inner = math.fsum(child.most for child in self.children) if self.children else math.inf
         return min(self.high, inner)
 
     def amount(self, scale: float) -> float:
-        """What this part gets at a scale; non-decreasing in it."""
+        """The amount of this part at a scale; non-decreasing in the scale."""
         if self.children:
             inner = math.fsum(child.amount(scale) for child in self.children)
         else:
@@ -64,7 +64,7 @@ class Node(Generic[K]):
 
 
 def scale_for(nodes: Sequence[Node[K]], total: float) -> float:
-    """The smallest scale at which `nodes` together get `total`, or the nearest they come to it."""
+    """The smallest scale at which `nodes` together get `total`, or the closest possible amount."""
 
     def amount(scale: float) -> float:
         return math.fsum(node.amount(scale) for node in nodes)
@@ -83,7 +83,7 @@ def scale_for(nodes: Sequence[Node[K]], total: float) -> float:
 
 
 def shared_out(nodes: Sequence[Node[K]], total: float) -> dict[K, float]:
-    """Amounts of all leaves for a total that the nodes can hold."""
+    """The amounts of all leaves for a total within the bounds of the nodes."""
     scale = scale_for(nodes, total)
     result: dict[K, float] = {}
     for node in nodes:

@@ -1,7 +1,7 @@
-"""Op `Rank`: criteria turned so that smaller is better, brought to one scale, merged, ranked within the domain.
+"""Op `Rank`: criteria with signs such that smaller is better, normalised, merged, and ranked within the domain.
 
-QuaDMix (arXiv 2504.16511) eq. 1 and 2, as docs/selection.md decides: statistics over the filtered pool, token weights in
-the rank, ties share one rank.
+QuaDMix (arXiv 2504.16511) eq. 1 and 2, as specified in docs/selection.md: statistics over the filtered pool, token
+weights in the rank, and ties share one rank.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def rank(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path, des
     """Writes the candidates with `merged`, `rank` and `draw` (see `logical.Rank`); returns the criteria's statistics.
 
     Raises:
-        Failure: scores are missing and `missing error` holds, or a domain has no weights.
+        Failure: scores are missing under `missing error`, or a domain has no weights.
     """
     table = f"read_parquet({literal(str(candidates))}, file_row_number = true)"
     stats = statistics(connection, table, [name for name, _ in op.criteria])
     _check_weights(connection, op, table)
     _check_missing(connection, op, table)
     rank_pool(connection, op, table, stats)
-    # Only what ranks goes through the sort; the rest joins it by row.
+    # Only the columns needed for ranking are sorted; the others are joined by row.
     query = f"""
         SELECT c.* EXCLUDE (file_row_number) REPLACE (
                 CASE WHEN bad IS NULL THEN coalesce(rejected_by, {_missing(op)}) END AS rejected_by
@@ -53,14 +53,14 @@ def rank(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path, des
 
 
 def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stats: tuple[Stats, ...]) -> None:
-    """Makes the temporary table `ranked_pool` (row_number, domain, merged, rank) of the documents in the pool.
+    """Creates the temporary table `ranked_pool` (row_number, domain, merged, rank) of the documents in the pool.
 
     Args:
         table: the candidates with their `file_row_number`.
     """
     pool = f"{table} WHERE {POOL} AND {_missing(op)} IS NULL"
     totals = connection.execute(f"SELECT domain, sum(tokens) FROM {pool} GROUP BY domain ORDER BY domain").fetchall()
-    # Domains are an enumeration here: the sort then compares numbers.
+    # Domains are an enumeration here, so that the sort compares numbers.
     words = ", ".join(literal(domain) for domain, _ in totals) or "''"
     connection.execute(f"DROP TYPE IF EXISTS pool_domain; CREATE TYPE pool_domain AS ENUM ({words})")
     if op.top is None:
@@ -76,13 +76,13 @@ def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stat
 
 
 def reranked(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
-    """SQL of a ledger's documents in the pool with `merged` and `rank` as another `Rank` would give them."""
+    """SQL of a ledger's documents in the pool, with `merged` and `rank` as another `Rank` would compute them."""
     pool = f"SELECT * EXCLUDE (merged, rank) FROM {ledger} WHERE {POOL}"
     return _ranked(op, pool, stats, "CAST(sum(tokens) OVER (PARTITION BY domain) AS DOUBLE)")
 
 
 def normalised(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
-    """SQL of the documents of a pool with `normal_<n>`, σ(q) of the n-th criterion: what weights are multiplied with."""
+    """SQL of the documents of a pool with `normal_<n>`, σ(q) of the n-th criterion, which the weights multiply."""
     known = {one.criterion: one for one in stats}
     pool = f"SELECT * FROM {ledger} WHERE {POOL}"
     if op.quality.normalize == "rank":
@@ -95,16 +95,16 @@ def normalised(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
 
 
 def draw(seed: int) -> str:
-    """SQL of u_i in (0, 1): the keyed hash of a document that decides its draws."""
+    """SQL of u_i in (0, 1): the keyed hash of a document that determines its draws."""
     key = f"{literal(f'{seed}{SEPARATOR}')} || source || {literal(SEPARATOR)} || doc_id"
     return f"((CAST(md5_number_lower({key}) >> 12 AS DOUBLE) + 0.5) / 4503599627370496.0)"
 
 
 def statistics(connection: DuckDBPyConnection, table: str, criteria: Sequence[str]) -> tuple[Stats, ...]:
-    """Count, mean, spread and range of each criterion over the pool, in two scans.
+    """Count, mean, standard deviation and range of each criterion over the pool, in two scans.
 
-    Sums are made in integers, of distances from the least value, so that they are the same in any order of rows and with
-    any number of threads, and nothing is lost where the mean is far from 0."""
+    Sums are computed in integers, of distances from the minimum, so that they do not depend on the order of rows or the
+    number of threads, and no precision is lost if the mean is far from 0."""
     columns = [ident(score_column(name)) for name in criteria]
     ranges = _row(connection, table, [f"[count({c}), count(*) - count({c}), min({c}), max({c})]" for c in columns])
     sums = []
@@ -121,7 +121,7 @@ def statistics(connection: DuckDBPyConnection, table: str, criteria: Sequence[st
 
 
 def _stats(name: str, range_: Sequence[float | None], total: int | None, squares: int | None) -> Stats:
-    """The statistics from the sums in fixed point; the integers of Python are exact."""
+    """The statistics from the fixed-point sums; Python integers are exact."""
     count, missing = int(range_[0] or 0), int(range_[1] or 0)
     low, high = range_[2] or 0.0, range_[3] or 0.0
     if not count:
@@ -134,7 +134,7 @@ def _stats(name: str, range_: Sequence[float | None], total: int | None, squares
 
 
 def _row(connection: DuckDBPyConnection, table: str, values: Sequence[str]) -> tuple[Any, ...]:
-    """Aggregates over the pool."""
+    """The row of aggregates over the pool."""
     if not values:
         return ()
     found: tuple[Any, ...] = connection.execute(f"SELECT {', '.join(values)} FROM {table} WHERE {POOL}").fetchall()[0]
@@ -142,8 +142,8 @@ def _row(connection: DuckDBPyConnection, table: str, values: Sequence[str]) -> t
 
 
 def _halved(low: float, high: float) -> tuple[float, float]:
-    """What values are multiplied by before their distance is taken (less than 1 only where that would be infinite), and
-    the power of two that then brings distances below 2**46: the squares of 2**35 rows fit a HUGEINT."""
+    """The factor for values before distances are taken (less than 1 only if a distance would be infinite), and the
+    power of two that then scales distances below 2**46, so that the squares of 2**35 rows fit a HUGEINT."""
     half = 1.0 if math.isfinite(high - low) else 0.25
     largest = high * half - low * half
     return half, math.ldexp(1.0, min(46 - math.frexp(largest)[1], 1000)) if largest else 1.0
@@ -162,7 +162,7 @@ def weight(op: logical.Rank, criterion: str) -> str:
 
 
 def _check_weights(connection: DuckDBPyConnection, op: logical.Rank, table: str) -> None:
-    """Where only some domains have weights, every other one must be named too."""
+    """Raises Failure if only some domains have weights and the pool has others."""
     if not op.quality.weights or any(block.domain is None for block in op.quality.weights) or op.top:
         return
     known = ", ".join(literal(block.domain or "") for block in op.quality.weights)
@@ -194,7 +194,7 @@ def _check_missing(connection: DuckDBPyConnection, op: logical.Rank, table: str)
 
 
 def _ranked(op: logical.Rank, pool: str, stats: tuple[Stats, ...], total: str) -> str:
-    """SQL of the documents of a pool with `merged` and `rank`; `total` is SQL of the tokens that a rank is a share of."""
+    """SQL of a pool's documents with `merged` and `rank`; `total` is SQL of the tokens that ranks are shares of."""
     known = {one.criterion: one for one in stats}
     merged = _merged(op, known)
     if op.quality.normalize == "rank" and merged is not None:
@@ -204,7 +204,7 @@ def _ranked(op: logical.Rank, pool: str, stats: tuple[Stats, ...], total: str) -
 
 
 def _missing(op: logical.Rank) -> str:
-    """SQL of why a document leaves the pool: it has no score that counts in its domain; null where it stays."""
+    """SQL of the reason why a document leaves the pool, a missing score that its domain uses; null if it stays."""
     cases = ""
     for name, _ in op.criteria if op.quality.missing == "drop" else ():
         needed = "true" if name in (op.top or ()) else f"{weight(op, name)} <> 0"
@@ -213,7 +213,7 @@ def _missing(op: logical.Rank) -> str:
 
 
 def _present(name: str, direction: Direction, one: Stats) -> str:
-    """A score, with the worst of the pool in place of a missing one."""
+    """SQL of a score, with the worst of the pool in place of a missing one."""
     return f"coalesce({ident(score_column(name))}, {literal(one.low if direction == 'higher' else one.high)})"
 
 
@@ -222,7 +222,7 @@ def _turned(value: str, direction: Direction) -> str:
 
 
 def _normalised(op: logical.Rank, name: str, direction: Direction, one: Stats) -> str:
-    """σ(q): smaller is better; a criterion that is the same for all documents says nothing and is 0."""
+    """SQL of σ(q): smaller is better; a criterion that is equal for all documents is 0."""
     value = _present(name, direction, one)
     match op.quality.normalize:
         case "rank":
@@ -236,7 +236,7 @@ def _normalised(op: logical.Rank, name: str, direction: Direction, one: Stats) -
 
 
 def _share_columns(op: logical.Rank, stats: dict[str, Stats]) -> list[str]:
-    """The share of the pool's documents that are as good or better, ties sharing the largest."""
+    """SQL of the share of the pool's documents that are as good or better; ties get the largest share."""
     return [
         f"cume_dist() OVER (ORDER BY {_turned(_present(name, way, stats[name]), way)}) AS {ident(f'share_{name}')}"
         for name, way in op.criteria
@@ -244,21 +244,21 @@ def _share_columns(op: logical.Rank, stats: dict[str, Stats]) -> list[str]:
 
 
 def _merged(op: logical.Rank, stats: dict[str, Stats]) -> str | None:
-    """q̄: Σ σ(q)·α in the order of the criteria; None where no weights say how to merge."""
+    """SQL of q̄: Σ σ(q)·α in the order of the criteria; None if there are no weights to merge with."""
     if not op.quality.weights:
         return None
     terms = []
     for name, direction in op.criteria:
         if any(dict(block.weights).get(name, 0.0) for block in op.quality.weights):
             terms.append(f"{_normalised(op, name, direction, stats[name])} * {weight(op, name)}")
-    # Without any weight all documents are equally good.
+    # If all weights are 0, all documents are equally good.
     return "(" + " + ".join(terms) + ")" if terms else "0.0 :: DOUBLE"
 
 
 def _rank(op: logical.Rank, stats: dict[str, Stats], merged: bool, total: str) -> str:
-    """r̄: the share of tokens that are as good or better, in the domain; for `top`, in the whole pool.
+    """SQL of r̄: the share of tokens that are as good or better, in the domain; for `top`, in the whole pool.
 
-    Integers until the last division."""
+    Uses integers until the final division."""
     if op.top is not None:
         directions = dict(op.criteria)
         values = [_turned(_present(name, directions[name], stats[name]), directions[name]) for name in op.top]

@@ -1,4 +1,4 @@
-"""The rules of a `Sample` as SQL of a row: expected copies, the repetition limit, the nested quotas it is in."""
+"""The rules of a `Sample` as SQL per row: expected copies, the repetition limit, and the row's nested quotas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INFINITE = "'inf' :: DOUBLE"
 
 
 def expected(op: logical.Sample, rank: str = "rank") -> str:
-    """SQL of S_i, QuaDMix eq. 3 with the curve of the row's domain; for `top` 1 within the share, for `all` 1."""
+    """SQL of S_i: QuaDMix eq. 3 with the curve of the row's domain; for `top`, 1 within the share; for `all`, 1."""
     match op.sample:
         case model.Quadmix():
             general, own = op.sample.curves[0], op.sample.curves[1:]
@@ -29,7 +29,7 @@ def _curve(curve: model.Curve, rank: str) -> str:
 
 
 def threshold(op: logical.Sample) -> str:
-    """SQL of ω of the row's domain: above it only ε is left. For `top` the share, for `all` 1."""
+    """SQL of ω of the row's domain, above which only ε remains; for `top`, the share; for `all`, 1."""
     match op.sample:
         case model.Quadmix():
             general, own = op.sample.curves[0], op.sample.curves[1:]
@@ -43,7 +43,7 @@ def threshold(op: logical.Sample) -> str:
 
 
 def limit(op: logical.Sample) -> str:
-    """SQL of R_i: the domain's limit (else the general one) and the document's own, infinity where there is none."""
+    """SQL of R_i: the smaller of the domain's (else the general) limit and the document's own; infinity if none."""
     general = next((repeat.most for repeat in op.repeats if repeat.domain is None), None)
     own = {repeat.domain: repeat.most for repeat in op.repeats if repeat.domain is not None}
     rest = INFINITE if general is None else literal(float(general))

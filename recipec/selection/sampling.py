@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def candidates(
     connection: DuckDBPyConnection, op: logical.Sample, ranked: Path, *, follows: bool = False
 ) -> Candidates:
-    """The candidates of a `Sample` and its pool, cell by cell.
+    """The candidates of a `Sample` and the totals of its pool by cell.
 
     Args:
-        follows: `ranked` is the result of the phase before, and what it drew is drawn already.
+        follows: whether `ranked` is the result of the previous phase, whose draws count as already drawn.
     """
     table = f"read_parquet({literal(str(ranked))})"
     if follows:
@@ -38,11 +38,11 @@ def candidates(
 
 
 def sample(op: logical.Sample, found: Candidates, decided: Decided, destination: Path) -> Selection:
-    """Writes the candidates with `expected, scale, cap, copies, reason` added; returns what came of it (its `stats` are
-    those of `Rank`, and not known here).
+    """Writes the candidates with `expected, scale, cap, copies, reason` added; returns the selection (without `stats`,
+    which come from `Rank` and are not known here).
 
     Raises:
-        Failure: the bounds cannot all hold, or a domain with a weight gets no document.
+        Failure: the bounds cannot all be met, or a domain with a weight gets no document.
     """
     connection, table, pools = found.connection, found.table, found.pools
     allocation = allocate(op, pools, decided)
@@ -67,11 +67,11 @@ def sample(op: logical.Sample, found: Candidates, decided: Decided, destination:
 
 
 def _left(connection: DuckDBPyConnection, ledger: str) -> str:
-    """The candidates as a phase leaves them to the next one.
+    """SQL of the candidates that a phase leaves for the next one.
 
-    Over all phases a document has ⌈min(Σ c·S, R) − u⌉ copies, so that a document comes again only when the others have
-    come. What a phase adds to that is ⌈min(c·S, R') − u'⌉ with u' = u + copies − c·S, in [0, 1), and R' = R − copies of the
-    phase before: every rule of one phase then holds for the next as it is.
+    Over all phases a document has ⌈min(Σ c·S, R) − u⌉ copies, so that a document is repeated only after the others were
+    drawn. A phase adds ⌈min(c·S, R') − u'⌉ to that, with u' = u + copies − c·S, in [0, 1), and R' = R − copies of the
+    previous phase: all rules of one phase then apply unchanged to the next.
     """
     names = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {ledger}").fetchall()}
     expected = f"least(scale * expected, coalesce(cap, {INFINITE}))"
@@ -89,13 +89,13 @@ BELOW_ONE = "0.9999999999999999 :: DOUBLE"
 
 
 def redrawn(op: logical.Sample, rank: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
-    """SQL of a ledger's documents in the pool with `again`: the copies that another ranking gives at the same scales."""
+    """SQL of a ledger's documents in the pool with `again`: the copies under another ranking at the same scales."""
     again = drawing.copies("scale", expected(op), f"coalesce(cap, {INFINITE})", "draw")
     return f"SELECT *, {again} AS again FROM ({ranking.reranked(rank, ledger, stats)})"
 
 
 def _valued(op: logical.Sample, table: str) -> str:
-    """The pool with its cell, S, R and u."""
+    """SQL of the documents of the pool with their cell, S, R and u."""
     return (
         f"SELECT domain, {nest_of(op)} AS nest, tokens, {expected(op)} AS s, {limit(op)} AS r, draw AS u FROM {table} "
         f"WHERE bad IS NULL AND rejected_by IS NULL"
@@ -103,7 +103,7 @@ def _valued(op: logical.Sample, table: str) -> str:
 
 
 FINE = 1 << 20
-"""Fixed point of sums of expected tokens, which must not depend on the order of rows."""
+"""Fixed-point factor for sums of expected tokens, which must not depend on the order of rows."""
 
 
 def _pools(connection: DuckDBPyConnection, op: logical.Sample, table: str) -> tuple[CellTotals, ...]:
@@ -128,7 +128,7 @@ def _drawable(op: logical.Sample, table: str, pools: Sequence[CellTotals]) -> st
 
 
 def _cells(pools: Sequence[CellTotals], *columns: dict[int, float]) -> str:
-    """The cells as a table: cell_domain, cell_nest, number, and further numbers by cell."""
+    """SQL of the cells as a table: cell_domain, cell_nest, number, and further numbers per cell."""
     rows = [
         ", ".join([literal(pool.domain), str(pool.nest), str(number), *(literal(float(c[number])) for c in columns)])
         for number, pool in enumerate(pools)
@@ -141,7 +141,7 @@ def _cells(pools: Sequence[CellTotals], *columns: dict[int, float]) -> str:
 def _ledger(
     op: logical.Sample, table: str, pools: Sequence[CellTotals], allocation: Allocation, scales: dict[int, float]
 ) -> str:
-    """Every candidate with its derivation. A cell whose target is 0 draws nothing, whatever its curve."""
+    """SQL of every candidate with its derivation. A cell with target 0 draws nothing, regardless of its curve."""
     closed = {
         number: 0.0 if allocation.targets is not None and allocation.targets[pool.key] <= 0 else 1.0
         for number, pool in enumerate(pools)
@@ -230,7 +230,7 @@ def _cell(pool: CellTotals, allocation: Allocation, scale: float, drawn: tuple[i
 
 
 def _check_vanishing(op: logical.Sample, result: Selection) -> None:
-    """A domain that is asked for and gets no document is an error unless the recipe allows it."""
+    """Raises Failure if a domain with a weight gets no document, unless the recipe allows it."""
     if op.allow_vanishing:
         return
     asked: dict[str, float] = {}
@@ -245,9 +245,9 @@ def _check_vanishing(op: logical.Sample, result: Selection) -> None:
             *(
                 Diagnostic(
                     "R0508",
-                    f"the domain `{domain}` has a weight of {asked[domain]:.3g} and no planned document",
+                    f"the domain `{domain}` has a weight of {asked[domain]:.3g} but no planned document",
                     origin.span if origin else None,
-                    helps=("give it more, give it nothing, or `allow vanishing`",),
+                    helps=("increase its weight, set it to 0, or add `allow vanishing`",),
                 )
                 for domain in gone
             )

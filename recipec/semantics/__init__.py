@@ -1,4 +1,4 @@
-"""Meaning: names, types, units, parameters and imports of a recipe."""
+"""Semantic analysis: names, types, units, parameters and imports of a recipe."""
 
 from recipec.semantics.context import Columns, Environment, LawOf
 from recipec.semantics.resolver import Resolved, canonical, resolve

@@ -1,4 +1,4 @@
-"""How much of each domain at least and at most: `quota`, `repeat`."""
+"""Limits on each domain: `quota`, `repeat`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recipec.syntax import ast, text
 
 
 def quotas(context: Context, nodes: Sequence[ast.Quota], scopes: Sequence[Scope]) -> tuple[model.Quota, ...]:
-    """The quotas, `at least` and `at most` of the same part of a domain joined into one."""
+    """The quotas, with `at least` and `at most` of the same part of a domain merged into one."""
     joined: dict[tuple[str, str], model.Quota] = {}
     for node in nodes:
         quota = _quota(context, node, scopes)
@@ -85,8 +85,8 @@ def _consistent(context: Context, quota: model.Quota) -> bool:
             "R0224",
             f"the quota of `{quota.domain}` is at least {_shown(least)} and at most {_shown(most)}",
             least.origin.span,
-            label="more than the most",
-            also=((most.origin.span, "the most is here"),),
+            label="more than the maximum",
+            also=((most.origin.span, "the maximum is here"),),
         )
         return False
     return True
@@ -97,14 +97,14 @@ def _shown(amount: model.Amount) -> str:
 
 
 def _check_least(context: Context, quotas: Sequence[model.Quota]) -> None:
-    """What the quotas ask for at least must leave room for all of them."""
+    """Checks that the minimums of the quotas do not exceed 100% in total."""
     asking = [quota for quota in quotas if quota.least and quota.least.kind == "share" and not quota.conditions]
     total = sum(quota.least.value for quota in asking if quota.least)
     if total > 1 + 1e-12:
         first, *rest = sorted(asking, key=lambda quota: -(quota.least.value if quota.least else 0))
         context.error(
             "R0225",
-            f"the quotas ask for at least {total * 100:g}% in all",
+            f"the quotas ask for at least {total * 100:g}% in total",
             first.origin.span,
             label=f"{(total - 1) * 100:g}% too much",
             also=[(quota.origin.span, "and this") for quota in rest],
@@ -117,7 +117,7 @@ def _check_least(context: Context, quotas: Sequence[model.Quota]) -> None:
 
 
 def repeats(context: Context, nodes: Sequence[ast.Repeat], scopes: Sequence[Scope]) -> tuple[model.Repeat, ...]:
-    """Repetition limits: at most one general, one a domain, one from a column."""
+    """The repetition limits: at most one general, one per domain, and one from a column."""
     result: dict[tuple[str | None, bool], tuple[model.Repeat, ast.Repeat]] = {}
     for node in nodes:
         repeat = _repeat(context, node, scopes)
@@ -134,7 +134,7 @@ def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> mode
     domain = domain_name(node.domain) if node.domain is not None else None
     origin = model.Origin.of(node.span)
     if isinstance(node.most, ast.Quantity):
-        # The grammar asks for `times` after the number, so that a plain one has its unit.
+        # The grammar requires `times` after the number, so a plain number has this unit.
         most = quantities.whole(context, node.most if node.most.unit else _times(node.most), "times")
         return None if most is None else model.Repeat(domain=domain, most=most, origin=origin)
     if isinstance(node.most, ast.Unary) and isinstance(node.most.operand, ast.Quantity):

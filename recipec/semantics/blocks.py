@@ -1,4 +1,4 @@
-"""Blocks of settings: which are known, which may repeat, which must be there."""
+"""Blocks of settings: which are known, which may repeat, which are required."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from recipec.syntax import ast
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a setting may look like: how many values it has, whether it may be said for a domain, as `= expression`,
-    with a block (or maybe), more than once."""
+    """The allowed forms of a setting: its number of values, and whether it may have a domain, `= expression`, a
+    (possibly optional) block, and repeat."""
 
     values: tuple[int, int] = (1, 1)
     domain: bool = False
@@ -28,7 +28,7 @@ Settings = Mapping[str, tuple[ast.Setting, ...]]
 
 
 def settings(context: Context, block: ast.Block | None, forms: Mapping[str, Form], what: str) -> Settings:
-    """The settings of a block by name, those with mistakes left out."""
+    """The settings of a block by name, without those that have errors."""
     found: dict[str, list[ast.Setting]] = {name: [] for name in forms}
     first: dict[tuple[str, str | None], ast.Setting] = {}
     for setting in block.settings if block else ():
@@ -49,8 +49,10 @@ def settings(context: Context, block: ast.Block | None, forms: Mapping[str, Form
 
 
 def required(context: Context, block: ast.Block, found: Settings, names: Iterable[str], what: str, span: Span) -> bool:
-    """Whether all the settings are there; a diagnostic for each that is not. One with a mistake, which is told, is
-    not missing."""
+    """Whether all the settings are present; adds a diagnostic for each missing one.
+
+    A setting with an error, which is already reported, does not count as missing.
+    """
     missing = [name for name in names if not found[name]]
     stated = {setting.name.text for setting in block.settings}
     for name in (name for name in missing if name not in stated):
@@ -71,7 +73,7 @@ def _domain(setting: ast.Setting) -> str | None:
 def _well_formed(context: Context, setting: ast.Setting, form: Form) -> bool:
     name, mistakes = setting.name.text, []
     if setting.domain is not None and not form.domain:
-        mistakes.append("is not stated for a domain")
+        mistakes.append("does not take a domain")
     if setting.assigned and not form.assigned:
         mistakes.append("takes no `=`")
     if setting.block is not None and not form.block and not form.maybe_block:
@@ -89,8 +91,8 @@ def _well_formed(context: Context, setting: ast.Setting, form: Form) -> bool:
 
 
 def _joined(setting: ast.Setting) -> tuple[str, ...]:
-    """What to do about values too many: the unit of a size follows its number at once; settings are kept apart."""
+    """Help lines for too many values: write the unit of a size without a space, or separate settings."""
     match setting.values:
         case (ast.Quantity(unit="", text=number), ast.Name(text=unit)) if re.fullmatch("[KMGT]i?B", unit):
             return (f"write `{number}{unit}`",)
-    return ("settings stand on lines of their own, or have `,` between them",) if len(setting.values) > 1 else ()
+    return ("put each setting on its own line, or separate them with `,`",) if len(setting.values) > 1 else ()

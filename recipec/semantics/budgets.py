@@ -22,7 +22,7 @@ STANDARD = "std.law."
 
 
 def budget(context: Context, node: ast.Budget | None) -> model.Budget | None:
-    """The budget; a law is read, so that one that cannot be used is found before any data is."""
+    """The budget; reads the law, so that an unusable one is found before any data is read."""
     if node is None:
         return None
     tokens = quantities.whole(context, node.tokens, "tokens", 1)
@@ -39,7 +39,7 @@ def budget(context: Context, node: ast.Budget | None) -> model.Budget | None:
 
 
 def _law(context: Context, setting: ast.Setting, parameters: int | None, *, model_stated: bool) -> model.Law | None:
-    """`law infolaw("laws/ours.json")` or `law std.law.chinchilla`."""
+    """The law from `law infolaw("laws/ours.json")` or `law std.law.chinchilla`."""
     value = setting.values[0]
     function: ast.Name | None
     match value:
@@ -79,7 +79,7 @@ def _word(law: LawOf) -> str:
 
 
 def _requirements(context: Context, found: Settings, *, law_stated: bool) -> tuple[model.Requirement, ...]:
-    """Each `require`, one a quantity."""
+    """The requirements, at most one per quantity."""
     result: dict[Quantity, tuple[model.Requirement, ast.Setting]] = {}
     for setting in found["require"]:
         requirement = _requirement(context, setting)
@@ -98,7 +98,7 @@ def _requirements(context: Context, found: Settings, *, law_stated: bool) -> tup
 
 
 def _requirement(context: Context, setting: ast.Setting) -> model.Requirement | None:
-    """`require QUANTITY <= VALUE`."""
+    """The requirement from `require QUANTITY <= VALUE`."""
     value = setting.values[0]
     if not (isinstance(value, ast.Binary) and isinstance(value.left, ast.Name)):
         helps = ("write for example `require loss <= 2.45`",)
@@ -120,7 +120,7 @@ def _requirement(context: Context, setting: ast.Setting) -> model.Requirement | 
 
 
 def _most(context: Context, quantity: Quantity, expr: ast.Expr, *, relative: bool) -> float | None:
-    """The bound in the unit of its quantity: a share of `wasted`, times or a plain number of `repetition`, nats else."""
+    """The bound in the unit of its quantity: `wasted` a share, `repetition` times or a plain number, others nats."""
     if quantity == "wasted" or relative:
         return quantities.share(context, expr)
     if quantity == "repetition":

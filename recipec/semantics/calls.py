@@ -1,4 +1,4 @@
-"""Calls of criteria: arguments checked against the word's own parameter model."""
+"""Calls of criteria: checks arguments against the word's own parameter model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from recipec.semantics.context import Context
 from recipec.source import Span
 from recipec.syntax import ast, text
 
-RESERVED = {"column": "it names a column in `criterion`", "duplicate": "it stands alone in `where not duplicate(…)`"}
+RESERVED = {"column": "it names a column in `criterion`", "duplicate": "it is only allowed as `where not duplicate(…)`"}
 
 
 def score_call(context: Context, call: ast.Call, targets: Iterable[str]) -> model.ScoreCall | None:
-    """The call of a word of `recipec.criteria` as it is stored, or None (and diagnostics)."""
+    """The call of a criterion's word as it is stored, or None (with diagnostics)."""
     word = call.function.text
     extension = extensions.extension(context, "criteria", call.function)
     params = checked(context, call, extension.params, targets) if extension is not None else None
@@ -35,7 +35,7 @@ def score_call(context: Context, call: ast.Call, targets: Iterable[str]) -> mode
 
 
 def checked(context: Context, call: ast.Call, params: type[BaseModel], targets: Iterable[str]) -> dict[str, Any] | None:
-    """The arguments of a call as validated parameters, or None (and diagnostics); `target` must name one of `targets`."""
+    """The validated arguments of a call, or None (with diagnostics); `target` must name one of `targets`."""
     values = arguments(context, call, params)
     if values is None:
         return None
@@ -48,14 +48,14 @@ def checked(context: Context, call: ast.Call, params: type[BaseModel], targets: 
 
 
 class Value:
-    """An argument's plain value and where it stands."""
+    """An argument's plain value and its location."""
 
     def __init__(self, value: Any, span: Span) -> None:
         self.value, self.span = value, span
 
 
 def arguments(context: Context, call: ast.Call, params: type[BaseModel]) -> dict[str, Value] | None:
-    """Arguments by parameter name: positional ones in the order of the model's fields."""
+    """The arguments by parameter name; positional ones in the order of the model's fields."""
     names = list(params.model_fields)
     result: dict[str, Value] = {}
     mistaken = False
@@ -82,7 +82,7 @@ def arguments(context: Context, call: ast.Call, params: type[BaseModel]) -> dict
 
 
 def _worded(context: Context, argument: ast.Argument, name: str, params: type[BaseModel]) -> bool:
-    """Whether an argument has the word before its value that its parameter asks for, and no other."""
+    """Whether an argument has exactly the word before its value that its parameter requires."""
     extra = params.model_fields[name].json_schema_extra
     word = str(extra.get("word", "")) if isinstance(extra, dict) else ""
     if argument.word == word:
@@ -95,7 +95,7 @@ def _worded(context: Context, argument: ast.Argument, name: str, params: type[Ba
 
 
 def _placed(context: Context, argument: ast.Argument, name: str, params: type[BaseModel]) -> bool:
-    """Whether an argument that may be a path is one of a place that is supported."""
+    """Whether an argument that may be a path has a supported scheme."""
     extra = params.model_fields[name].json_schema_extra
     if not (isinstance(extra, dict) and extra.get("place") and isinstance(argument.value, ast.String)):
         return True
@@ -103,12 +103,12 @@ def _placed(context: Context, argument: ast.Argument, name: str, params: type[Ba
 
 
 def text_of(argument: ast.Argument) -> str:
-    """An argument as it is written."""
+    """An argument as written."""
     return f"{argument.name}: {f'{argument.word} ' if argument.word else ''}{text(argument.value)}"
 
 
 def _plain(context: Context, expr: ast.Expr) -> Value | None:
-    """An argument as a Python value: names (of targets, words) and strings alike are text."""
+    """An argument as a Python value: names (of targets, words) and strings both become text."""
     match expr:
         case ast.Name():
             return Value(expr.text, expr.span)
@@ -143,7 +143,7 @@ def _validated(
 
 
 def _sentence(detail: Any) -> str:
-    """What pydantic found, in our words."""
+    """The error that pydantic found, in our wording."""
     limits = detail.get("ctx", {})
     match detail["type"]:
         case "greater_than_equal":

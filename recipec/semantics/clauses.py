@@ -15,7 +15,7 @@ from recipec.syntax import ast, text
 
 
 def where(context: Context, scopes: Sequence[Scope], node: ast.Where) -> model.Clause | model.Duplicates | None:
-    """A clause over all sources; `not duplicate(key)` is a clause of its own kind."""
+    """The clause over all sources; `not duplicate(key)` is a separate kind of clause."""
     mistakes = len(context.diagnostics)
     key = _duplicate_key(context, node.condition)
     if len(context.diagnostics) > mistakes:
@@ -53,7 +53,7 @@ def _over_all(context: Context, scopes: Sequence[Scope], expr: ast.Expr) -> tupl
 
 
 def criterion(context: Context, scopes: Sequence[Scope], node: ast.Criterion) -> model.Criterion | None:
-    """A criterion over all sources; its values are numbers, a condition counts as 0 or 1."""
+    """The criterion over all sources; its values are numbers, with a condition as 0 or 1."""
     call = node.call
     direction = node.direction
     if call.function.text == "column":
@@ -75,7 +75,12 @@ def criterion(context: Context, scopes: Sequence[Scope], node: ast.Criterion) ->
         return None
     if direction is None:
         helps = ("end the line with `higher is better` or `lower is better`",)
-        context.error("R0218", f"criterion `{node.name.text}` does not say which way is better", node.span, helps=helps)
+        context.error(
+            "R0218",
+            f"criterion `{node.name.text}` does not say whether higher or lower is better",
+            node.span,
+            helps=helps,
+        )
     if values is None or direction is None:
         return None
     numbers = [_number(context, value, call) for value in values]

@@ -1,4 +1,4 @@
-"""What resolving needs from outside, and where its diagnostics collect."""
+"""What resolving needs from outside, and the collector of its diagnostics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recipec.source import Span
 
 @dataclass(frozen=True, slots=True)
 class LawOf:
-    """A law's word, the digest of its file, and what decides mixtures (None for laws without quality bands)."""
+    """A law's word, its file's digest, and the facts that decide mixtures (None for laws without quality bands)."""
 
     name: str
     digest: str
@@ -26,44 +26,44 @@ Columns = tuple[tuple[str, Type], ...]
 
 
 class Environment(Protocol):
-    """What a recipe refers to outside itself. Methods raise `Failure` with diagnostics of their own."""
+    """Everything that a recipe refers to outside itself. Methods raise `Failure` with their own diagnostics."""
 
     def check_place(self, written: str, span: Span) -> None:
-        """Accepts a path as the recipe has it, if the place that it names is supported."""
+        """Checks that the scheme of a path, as written in the recipe, is supported."""
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
-        """The columns of the shards of a source, in their order."""
+        """The columns of the shards of a source, in order."""
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
-        """The word of the format of the shards of a source; None where there are none."""
+        """The word of the format of a source's shards; None if there are no shards."""
 
     def pattern_error(self, pattern: str) -> str | None:
-        """Why a regular expression is none, or None when it is one."""
+        """The error in an invalid regular expression, or None if it is valid."""
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
-        """The law of a law file, or of a standard one (`std.law.…`), for a model of so many parameters."""
+        """The law of a law file, or a standard law (`std.law.…`), for a model with `params` parameters."""
 
     def read_text(self, path: Path, span: Span) -> str:
-        """The text of a file that a recipe names, such as a mixture."""
+        """The text of a file that a recipe names, such as a mixture file."""
 
     def digest(self, path: Path) -> str:
         """The sha256 of the bytes of a file that `read_text` has read."""
 
 
 MOST_HELPED = 1_000
-"""Diagnostics after which no near names are looked for: of more, only how many they are is shown."""
+"""After this many diagnostics, similar names are no longer searched: only the number of further ones is shown."""
 
 
 @dataclass(slots=True)
 class Context:
-    """The state of one `resolve`: the folder of the recipe, its environment, and what was found wrong so far."""
+    """The state of one `resolve`: the folder of the recipe, its environment, and the errors found so far."""
 
     folder: Path
     environment: Environment
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    mistaken: set[str] = field(default_factory=set)  # kinds of things that are left out for their mistakes
+    mistaken: set[str] = field(default_factory=set)  # kinds of things that are left out because of errors
     told: set[Diagnostic] = field(default_factory=set)  # what `error` added
-    needed: dict[str, bool] = field(default_factory=dict)  # packages of `needs`: whether the installed version serves
+    needed: dict[str, bool] = field(default_factory=dict)  # packages of `needs`: whether the installed version fits
     used: set[str] = field(default_factory=set)  # packages whose words are used
 
     def error(
@@ -77,7 +77,7 @@ class Context:
         helps: Iterable[str] = (),
         severity: Severity = Severity.ERROR,
     ) -> None:
-        """Adds a diagnostic, once: an expression is typed for each source, and most mistakes are the same in all."""
+        """Adds a diagnostic, once: an expression is typed for each source, and most errors are the same in all."""
         labels = tuple(Label(place, words) for place, words in also)
         found = Diagnostic(code, message, span, label, labels, tuple(helps), severity=severity)
         if found not in self.told:
@@ -85,11 +85,11 @@ class Context:
             self.diagnostics.append(found)
 
     def unknown(self, code: str, kind: str, word: str, span: Span, known: Iterable[str]) -> None:
-        """ "unknown criterion `edo`", with the nearest known one."""
+        """Adds "unknown criterion `edo`", with the closest known name."""
         self.error(code, f"unknown {kind} `{word}`", span, label="not known here", helps=self.near(word, known))
 
     def near(self, word: str, known: Iterable[str]) -> tuple[str, ...]:
-        """The help line for a name that is not known."""
+        """The help line for an unknown name."""
         return did_you_mean(word, known) if len(self.diagnostics) < MOST_HELPED else ()
 
     def duplicate(self, what: str, again: Span, first: Span) -> None:

@@ -1,4 +1,4 @@
-"""What comes out and what it may cost: `output`, `seed`, `shortfall`, `allow`."""
+"""The output and the tolerances: `output`, `seed`, `shortfall`, `allow`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def output(context: Context, node: ast.Output | None, sources: Sequence[model.So
 
 
 def _columns(context: Context, setting: ast.Setting, sources: Sequence[model.Source]) -> tuple[str, ...]:
-    """Chosen columns: each is one of some source."""
+    """The chosen columns; each must exist in at least one source."""
     known = {name for source in sources for name, _ in source.schema_}
     result: dict[str, ast.Expr] = {}
     for value in setting.values:
@@ -83,7 +83,7 @@ def shortfall(context: Context, node: ast.Shortfall | None) -> Literal["error", 
 
 
 def allowed(context: Context, nodes: Sequence[ast.Allow]) -> tuple[float, bool]:
-    """The share of rows that may be unreadable, and whether a domain may vanish."""
+    """The share of rows that may be unreadable, in [0, 1], and whether a domain may vanish."""
     bad, vanishing = 0.001, False
     stated: dict[str, ast.Allow] = {}
     for node in nodes:

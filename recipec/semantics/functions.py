@@ -1,7 +1,7 @@
-"""The operators and functions of expressions: their types, and the words of the model that stand for them.
+"""The operators and functions of expressions: their types, and the words for them in the model.
 
-comparison    == != < <= > >=      of numbers, strings, dates with their like
-arithmetic    + - * / %            of numbers; + joins strings
+comparison    == != < <= > >=      of two numbers, two strings or two dates
+arithmetic    + - * / %            of numbers; + also concatenates strings
 length lower upper trim starts_with ends_with contains matches year coalesce abs round least greatest
 int float string bool date         casts; what cannot be cast is null
 """
@@ -20,18 +20,20 @@ ORDERED: tuple[Type, ...] = ("integer", "float", "string", "date", "timestamp")
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`operands[i]` are the types that operand i may have, the last for all further ones; `most` None = any number.
-    `result` is the type of the value from the operands' types."""
+    """`operands[i]` are the allowed types of operand i, the last entry for all further ones; `most` None = any number.
+
+    `result` computes the type of the value from the operands' types.
+    """
 
     operands: tuple[tuple[Type, ...], ...]
     least: int
     most: int | None
     result: Callable[[Sequence[Type]], Type]
-    same: bool = False  # all operands must be of one kind
+    same: bool = False  # all operands must be of the same kind
 
 
 def common(types: Sequence[Type]) -> Type:
-    """The type that holds values of all of `types`, which are of one kind."""
+    """The type that holds values of all of `types`, which are of the same kind."""
     known = [type_ for type_ in types if type_ != "null"]
     if not known:
         return "null"
@@ -43,7 +45,7 @@ def common(types: Sequence[Type]) -> Type:
 
 
 def alike(types: Sequence[Type]) -> bool:
-    """Whether values of the types can be compared with one another."""
+    """Whether values of the types can be compared with each other."""
     kinds = {"number" if t in NUMBERS else "time" if t in ("date", "timestamp") else t for t in types if t != "null"}
     return len(kinds) <= 1
 

@@ -1,7 +1,7 @@
-"""`use std.quality.web`: the statements of a standard recipe, or of one beside this recipe, as if written here.
+"""`use std.quality.web`: the statements of a standard recipe, or of one next to this recipe, as if written here.
 
 `std.…` is a file of stdlib_recipes/; any other dotted name is a file in the recipe's own folder: `use team.quality`
-reads team/quality.recipe. What a recipe states itself replaces what it uses, where a recipe can have only one.
+reads team/quality.recipe. Where a recipe can have only one statement of a kind, its own replaces the imported one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from recipec.source import Source
 from recipec.syntax import ast, load, parse
 
 ONE = (ast.Seed, ast.Quality, ast.Sample, ast.Mixture, ast.Budget, ast.Shortfall, ast.Output, ast.Phases, ast.Search)
-"""Statements that a recipe can have once."""
+"""Statements that a recipe can have only once."""
 
 
 def expanded(context: Context, tree: ast.Recipe) -> tuple[ast.Statement, ...]:
-    """All statements of a recipe, the used ones first, each file once."""
+    """All statements of a recipe, imported ones first, each file once."""
     return _expanded(context, tree.statements, (), set())
 
 
@@ -68,7 +68,7 @@ def _source(context: Context, use: ast.Use) -> Source | None:
         return None
     root = context.folder.resolve()
     path = root.joinpath(*name.split(".")).with_suffix(".recipe")
-    # Dots make no "..", but a symbolic link may lead out of the folder.
+    # Dotted names cannot contain "..", but a symbolic link may lead out of the folder.
     if not path.resolve().is_relative_to(root) or any(not part or "/" in part for part in name.split(".")):
         context.error("R0212", f"`{name}` leaves the recipe's folder", use.path.span)
         return None

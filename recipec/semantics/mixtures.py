@@ -1,4 +1,4 @@
-"""`mixture`: what a recipe says about the weights of domains. Mixers decide the numbers later (`selection.mixing`)."""
+"""`mixture`: how a recipe sets the weights of domains. Mixers compute the numbers later (`selection.mixing`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recipec.syntax import ast
 
 
 def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) -> model.Mixture:
-    """A mixture without what it needs of the budget, which `with_law` brings."""
+    """The mixture, without the facts that it needs from the budget, which `with_law` adds."""
     if node is None:
         return model.Natural()
     origin = model.Origin.of(node.span)
@@ -36,7 +36,7 @@ def mixture(context: Context, node: ast.Mixture | None, targets: Sequence[str]) 
 
 
 def words() -> tuple[str, ...]:
-    """The mixers that recipes name; those of other packages are not imported for it."""
+    """The mixers that recipes can name; those of other packages are not imported."""
     own = spec.own("mixers")
     return tuple(name for name in spec.names("mixers") if name not in own or spec.find("mixers", name).called)
 
@@ -44,7 +44,7 @@ def words() -> tuple[str, ...]:
 def _by_mixer(
     context: Context, node: ast.Mixture, call: ast.Call, targets: Sequence[str]
 ) -> model.Natural | model.Computed | None:
-    """A mixture of which a recipe names the mixer, with arguments or without."""
+    """A mixture whose mixer the recipe names, with or without arguments."""
     word = call.function.text
     if not spec.known("mixers", word):
         context.unknown("R0222", "mixture", word, call.function.span, words())
@@ -112,12 +112,12 @@ def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> mo
         return None
     except (ValueError, RecursionError) as error:
         reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
-        context.error("R0232", f"`{node.path.value}` is no JSON: {reason}", node.path.span)
+        context.error("R0232", f"`{node.path.value}` is not valid JSON: {reason}", node.path.span)
         return None
     weights = value.get("weights", value) if isinstance(value, dict) else None
     if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())) or not sum(weights.values()):
         helps = ('expected {"domain": weight, …} with weights of at least 0, not all 0',)
-        context.error("R0232", f"`{node.path.value}` holds no mixture", node.path.span, helps=helps)
+        context.error("R0232", f"`{node.path.value}` contains no mixture", node.path.span, helps=helps)
         return None
     total = sum(weights.values())
     ordered = tuple((str(name), weight / total) for name, weight in sorted(weights.items()))
@@ -132,7 +132,7 @@ def _is_weight(value: object) -> bool:
 def with_law(
     context: Context, mixture: model.Mixture, node: ast.Budget | None, budget: model.Budget | None
 ) -> model.Mixture:
-    """A mixture whose mixer needs a law with that of the budget; any other mixture as it is."""
+    """The mixture with the budget's law if its mixer needs a law; any other mixture unchanged."""
     if not isinstance(mixture, model.Computed) or mixture.origin is None or not spec.find("mixers", mixture.mixer).law:
         return mixture
     if budget is not None and budget.law is not None and budget.law.facts is not None:

@@ -17,8 +17,10 @@ T = TypeVar("T")
 def values(
     context: Context, params: Iterable[ast.Param], overrides: Mapping[str, str], where: Span
 ) -> dict[str, ast.Expr]:
-    """The value of each parameter: what `--set` says, else what the recipe says. A later `param` of a name (the
-    recipe's own after one that `use` brought) replaces the earlier."""
+    """The value of each parameter: from `--set`, else from the recipe.
+
+    A later `param` of the same name (the recipe's own after an imported one) replaces the earlier.
+    """
     stated: dict[str, ast.Param] = {}
     for param in params:
         first = stated.get(param.name.text)
@@ -33,19 +35,19 @@ def values(
     result: dict[str, ast.Expr] = {}
     for name, param in stated.items():
         value = _override(context, name, overrides[name], param) if name in overrides else param.value
-        # A parameter may be built on others, those above it.
+        # A parameter may use those above it.
         result[name] = substitute(context, value, result)
     return result
 
 
 def _override(context: Context, name: str, written: str, param: ast.Param) -> ast.Expr:
-    """The value of `--set name=written`. A unit left out is that of the recipe's own value."""
+    """The value of `--set name=written`. A missing unit is taken from the recipe's own value."""
     source = Source(f"param {name} = {written}\n", f"--set {name}")
     tree, diagnostics = parse(source)
     statements = tree.statements
     if has_errors(diagnostics) or len(statements) != 1 or not isinstance(statements[0], ast.Param):
         if "$" not in written and '"' not in written and isinstance(param.value, ast.String):
-            # Shells eat quotes; a bare word for a string parameter is that string.
+            # Shells remove quotes: for a string parameter, a bare word is that string.
             return ast.String(written, span=param.value.span)
         value = Span(source, source.text.index("=") + 2, len(source.text) - 1)
         shown = tuple(diagnostics) or (Diagnostic("R0215", f"`--set {name}=…`: expected one value", value),)
@@ -60,8 +62,7 @@ def _override(context: Context, name: str, written: str, param: ast.Param) -> as
 
 
 def substitute(context: Context, node: T, values: Mapping[str, ast.Expr]) -> T:
-    """The tree with every `$name` replaced. A value keeps the place of its `$name`, since that is what a mistake in
-    it should be shown at."""
+    """The tree with every `$name` replaced. A value gets the span of its `$name`, where errors in it are shown."""
     changed: T = _substituted(context, node, values)
     return changed
 

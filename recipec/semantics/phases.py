@@ -1,4 +1,4 @@
-"""`phases { until 200B tokens { mixture … } then { … } }`: stretches of training, each with a mixture and quotas of its own."""
+"""`phases { until 200B tokens { mixture … } then { … } }`: stages of training, each with its own mixture and quotas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recipec.syntax import ast, statement_text
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What a phase takes from the recipe where it does not state it."""
+    """What a phase inherits from the recipe unless it states it itself."""
 
     mixture: model.Mixture
     quotas: tuple[model.Quota, ...]
@@ -24,7 +24,7 @@ class Whole:
 def phases(
     context: Context, body: Sequence[ast.Statement], whole: Whole, scopes: Sequence[Scope], targets: Sequence[str]
 ) -> tuple[model.Phase, ...]:
-    """The phases of a recipe, in the order of training; none in a recipe without them."""
+    """The phases of a recipe, in training order; empty for a recipe without phases."""
     node = next((one for one in body if isinstance(one, ast.Phases)), None)
     budget = next((one for one in body if isinstance(one, ast.Budget)), None)
     if node is None:
@@ -57,7 +57,7 @@ def phases(
 
 
 def _end(context: Context, phase: ast.Phase, *, last: bool, start: int, budget: ast.Budget, total: int) -> int | None:
-    """The tokens at which a phase ends, beyond where it starts; the last ends with the budget."""
+    """The tokens at which a phase ends, which is after its start; the last phase ends with the budget."""
     if phase.until is None:
         if not last:
             helps = ("write `until 200B tokens { … } then { … }`",)
@@ -94,14 +94,14 @@ def _stated(
     for other in phase.statements:
         if not isinstance(other, ast.Mixture | ast.Quota):
             word = other.span.text.split()[0]
-            helps = ("what else a recipe states holds for all of training",)
-            context.error("R1501", f"a phase has a `mixture` and `quota`s, and no `{word}`", other.span, helps=helps)
+            helps = ("the recipe's other statements apply to all of training",)
+            context.error("R1501", f"a phase has a `mixture` and `quota`s, but no `{word}`", other.span, helps=helps)
     for again in stated[1:]:
         context.duplicate("`mixture`", again.span, stated[0].span)
     for nested in quotas:
         if nested.condition is not None:
             helps = ("state it for all of training, outside of `phases`",)
-            context.error("R1501", "a quota of a part of a domain has no place in a phase", nested.span, helps=helps)
+            context.error("R1501", "a quota of part of a domain is not allowed in a phase", nested.span, helps=helps)
     mixture = whole.mixture
     if stated:
         mixture = mixtures.mixture(context, stated[0], targets)

@@ -16,21 +16,21 @@ UNITS = {
     "times": "a number of times",
     "bytes": "a size in bytes",
 }
-"""Unit of a quantity -> what it is called."""
+"""Unit of a quantity -> its description in messages."""
 
 LARGEST = Decimal(2**63 - 1)
 
 
 def quantity(context: Context, expr: ast.Expr, unit: str) -> Decimal | None:
-    """The value of a quantity that must have a unit; None (and a diagnostic) if it has not."""
+    """The value of a quantity that must have the unit `unit`; None (with a diagnostic) if it does not."""
     sign = 1
     inner = expr
     if isinstance(expr, ast.Unary) and expr.operator == "-":
         sign, inner = -1, expr.operand
     if isinstance(inner, ast.ParamRef):
-        return None  # an unknown parameter, which is already told
+        return None  # an unknown parameter, which is already reported
     if not isinstance(inner, ast.Quantity):
-        context.error("R0208", f"expected {UNITS[unit]}", expr.span, label="this is no number")
+        context.error("R0208", f"expected {UNITS[unit]}", expr.span, label="this is not a number")
         return None
     if inner.unit != unit:
         message = f"expected {UNITS[unit]}, found {UNITS[inner.unit]}"
@@ -43,7 +43,7 @@ def _remedy(found: ast.Quantity, unit: str) -> tuple[str, ...]:
     counts = ("tokens", "params", "times")
     match unit:
         case "bytes" if found.unit in ("", *counts):
-            # B is billion in a count, so that "512B" meant for bytes lacks what it counts.
+            # B means billion in a count, so "512B" meant as bytes has no unit.
             return (f"write for example `{found.text.rstrip('KMBT')}MB`, or `{found.text.rstrip('KMBT')} bytes`",)
         case _ if unit in counts and found.unit in ("", *counts):
             return (f"write `{found.text} {unit}`",)
@@ -66,7 +66,7 @@ def _plain(value: Decimal) -> str:
 def between(
     context: Context, expr: ast.Expr, unit: str, low: float, high: float | None = None, *, above: bool = False
 ) -> Decimal | None:
-    """A quantity within [low, high], or (low, high] where `above`."""
+    """A quantity within [low, high], or within (low, high] if `above`."""
     value = quantity(context, expr, unit)
     if value is None:
         return None
@@ -113,12 +113,12 @@ def string(context: Context, expr: ast.Expr, what: str) -> str | None:
     if isinstance(expr, ast.String):
         return expr.value
     helps = (f'write `"{expr.text}"`',) if isinstance(expr, ast.Name) else ()
-    context.error("R0208", f"expected {what} in double quotes", expr.span, label="this is no string", helps=helps)
+    context.error("R0208", f"expected {what} in double quotes", expr.span, label="this is not a string", helps=helps)
     return None
 
 
 def place(context: Context, expr: ast.Expr, what: str) -> str | None:
-    """A string literal that is a path or a glob, of a place that is supported."""
+    """A string literal that is a path or a glob with a supported scheme."""
     written = string(context, expr, what)
     if written is None:
         return None

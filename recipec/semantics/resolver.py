@@ -1,4 +1,4 @@
-"""`resolve`: from the syntax tree to the typed recipe, with every mistake of the file in one run."""
+"""`resolve`: from the syntax tree to the typed recipe, reporting all errors of the file in one run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ N = TypeVar("N", bound=ast.Node)
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The recipe, or None where a diagnostic is an error."""
+    """The recipe, or None if any diagnostic is an error."""
 
     recipe: model.Recipe | None
     diagnostics: tuple[Diagnostic, ...]
@@ -46,9 +46,9 @@ def resolve(
     """Binds names, checks types and units, fills in defaults.
 
     Args:
-        path: the recipe's path as shown.
-        folder: the folder that relative paths start from.
-        overrides: `--set` values by parameter name.
+        path: the recipe's path as shown in messages.
+        folder: the folder against which relative paths are resolved.
+        overrides: the `--set` values by parameter name.
     """
     context = Context(folder, environment)
     statements = imports.expanded(context, tree)
@@ -67,7 +67,7 @@ def resolve(
 
 
 NAMELESS = frozenset({"R0203", "R0204", "R0205", "R0211", "R0214", "R0220", "R0227", "R0235", "R0236", "R0243"})
-"""What a statement that is missing from the tree can make other statements look wrong for."""
+"""The errors that a statement missing from the tree can cause in other statements."""
 
 FOLLOWS: Mapping[str, frozenset[str]] = {
     "": NAMELESS,
@@ -81,7 +81,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = {
     "quality": frozenset({"R0236"}),
     "value of a criterion": frozenset({"R0220", "R0235", "R0236"}),
 }
-"""What is not told after something of a kind could not be read or understood, since it may be its fault."""
+"""The codes that are not reported if something of a kind could not be read or resolved: they may be consequences."""
 
 
 def _recipe(
@@ -120,7 +120,7 @@ def _recipe(
         _check_cascades(context, scopes, [c for c in where if c is not None], criteria)
     _one(context, body, ast.Phases)
     parts = phases.phases(context, body, phases.Whole(mixture, quotas, budget), scopes, names) if complete else ()
-    # A search finds parameters; until a recipe takes them it says nothing of the dataset.
+    # A search finds parameters; until a recipe uses them, it has no effect on the dataset.
     silent = (*_of_phases(body), ast.Search)
     search = search_block.search(context, _one(context, body, ast.Search), criteria) if complete else None
     if has_errors(context.diagnostics) or not complete:
@@ -154,7 +154,7 @@ def _recipe(
 
 
 def _of_phases(body: Sequence[ast.Statement]) -> tuple[type[ast.Node], ...]:
-    """What the text of each phase has in its own way, in a recipe with phases."""
+    """The statement types that each phase has its own text of, in a recipe with phases."""
     return (ast.Phases, ast.Budget, ast.Mixture) if _all(body, ast.Phases) else ()
 
 
@@ -164,25 +164,25 @@ def _check_cascades(
     where: Sequence[model.Clause | model.Duplicates],
     criteria: Sequence[model.Criterion],
 ) -> None:
-    """A predicted score is good enough to rank by, and for nothing else."""
+    """Reports cascades outside criteria: a predicted score is accurate enough only for ranking."""
     cascaded = {call.name for call in _scores(scopes) if call.params.get("cascade") is not None}
-    helps = ("let it be a `criterion` of its own, and filter by another",)
+    helps = ("make it a separate `criterion`, and filter by another one",)
     for clause in where:
         values = clause.conditions if isinstance(clause, model.Clause) else clause.keys
         if any(scores_of(value) & cascaded for value in values):
-            context.error("R0233", "a cascade has no place in a filter", clause.origin.span, helps=helps)
+            context.error("R0233", "a cascade is not allowed in a filter", clause.origin.span, helps=helps)
     for criterion in criteria:
         if any(scores_of(value) & cascaded and not isinstance(value, Score) for value in criterion.values):
-            context.error("R0233", "a cascade has no place inside an expression", criterion.origin.span, helps=helps)
+            context.error("R0233", "a cascade is not allowed inside an expression", criterion.origin.span, helps=helps)
 
 
 def canonical(statements: Iterable[ast.Statement]) -> str:
-    """The text of statements with nothing that does not matter: no comments, no order, no parameters."""
+    """The normalised text of statements: independent of comments, order and parameters."""
     return "".join(sorted(statement_text(statement).rstrip("\n") + "\n" for statement in statements))
 
 
 def _scopes(typed_sources: Sequence[model.Source], targets: Sequence[ast.Target]) -> list[Scope]:
-    """The scopes of all sources, sorted by name as the recipe's sources are; they share the calls they meet."""
+    """The scopes of all sources, sorted by name like the recipe's sources; they share the calls found so far."""
     scores: dict[str, model.ScoreCall] = {}
     known = {target.name.text: target for target in targets}
     scopes = [sources.scope_of(source) for source in sorted(typed_sources, key=lambda source: source.name)]
@@ -196,7 +196,7 @@ def _scores(scopes: Sequence[Scope]) -> tuple[model.ScoreCall, ...]:
 
 
 def _criteria(context: Context, body: Sequence[ast.Statement], scopes: list[Scope]) -> tuple[model.Criterion, ...]:
-    """The criteria by name; each may be built on those above it."""
+    """The criteria by name; each may use those above it."""
     result = []
     for node in _named(context, body, ast.Criterion, "criterion"):
         criterion = clauses.criterion(context, scopes, node) if scopes else None
@@ -214,7 +214,7 @@ def _all(body: Sequence[ast.Statement], kind: type[N]) -> list[N]:
 
 
 def _one(context: Context, body: Sequence[ast.Statement], kind: type[N]) -> N | None:
-    """The only statement of a kind; a second is an error that shows both."""
+    """The only statement of a kind; a second one is an error that shows both."""
     found = _all(body, kind)
     for again in found[1:]:
         context.duplicate(f"`{kind.__name__.lower()}`", again.span, found[0].span)
@@ -222,10 +222,10 @@ def _one(context: Context, body: Sequence[ast.Statement], kind: type[N]) -> N | 
 
 
 def _named(context: Context, body: Sequence[ast.Statement], kind: type[N], what: str) -> list[N]:
-    """Statements with a name of their own, each name once."""
+    """The named statements of a kind; a duplicate name is an error."""
     result: dict[str, N] = {}
     for node in _all(body, kind):
-        name: ast.Name = node.name  # type: ignore[attr-defined]  # all of `kind` have one
+        name: ast.Name = node.name  # type: ignore[attr-defined]  # all of `kind` have a name
         if name.text in result:
             first: ast.Name = result[name.text].name  # type: ignore[attr-defined]
             context.error(

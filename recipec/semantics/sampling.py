@@ -1,4 +1,4 @@
-"""What is good and how it is sampled: `quality`, `sample`."""
+"""The quality score and the sampling: `quality`, `sample`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CURVE = {name: Form() for name in ("lambda", "omega", "eta", "epsilon")}
 
 
 def quality(context: Context, node: ast.Quality | None, criteria: Sequence[model.Criterion]) -> model.Quality:
-    """Normalisation, missing scores and weights; with one criterion its weight needs no saying."""
+    """Normalisation, missing scores and weights; a single criterion needs no weight."""
     found = settings(context, node.block if node else None, QUALITY, "`quality`")
     normalize = missing = None
     if found["normalize"]:
@@ -61,7 +61,7 @@ def quality(context: Context, node: ast.Quality | None, criteria: Sequence[model
 
 
 def _check_twice(context: Context, weights: Sequence[model.Weights]) -> None:
-    """A domain whose weights come from a file, and are stated too."""
+    """Reports domains whose weights are both in a file and stated."""
     first: dict[str | None, model.Weights] = {}
     for block in weights:
         if block.domain in first:
@@ -71,7 +71,7 @@ def _check_twice(context: Context, weights: Sequence[model.Weights]) -> None:
 
 
 def _weights(context: Context, setting: ast.Setting, criteria: Sequence[model.Criterion]) -> model.Weights | None:
-    """One `weights { … }`: every name is a criterion, no weight is negative, not all are 0."""
+    """One `weights { … }`: every name must be a criterion, no weight negative, and not all 0."""
     known = {criterion.name for criterion in criteria}
     result: dict[str, float] = {}
     places: dict[str, ast.Setting] = {}
@@ -104,7 +104,7 @@ def _weights(context: Context, setting: ast.Setting, criteria: Sequence[model.Cr
 def sample(
     context: Context, node: ast.Sample | None, criteria: Sequence[model.Criterion], quality: model.Quality
 ) -> model.Sampling:
-    """The sampling: without a statement QuaDMix where there are criteria, else all."""
+    """The sampling; without a statement QuaDMix if there are criteria, else all."""
     if node is None:
         return _quadmix(context, None, criteria, quality) if criteria else model.All()
     method = quantities.word(context, node.method, ("quadmix", "top", "all"), "way to sample")
@@ -129,7 +129,7 @@ def sample(
 
 
 def _check_parts(context: Context, node: ast.Sample, method: str | None) -> None:
-    """Refuses what a way to sample has no use for."""
+    """Reports parts of the statement that the sampling method does not use."""
     parts = (
         ("share", node.share, "top"),
         ("`by`", node.by[0] if node.by else None, "top"),
@@ -155,7 +155,7 @@ def _top(
     names = [criterion.name for criterion in criteria]
     merged = any(weights.domain is None for weights in quality.weights)
     if not node.by and len(names) != 1 and not merged:
-        how = ("add `by CRITERION`", "or `quality { weights { … } }`, and the merged quality ranks")
+        how = ("add `by CRITERION`", "or `quality { weights { … } }` to rank by the merged quality")
         context.error("R0203", "`sample top` does not say by which criterion", node.span, helps=how)
         return None
     known = set(names)

@@ -1,4 +1,4 @@
-"""`search { omega 0.01..0.5, for code { … }, runs 64, proxy { … } }`: where parameters are searched, and by what proxies."""
+"""`search { omega 0.01..0.5, for code { … }, runs 64, proxy { … } }`: the search space, and the proxies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recipec.semantics.context import Context
 from recipec.syntax import ast
 
 MOST = {"lambda": None, "omega": 1.0, "eta": None, "epsilon": None}
-"""Parameters of a curve and the largest value of each; a weight's is 1."""
+"""The parameters of a curve and the largest value of each; that of a weight is 1."""
 
 RANGE = Form((1, 3))
 
@@ -23,7 +23,7 @@ PROXY = {**dict.fromkeys(SIZES, Form()), "tokenizer": Form(), "start": Form(), "
 
 
 def search(context: Context, node: ast.Search | None, criteria: Sequence[model.Criterion]) -> Search | None:
-    """The search of a recipe, or None where it states none (or wrongly)."""
+    """The search of a recipe, or None if it has none (or an invalid one)."""
     if node is None:
         return None
     names = [criterion.name for criterion in criteria]
@@ -44,7 +44,7 @@ def search(context: Context, node: ast.Search | None, criteria: Sequence[model.C
 
 
 def _bounds(context: Context, found: Settings, most: Mapping[str, float | None], domain: str | None) -> list[Bound]:
-    """`omega 0.01..0.5`, or `omega 0.2` for a value that is not searched."""
+    """The bounds from `omega 0.01..0.5`, or from `omega 0.2` for a fixed value."""
     bounds = []
     for name, largest in most.items():
         for setting in found[name]:
@@ -68,7 +68,7 @@ def _bounds(context: Context, found: Settings, most: Mapping[str, float | None],
 
 
 def _check_weights(context: Context, node: ast.Search, bounds: Sequence[Bound], names: Sequence[str]) -> None:
-    """Weights are shares: their bounds must leave room for a sum of 1."""
+    """Checks that the bounds of the weights allow a sum of 1."""
     for domain in dict.fromkeys([None, *(one.domain for one in bounds if one.parameter in names)]):
         low = high = 0.0
         for name in names:
@@ -77,10 +77,10 @@ def _check_weights(context: Context, node: ast.Search, bounds: Sequence[Bound], 
             low, high = low + (bound.low if bound else 0.0), high + (bound.high if bound else 1.0)
         where = f" of `{domain}`" if domain is not None else ""
         if low > 1 + 1e-9:
-            message = f"the least weights{where} sum to {low:.4g}, and weights are shares of 1"
+            message = f"the lower bounds of the weights{where} sum to {low:.4g}, but weights must sum to 1"
             context.error("R1412", message, node.span)
         elif names and high < 1 - 1e-9:
-            message = f"the largest weights{where} sum to {high:.4g}, and weights are shares of 1"
+            message = f"the upper bounds of the weights{where} sum to {high:.4g}, but weights must sum to 1"
             context.error("R1412", message, node.span)
 
 
@@ -101,7 +101,7 @@ def _proxy(context: Context, setting: ast.Setting) -> Proxy:
             values[name] = quantities.string(context, found[name][0].values[0], "the name of a model")
     proxy = Proxy(**{name: value for name, value in values.items() if value is not None})
     if proxy.hidden % (2 * proxy.heads):
-        message = f"{proxy.heads} heads do not share a width of {proxy.hidden}"
+        message = f"a width of {proxy.hidden} cannot be divided among {proxy.heads} heads"
         helps = ("`hidden` is a multiple of twice `heads`",)
         context.error("R0210", message, setting.span, helps=helps)
     if proxy.tokens < proxy.batch * proxy.context:

@@ -1,7 +1,7 @@
 """Sampling parameters that a search found: `sample quadmix from "best.json"`, `quality { weights from "best.json" }`.
 
-`recipec search --parameters` names them as its tables do: `omega_code` is ω of the domain code, `omega` that of every domain
-without its own; `edu_code` is the weight of the criterion edu there.
+`recipec search --parameters` names them as its tables do: `omega_code` is ω of the domain code, `omega` that of every
+domain without its own; `edu_code` is the weight of the criterion edu in the domain code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recipec.source import resolve_path
 from recipec.syntax import ast
 
 CURVE = {"lambda": "lambda_", "omega": "omega", "eta": "eta", "epsilon": "epsilon"}
-"""Parameters of curves, and what the model calls them."""
+"""Parameters of curves -> their names in the model."""
 
 Values = dict[str, float]
 
@@ -26,7 +26,7 @@ Values = dict[str, float]
 @dataclass(frozen=True, slots=True)
 class Searched:
     """Attributes:
-    curves, weights: by domain, None for every domain without its own.
+    curves, weights: by domain; the key None is for every domain without its own.
     """
 
     curves: dict[str | None, Values]
@@ -36,7 +36,7 @@ class Searched:
 
 
 def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searched | None:
-    """The parameters of a file, or None (and diagnostics)."""
+    """The parameters in a file, or None (with diagnostics)."""
     if quantities.place(context, path, "a file") is None:
         return None
     try:
@@ -46,12 +46,12 @@ def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searche
         return None
     except (ValueError, RecursionError) as error:
         reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
-        context.error("R1408", f"`{path.value}` is no JSON: {reason}", path.span)
+        context.error("R1408", f"`{path.value}` is not valid JSON: {reason}", path.span)
         return None
     values = found.get("weights") if isinstance(found, dict) else None
     if not isinstance(values, dict) or not values or not all(map(_is_number, values.values())):
-        helps = ("write it by `recipec search --parameters … -o FILE`",)
-        context.error("R1408", f"`{path.value}` holds no parameters of a search", path.span, helps=helps)
+        helps = ("write it with `recipec search --parameters … -o FILE`",)
+        context.error("R1408", f"`{path.value}` contains no search parameters", path.span, helps=helps)
         return None
     digest = context.environment.digest(resolve_path(path.value, context.folder))
     result = Searched({}, {}, path.value, digest)
@@ -66,9 +66,9 @@ def _is_number(value: object) -> bool:
 def _sort(
     context: Context, path: ast.String, name: str, value: float, criteria: Sequence[str], result: Searched
 ) -> bool:
-    """Puts a parameter where it belongs; a diagnostic for one that belongs nowhere or is out of its range."""
+    """Adds a parameter to `result`; a diagnostic if it is unknown or out of range."""
     for words, place in ((CURVE, result.curves), (dict.fromkeys(criteria), result.weights)):
-        # The longest name first: a criterion may be called as another one and more.
+        # Longest name first: the name of one criterion may be a prefix of another.
         for word in sorted(words, key=len, reverse=True):
             if name != word and not name.startswith(f"{word}_"):
                 continue
@@ -80,13 +80,13 @@ def _sort(
             place.setdefault(name[len(word) + 1 :] or None, {})[word] = value
             return True
     known = ", ".join(f"`{word}`" for word in (*CURVE, *criteria))
-    message = f"`{name}` of `{path.value}` is no parameter of this recipe"
-    context.error("R1408", message, path.span, helps=(f"expected {known}, each with `_` and a domain",))
+    message = f"`{name}` of `{path.value}` is not a parameter of this recipe"
+    context.error("R1408", message, path.span, helps=(f"expected {known}, alone or followed by `_` and a domain",))
     return False
 
 
 def curves(context: Context, path: ast.String, criteria: Sequence[str], origin: model.Origin) -> model.Quadmix | None:
-    """The curves of a file; a domain takes what it does not have from the one for all."""
+    """The curves in a file; a domain takes missing parameters from the curve for all domains."""
     found = read(context, path, criteria)
     if found is None:
         return None
@@ -105,7 +105,7 @@ def curves(context: Context, path: ast.String, criteria: Sequence[str], origin: 
 def weights(
     context: Context, path: ast.String, criteria: Sequence[str], origin: model.Origin
 ) -> tuple[tuple[model.Weights, ...], Searched] | None:
-    """The weights of a file, a block a domain."""
+    """The weights in a file, one block per domain."""
     found = read(context, path, criteria)
     if found is None:
         return None

@@ -26,10 +26,10 @@ TARGET = {"examples": Form((1, 64), many=True), "text": Form(), "holdout": Form(
 
 
 def source(context: Context, node: ast.Source) -> model.Source | None:
-    """The typed source, or None with diagnostics."""
+    """The typed source, or None (with diagnostics)."""
     what = f"source `{node.name.text}`"
     found = settings(context, node.block, SOURCE, what)
-    # `domain = topic` carries its expression as the one value.
+    # `domain = topic` has its expression as the only value.
     if not required(context, node.block, found, ("shards", "id", "text"), what, node.name.span):
         return None
     shards = _globs(context, found["shards"], "a glob of shards")
@@ -59,7 +59,7 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
 
 
 def scope_of(source: model.Source) -> Scope:
-    """What names mean in the expressions over a source."""
+    """The scope of names in expressions over a source."""
     roles: dict[str, Expression] = {
         "id": source.id,
         "text": ir.Column(name=source.text, type="string"),
@@ -82,7 +82,7 @@ def _columns(context: Context, shards: tuple[str, ...], node: ast.Source) -> Col
 
 
 def _may_be_read(context: Context, shards: tuple[str, ...], span: Span) -> bool:
-    """Whether the format of shards is recipec's own, or of a package that the recipe needs."""
+    """Whether the format of the shards is built in, or of a package that the recipe needs."""
     word = context.environment.format(shards, context.folder, span)
     return word is None or extensions.extension(context, "formats", ast.Name(word, span=span)) is not None
 

@@ -1,4 +1,4 @@
-"""Expressions: names bound to columns, scores and roles; types checked; translated to `ir.expressions`."""
+"""Expressions: binds names to columns, scores and roles, checks types, and translates to `ir.expressions`."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from recipec.syntax import ast, text
 
 @dataclass(slots=True)
 class Scope:
-    """What names mean in the expressions of one source: its columns, else its roles (`id`, `text`, `domain`,
+    """The scope of names in expressions over one source: its columns, else its roles (`id`, `text`, `domain`,
     `tokens`), else the recipe's criteria."""
 
     source: str
     columns: Mapping[str, Type]
     roles: Mapping[str, Expression] = field(default_factory=dict)
-    criteria: dict[str, Expression] = field(default_factory=dict)  # those that stand above
+    criteria: dict[str, Expression] = field(default_factory=dict)  # those defined above
     targets: Mapping[str, ast.Target] = field(default_factory=dict)
-    scores: dict[str, model.ScoreCall] = field(default_factory=dict)  # the calls met so far, by canonical text
+    scores: dict[str, model.ScoreCall] = field(default_factory=dict)  # the calls found so far, by canonical text
 
 
 def typed(context: Context, scope: Scope, expr: ast.Expr) -> Expression | None:
-    """The expression over one source, or None when it has mistakes (which are in `context`)."""
+    """The expression over one source, or None if it has errors (which are in `context`)."""
     match expr:
         case ast.Name():
             return _name(context, scope, expr)
         case ast.String() | ast.Boolean() | ast.Quantity():
             return _constant(expr)
         case ast.ParamRef():
-            return None  # an unknown parameter, which is already told
+            return None  # an unknown parameter, which is already reported
         case ast.Call():
             return _call(context, scope, expr)
         case ast.Unary():
@@ -54,8 +54,7 @@ def typed(context: Context, scope: Scope, expr: ast.Expr) -> Expression | None:
 
 
 def condition(context: Context, scope: Scope, expr: ast.Expr) -> Expression | None:
-    """An expression that must be true or false. A score that is a string or null, such as `overlaps`, is a condition
-    too: true when there is one."""
+    """A boolean expression. A string score about a target, such as `overlaps`, also counts: true unless it is null."""
     value = typed(context, scope, expr)
     value = value and _as_condition(scope, value)
     if value is None or value.type == "boolean":
@@ -65,17 +64,17 @@ def condition(context: Context, scope: Scope, expr: ast.Expr) -> Expression | No
 
 
 def over_columns(context: Context, value: Expression | None, node: ast.Expr) -> Expression | None:
-    """A value that must be known when the columns are read: one that needs a text's score is a mistake."""
+    """A value that must be known when the columns are read; an error if it needs a score of the text."""
     scores = sorted(ir.scores_of(value)) if value is not None else []
     if not scores:
         return value
-    message = f"`{scores[0]}` has no place here: this is decided from the columns, before texts are scored"
+    message = f"`{scores[0]}` is not allowed here: this is decided from the columns, before texts are scored"
     context.error("R0233", message, node.span, helps=("put the value into a column of the shards",))
     return None
 
 
 def _as_condition(scope: Scope, value: Expression) -> Expression:
-    # A string score about a target is evidence of a match: there is one, or null.
+    # A string score about a target is evidence of a match: a string, or null if there is no match.
     if isinstance(value, ir.Score) and value.type == "string" and "target" in scope.scores[value.name].params:
         missing = ir.Apply(function="is_null", operands=(value,), type="boolean")
         return _negated(missing, True)
@@ -102,7 +101,7 @@ def _name(context: Context, scope: Scope, name: ast.Name) -> Expression | None:
     helps = ("write `… is null`",) if word == "null" else context.near(word, known)
     context.error(
         "R0204",
-        f"unknown name `{word}`: source `{scope.source}` has no such column, and no criterion is called so",
+        f"unknown name `{word}`: source `{scope.source}` has no such column, and there is no criterion of that name",
         name.span,
         label="not known here",
         helps=helps,
@@ -135,7 +134,9 @@ def _call(context: Context, scope: Scope, call: ast.Call) -> Expression | None:
             return None
         return _apply(context, scope, word, FUNCTIONS[word], [a.value for a in call.arguments], call.span)
     if word in calls.RESERVED:
-        context.error("R0233", f"`{word}` has no place inside an expression", call.span, helps=(calls.RESERVED[word],))
+        context.error(
+            "R0233", f"`{word}` is not allowed inside an expression", call.span, helps=(calls.RESERVED[word],)
+        )
         return None
     if not spec.known("criteria", word):
         context.unknown("R0207", "function", word, call.function.span, (*FUNCTIONS, *spec.names("criteria")))
@@ -167,7 +168,7 @@ def _binary(context: Context, scope: Scope, expr: ast.Binary) -> Expression | No
     operands = [typed(context, scope, expr.left), typed(context, scope, expr.right)]
     left, operator = operands[0], expr.operator
     if operator == "+" and left is not None and left.type == "string":
-        # `+` joins strings too; which of the two it is shows on the left.
+        # `+` also concatenates strings; the left operand decides which of the two is meant.
         operator = "concat"
     return _applied(context, scope, operator, OPERATORS[operator], [expr.left, expr.right], operands)
 
@@ -203,7 +204,7 @@ def _applied(
     nodes: Sequence[ast.Expr],
     maybe: Sequence[Expression | None],
 ) -> Expression | None:
-    """A function of as many operands as it takes, each typed already."""
+    """A function applied to typed operands, whose number is already checked."""
     operands = [operand for operand in maybe if operand is not None]
     if len(operands) < len(nodes):
         return None
@@ -243,7 +244,7 @@ def _fits(context: Context, word: str, operand: Expression, allowed: Sequence[Ty
 
 
 def _mixed(context: Context, word: str, operands: Sequence[Expression], nodes: Sequence[ast.Expr]) -> None:
-    """Two operands that cannot be compared, each underlined with its type."""
+    """Reports two operands that cannot be compared, each underlined with its type."""
     first = operands[0]
     other = next(i for i, operand in enumerate(operands) if not alike([first.type, operand.type]))
     helps: tuple[str, ...] = ()
@@ -262,7 +263,7 @@ def _mixed(context: Context, word: str, operands: Sequence[Expression], nodes: S
 
 
 def _times_from_text(context: Context, operands: list[Expression], nodes: Sequence[ast.Expr]) -> list[Expression]:
-    """`date >= "2024-01-01"`: a written string beside a date or time is one."""
+    """The operands with string literals next to a date or time converted to one, as in `date >= "2024-01-01"`."""
     times = [operand.type for operand in operands if operand.type in ("date", "timestamp")]
     if not times:
         return operands
@@ -281,7 +282,7 @@ def _times_from_text(context: Context, operands: list[Expression], nodes: Sequen
 
 
 def _pattern(context: Context, operand: Expression, node: ast.Expr) -> bool:
-    """Whether the pattern of `matches` is a written regular expression (RE2) that works."""
+    """Whether the pattern of `matches` is a string literal with a valid regular expression (RE2)."""
     if not isinstance(operand, ir.Constant) or not isinstance(operand.value, str):
         context.error("R0228", "expected a regular expression in double quotes", node.span)
         return False

@@ -1,4 +1,4 @@
-"""Syntax: text to tree and back."""
+"""Syntax: from text to tree and back."""
 
 from recipec.syntax.formatting import format  # noqa: A004 - the word of the language's command
 from recipec.syntax.loading import load

@@ -1,8 +1,8 @@
-"""The syntax tree: frozen nodes named like the rules of grammar/recipe.lark, each with its span.
+"""The syntax tree: frozen nodes named after the rules of grammar/recipe.lark, each with its span.
 
-Equality ignores spans, so that `parse(format(tree)) == tree` is the round trip. Comments are no nodes: the formatter
-reads them from the source. Blocks hold generic `Setting`s; which settings a block knows is the resolver's business,
-so that a misspelt one is reported like any other unknown name.
+Equality ignores spans, so that `parse(format(tree)) == tree` is the round trip. Comments are not nodes: the formatter
+reads them from the source. Blocks hold generic `Setting`s; the resolver knows which settings each block accepts, so
+that a misspelt one is reported like any other unknown name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Name(Node):
-    """`doc_id`, or dotted as in `std.quality.web`; a back-quoted column "`odd name`" has its text unquoted."""
+    """`doc_id`, or dotted as in `std.quality.web`; the text of a back-quoted column "`odd name`" has no quotes."""
 
     text: str
 
@@ -40,7 +40,7 @@ class String(Node):
 class Quantity(Node):
     """A number with an optional unit: `0.5`, `20%`, `30B tokens`, `1.7B params`, `512MB`, `4 times`.
 
-    `value` has K/M/B/T multiplied in (`30B` -> 30000000000) and a percent is *not* divided (20% -> 20, unit "%").
+    `value` includes the factor K/M/B/T (`30B` -> 30000000000), but a percentage is *not* divided (20% -> 20, unit "%").
     `unit` is one of "", "%", "tokens", "params", "times", "bytes"; `512MB` -> value 512000000, unit "bytes"; `MiB` is 2^20.
     `text` is the spelling of the number as written ("30B", "0.50", "512MB"), kept by the formatter.
     """
@@ -130,7 +130,7 @@ class Setting(Node):
     """
 
     name: Name
-    domain: Name | String | None  # what stands after `for`
+    domain: Name | String | None  # the one after `for`
     values: tuple[Expr, ...]
     assigned: bool
     block: Block | None
@@ -303,7 +303,7 @@ class Output(Node):
 
 @dataclass(frozen=True, slots=True)
 class Phase(Node):
-    """One `{ … }` of `phases`: `until` is None in the last."""
+    """One `{ … }` of `phases`: `until` is None in the last one."""
 
     until: Expr | None
     statements: tuple[Statement, ...]
@@ -348,7 +348,7 @@ Statement: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Recipe(Node):
-    """`broken` are the first words of the statements that could not be read, as far as they are known ones ("" else)."""
+    """`broken` are the first words of the statements that could not be read, where they begin statements (else "")."""
 
     statements: tuple[Statement, ...]
     broken: tuple[str, ...] = ()

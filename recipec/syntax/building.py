@@ -1,5 +1,7 @@
-"""From lark's tree to the syntax tree. Total: whatever the grammar accepts becomes a node; numbers and escapes that mean
-nothing become diagnostics."""
+"""Builds the syntax tree from lark's tree.
+
+Everything that the grammar accepts becomes a node; invalid numbers and escapes become diagnostics.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ SCALES = {
 }
 
 LONGEST_NUMBER = 40
-"""Characters of a number; the largest count of tokens has sixteen."""
+"""The most characters of a number; the largest token count has sixteen."""
 
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
@@ -125,7 +127,7 @@ class Builder:
     def _repeat(self, tree: Tree[Token], span: Span) -> ast.Repeat:
         domain, limit = tree.children
         most = self.expr(limit)
-        # The scanner of numbers takes `times` for a unit of the last one: `a + 1 times` is the sum, not one time more.
+        # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
         most = most if isinstance(most, ast.Quantity) else _without_times(most)
         return ast.Repeat(self._domain(domain) if domain is not None else None, most, span=span)
 
@@ -291,7 +293,7 @@ class Builder:
 
         value = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", unescaped, str(token)[1:-1])
         if any("\ud800" <= char <= "\udfff" for char in value):
-            self._error("R0013", "half of a surrogate pair is no character", span)
+            self._error("R0013", "half of a surrogate pair is not a character", span)
             value = ""
         return ast.String(value, span=span)
 
@@ -305,7 +307,7 @@ class Builder:
             number = "0"
         if scale.endswith("B") and len(scale) > 1:
             if unit:
-                self._error("R0011", f"`{scale}` is a unit of bytes, and `{unit}` is another", span)
+                self._error("R0011", f"`{scale}` is a unit of bytes, and cannot be combined with `{unit}`", span)
             return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], "bytes", number + scale, span=span)
         return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], unit, number + scale, span=span)
 

@@ -1,8 +1,8 @@
-"""`format`: the canonical text of a recipe, comments kept.
+"""`format`: the canonical text of a recipe, with its comments.
 
-Statements stand in the order of `scanner.STATEMENTS`, those of a kind as they were written; an empty line parts the kinds
-and surrounds what has a block. Nothing is aligned across lines, so that a diff shows one line for one fact. A comment
-on a line of its own stays above what follows it, one behind something stays behind it.
+Statements are in the order of `scanner.STATEMENTS`, those of one kind as written; an empty line separates the kinds and
+surrounds statements with a block. Nothing is aligned across lines, so that a diff shows one line per change. A comment
+on its own line stays above what follows it; a trailing comment stays behind its line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recipec.syntax.scanner import STATEMENTS, Comment, scan
 
 @dataclass(slots=True)
 class Notes:
-    """The comments of one item: above it, behind its first line, before its closing brace, behind that."""
+    """The comments of one item: above it, behind its first line, before its closing brace, and behind that brace."""
 
     above: list[str] = field(default_factory=list)
     behind: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ def _is_block(statement: ast.Statement) -> bool:
 
 
 def _header(tree: ast.Recipe, source: Source, comments: Sequence[Comment]) -> tuple[list[str], list[Comment]]:
-    """The comment at the top of the file, if an empty line parts it from what follows: it is about the whole file."""
+    """The comment at the top of the file, if an empty line follows it: then it is about the whole file."""
     first = tree.statements[0].span.start if tree.statements else len(source.text)
     header: list[Comment] = []
     for comment in comments:
@@ -73,7 +73,7 @@ def _comment(source: Source, comment: Comment) -> str:
 
 
 def _attach(items: Sequence[Item], source: Source, comments: Sequence[Comment], notes: dict[int, Notes]) -> list[str]:
-    """Gives each comment to an item; returns those that stand below all items."""
+    """Attaches each comment to an item; returns those below all items."""
     waiting: list[str] = []
     rest = deque(comments)
     for item in items:
@@ -93,7 +93,7 @@ def _attach(items: Sequence[Item], source: Source, comments: Sequence[Comment], 
 
 
 def _attach_within(item: Item, source: Source, comments: Sequence[Comment], notes: dict[int, Notes]) -> None:
-    """Comments inside an item: in its braces they belong to what is there, elsewhere above the item."""
+    """Attaches comments inside an item: those in its braces to what is there, others above the item."""
     note, inside = notes[id(item)], printing.items(item)
     brace = source.text.find("{", item.span.start, item.span.end) if inside is not None else -1
     if not inside:
@@ -110,7 +110,7 @@ def _attach_within(item: Item, source: Source, comments: Sequence[Comment], note
 def _lines(item: Item, depth: int, notes: dict[int, Notes], prefix: str = "") -> list[str]:
     pad, inside = INDENT * depth, printing.items(item)
     note = notes.get(id(item), Notes())
-    # Two comments on one line would be one; what does not fit behind goes above.
+    # Two comments on one line would become one; all but the last go above.
     behind, after = note.behind[-1:], note.after[-1:]
     lines = [pad + comment for comment in (*note.above, *note.behind[:-1], *note.after[:-1])]
     first = " ".join(word for word in (prefix, printing.first_line(item)) if word)

@@ -8,7 +8,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.source import Source
 
 LARGEST = 4_000_000
-"""Bytes of a recipe file. People write and review recipes; data belongs into shards."""
+"""The most bytes of a recipe file. People write and review recipes; data belongs in shards."""
 
 
 def load(path: Path) -> Source:
@@ -19,7 +19,7 @@ def load(path: Path) -> Source:
     """
     try:
         if path.is_dir():
-            raise Failure(Diagnostic("R0001", "a folder is no recipe", place=str(path)))
+            raise Failure(Diagnostic("R0001", "a folder is not a recipe", place=str(path)))
         size = path.stat().st_size
         if size > LARGEST:
             message = f"the recipe has {size:,} bytes, more than {LARGEST:,}"

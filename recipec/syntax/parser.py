@@ -1,4 +1,4 @@
-"""`parse`: text to syntax tree, with every syntax error of the file."""
+"""`parse`: from text to the syntax tree, with every syntax error of the file."""
 
 from __future__ import annotations
 
@@ -42,35 +42,35 @@ SHOWN = {
 }
 
 VALUE = frozenset({"BOOLEAN", "LPAR", "MINUS", "NAME", "PARAM_REF", "QUANTITY", "QUOTED", "STRING"})
-"""What an expression begins with; told as one."""
+"""The tokens that begin an expression; messages name them together."""
 
-QUOTES = 'strings stand in double quotes: `"…"`'
+QUOTES = 'write strings in double quotes: `"…"`'
 
 REMEDIES = {"&": "write `and`", "|": "write `or`", "!": "write `not`", ";": "a statement ends with its line"}
 REMEDIES |= dict.fromkeys("'“”‘’„", QUOTES)
-"""Characters that mean something in other languages -> what is written here."""
+"""Characters that have a meaning in other languages -> what to write here."""
 
 SEPARATORS = frozenset({"COMMA", "_NL", "RBRACE"})
-"""What may follow a whole line of a block."""
+"""The tokens that may follow a complete line of a block."""
 
 LONGEST_WORD = 40
-"""Characters of a word that a message shows."""
+"""The most characters of a word that a message shows."""
 
 MOST_EXPECTED = 5
-"""Of what could stand at a place, how many are told; more is a list nobody reads."""
+"""The most expected tokens that a message lists; nobody reads a longer list."""
 
 
 @cache
 def grammar() -> Lark:
     """The parser of one statement; loaded once."""
-    # Where needed, so that `python -m recipec.syntax.tables` is not that module twice.
+    # Imported here, so that `python -m recipec.syntax.tables` does not load that module twice.
     from recipec.syntax import tables
 
     return tables.parser()
 
 
 def parse(source: Source) -> tuple[ast.Recipe, tuple[Diagnostic, ...]]:
-    """The tree of a recipe, and the diagnostics in the order of the text. With errors, the statements without."""
+    """The tree of a recipe, without the statements that have errors, and its diagnostics in text order."""
     scanned = scan(source)
     diagnostics = list(scanned.diagnostics)
     statements: list[ast.Statement] = []
@@ -100,7 +100,7 @@ def _statement(
     if _depth(tree) > DEEPEST:
         span = Span(source, start, start + len(_word_at(source.text, start)))
         helps = ("write several statements, or `in (…)`",)
-        diagnostics.append(Diagnostic("R0006", f"an expression of more than {DEEPEST} levels", span, helps=helps))
+        diagnostics.append(Diagnostic("R0006", f"an expression with more than {DEEPEST} levels", span, helps=helps))
         return None
     builder = Builder(source, start)
     statement = builder.statement(tree)
@@ -109,7 +109,7 @@ def _statement(
 
 
 def _depth(tree: Tree[Token]) -> int:
-    """How many levels a tree has; later stages walk it by recursion."""
+    """The number of levels of a tree; later stages walk it recursively."""
     deepest, stack = 0, [(tree, 1)]
     while stack:
         node, level = stack.pop()
@@ -119,7 +119,7 @@ def _depth(tree: Tree[Token]) -> int:
 
 
 def _explained(source: Source, start: int, end: int, error: UnexpectedInput) -> Diagnostic:
-    """A diagnostic for what the grammar did not expect."""
+    """The diagnostic for input that the grammar did not expect."""
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
         place = Span(source, start + (error.token.start_pos or 0), start + (error.token.end_pos or 0))
         return _unexpected_token(source, start, place, error)
@@ -127,14 +127,14 @@ def _explained(source: Source, start: int, end: int, error: UnexpectedInput) -> 
         offset = start + (error.pos_in_stream or 0)
         place = Span(source, offset, offset + 1)
         return _unexpected_text(source, start, place, error.allowed or set())
-    # The end of the input has no position of its own.
+    # The end-of-input token has no position.
     place = Span(source, end, end)
     expected = error.expected if isinstance(error, UnexpectedToken) else set()
     return Diagnostic("R0009", "the statement ends too early", place, _expected(set(expected)))
 
 
 def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str]) -> Diagnostic:
-    """Text that begins none of the tokens that may stand here: mostly a word that is no keyword."""
+    """The diagnostic for text that begins none of the tokens allowed here: mostly a word that is not a keyword."""
     word = _word_at(source.text, place.start)
     if not word:
         remedy = (REMEDIES[place.text],) if place.text in REMEDIES else ()
@@ -147,7 +147,7 @@ def _unexpected_text(source: Source, start: int, place: Span, allowed: set[str])
         return Diagnostic("R0011", f"unknown unit `{_clipped(word)}`", span, helps=helps)
     if place.start == start:
         helps = did_you_mean(word, STATEMENTS) or ("a statement begins with one of: " + ", ".join(STATEMENTS),)
-        return Diagnostic("R0007", f"`{_clipped(word)}` begins no statement", span, helps=helps)
+        return Diagnostic("R0007", f"`{_clipped(word)}` does not begin a statement", span, helps=helps)
     helps = _remedy(source, start, span, allowed)
     return Diagnostic("R0010", f"unexpected `{_clipped(word)}`", span, _expected(allowed), helps=helps)
 
@@ -156,7 +156,7 @@ def _unexpected_token(source: Source, start: int, place: Span, error: Unexpected
     token: Token = error.token
     before = error.token_history[-1] if error.token_history else None
     written = source.text[start : place.start]
-    # States are merged: what ends a line of a block is expected outside of blocks too.
+    # LALR merges states: the tokens that end a line of a block are also expected outside blocks.
     inside = written.count("{") > written.count("}")
     expected = error.expected if inside else error.expected - SEPARATORS
     if place.start == start or (token.type in ("NAME", "QUOTED") and before is None):
@@ -173,7 +173,7 @@ def _unexpected_token(source: Source, start: int, place: Span, error: Unexpected
 
 
 def _remedy(source: Source, start: int, place: Span, expected: set[str]) -> tuple[str, ...]:
-    """What was probably meant by a word or sign that has no place here."""
+    """Help lines with what was probably meant by a word or sign that is not allowed here."""
     before = source.text[max(0, place.start - 1) : place.start]
     word = place.text
     if word == "=" and "COMPARE" in expected:
@@ -199,12 +199,12 @@ def _word_at(text: str, position: int) -> str:
 
 
 def _clipped(word: str) -> str:
-    """A word as a message shows it; its line stands below anyhow."""
+    """A word as a message shows it, shortened; its line is shown below anyway."""
     return word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
 
 
 def _expected(terminals: set[str]) -> str:
-    """ "expected a name, `{` or a string"; nothing where too much could follow."""
+    """ "expected a name, `{` or a string"; empty if too many tokens could follow."""
     known = dict(SHOWN)
     if terminals >= VALUE:
         known |= dict.fromkeys((*VALUE, "NOT"), "a value")

@@ -1,4 +1,4 @@
-"""Syntax tree to text, without comments: expressions with as few parentheses as they need, statements a fact a line."""
+"""Prints a syntax tree, without comments: expressions with as few parentheses as possible, one setting per line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recipec.syntax import ast
 INDENT = "  "
 
 PRECEDENCE = {"or": 1, "and": 2, "not": 3, "matches": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
-"""How tightly operators bind; comparisons, `in` and `is null` as `matches`; names and calls tightest."""
+"""How tightly operators bind: comparisons, `in` and `is null` like `matches`; names and calls bind tightest."""
 
 COMPARISON, FACTOR, ATOM = 4, 7, 8
 
@@ -37,7 +37,7 @@ AWKWARD = frozenset(
         "times",
     ]
 )
-"""Words that mean something of their own in or behind expressions; as names they are back-quoted."""
+"""Words with a special meaning in or after expressions; as names they are back-quoted."""
 
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -53,7 +53,7 @@ def string(value: str) -> str:
 
 
 def _escape(char: str) -> str:
-    # Characters beyond the first plane have no four-digit escape, and need none.
+    # Characters outside the Basic Multilingual Plane have no four-digit escape, and need none.
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else char
 
 
@@ -75,7 +75,7 @@ def text(expr: ast.Expr) -> str:
 
 
 def _text(expr: ast.Expr) -> tuple[str, int]:
-    """Text and how tightly it binds."""
+    """The text of an expression, and how tightly it binds."""
     match expr:
         case ast.Name():
             return name(expr), ATOM
@@ -96,7 +96,7 @@ def _text(expr: ast.Expr) -> tuple[str, int]:
             return f"-{_within(expr.operand, FACTOR)}", FACTOR
         case ast.Binary():
             level = PRECEDENCE.get(expr.operator, COMPARISON)
-            # Comparisons do not chain, so that both their sides bind tighter.
+            # Comparisons do not chain, so both operands must bind tighter.
             left = _within(expr.left, level + (level == COMPARISON))
             return f"{left} {expr.operator} {_within(expr.right, level + 1)}", level
         case ast.In():
@@ -118,7 +118,7 @@ def domain(node: ast.Name | ast.String) -> str:
 
 
 def setting_head(node: ast.Setting) -> str:
-    """A setting without its block."""
+    """The text of a setting without its block."""
     if node.name.text == "for" and node.domain is not None and node.block is not None and not node.values:
         return f"for {domain(node.domain)}"
     words = [name(node.name)]
@@ -220,7 +220,7 @@ Item = ast.Setting | ast.Share | ast.Phase | ast.Statement
 
 
 def items(node: Item) -> tuple[Item, ...] | None:
-    """What stands in the braces of a statement or setting; None when it has no braces."""
+    """The contents of the braces of a statement or setting; None if it has no braces."""
     match node:
         case ast.Source() | ast.Target() | ast.Quality() | ast.Search():
             return node.block.settings
@@ -237,7 +237,7 @@ def items(node: Item) -> tuple[Item, ...] | None:
 
 
 def first_line(node: Item) -> str:
-    """An item without its braces and what is in them."""
+    """The text of an item without its braces and their contents."""
     match node:
         case ast.Setting():
             return setting_head(node)
@@ -250,7 +250,7 @@ def first_line(node: Item) -> str:
 
 
 def statement_text(node: ast.Statement) -> str:
-    """A statement without comments, with a trailing newline."""
+    """The text of a statement without comments, with a trailing newline."""
     return "\n".join(_lines(node, 0)) + "\n"
 
 
@@ -265,7 +265,7 @@ def _lines(node: Item, depth: int) -> list[str]:
     for number, item in enumerate(inside):
         found = _lines(item, depth + 1)
         if isinstance(item, ast.Phase) and number:
-            # `} then {` joins the phases.
+            # Phases are joined by `} then {`.
             found[0] = f"{INDENT * (depth + 1)}then {found[0].strip()}"
         lines += found
     return [*lines, f"{pad}}}"]

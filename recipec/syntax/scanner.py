@@ -1,7 +1,8 @@
-"""Cuts a recipe into statements before any grammar: brackets, strings, comments and newlines.
+"""Splits a recipe into statements before the grammar is applied: brackets, strings, comments and newlines.
 
-A statement ends at a newline outside all brackets, unless the line before ends or the next begins with an operator.
-Comments and newlines that end nothing are blanked, so that offsets stay and the grammar needs no rule for them.
+A statement ends at a newline outside all brackets, unless the line before it ends or the next one begins with an
+operator. Comments and newlines that end nothing become spaces, so that offsets stay the same and the grammar needs no
+rule for them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from recipec.diagnostics import Diagnostic, Label
 from recipec.source import Source, Span
 
 DEEPEST = 100
-"""Brackets within brackets. Real recipes have three; a parser that recurses must have some end."""
+"""The deepest nesting of brackets. Real recipes have three levels; a recursive parser needs a limit."""
 
 STATEMENTS = [
     "use",
@@ -47,7 +48,7 @@ TOKEN = re.compile(
 )
 
 CONTINUING = frozenset({"and", "or", "not", "in", "is", "matches"})
-"""Words after which, or before which (`not` only after), an expression goes on in another line."""
+"""Words after or before which (`not`: only after) an expression continues on another line."""
 
 CLOSERS = {"(": ")", "{": "}"}
 
@@ -61,7 +62,7 @@ class Comment:
 
 @dataclass(slots=True)
 class Scan:
-    """`text` is the source with comments and needless newlines as spaces; `statements` are ranges of it."""
+    """`text` is the source with comments and insignificant newlines as spaces; `statements` are ranges of it."""
 
     text: str = ""
     statements: list[tuple[int, int]] = field(default_factory=list)
@@ -70,8 +71,11 @@ class Scan:
 
 
 def scan(source: Source) -> Scan:
-    """The statements of a source. After a bracket that is never closed, they go on at the next line that begins, not
-    indented, with the word of a statement."""
+    """The statements of a source.
+
+    After a bracket that is never closed, scanning resumes at the next unindented line that begins with the word of a
+    statement.
+    """
     result = Scan()
     characters = list(source.text)
     start = 0
@@ -82,7 +86,7 @@ def scan(source: Source) -> Scan:
 
 
 def _scan_from(source: Source, start: int, result: Scan, characters: list[str]) -> int:
-    """Scans to the end, or to where to go on after a bracket that is not closed; returns that place."""
+    """Scans to the end or to a bracket or string error; returns the offset at which to continue."""
     stack: list[tuple[str, int]] = []
     begun: int | None = None
     end = start
@@ -146,10 +150,10 @@ _OPERATORS = frozenset(["==", "!=", "<=", ">=", "<", ">", "=", "+", "-", "*", "/
 
 
 def _closed(source: Source, word: str, position: int, stack: list[tuple[str, int]], result: Scan) -> bool:
-    """Takes the bracket that `word` closes from the stack; a diagnostic when it closes none."""
+    """Pops the bracket that `word` closes; adds a diagnostic and returns False if it closes none."""
     span = Span(source, position, position + 1)
     if not stack:
-        result.diagnostics.append(Diagnostic("R0004", f"`{word}` closes nothing", span))
+        result.diagnostics.append(Diagnostic("R0004", f"`{word}` has no matching opening bracket", span))
         return False
     opener, opened = stack.pop()
     if CLOSERS[opener] != word:
@@ -162,7 +166,7 @@ def _closed(source: Source, word: str, position: int, stack: list[tuple[str, int
 
 def _too_deep(source: Source, position: int, result: Scan) -> int:
     span = Span(source, position, position + 1)
-    result.diagnostics.append(Diagnostic("R0006", f"more than {DEEPEST} brackets within one another", span))
+    result.diagnostics.append(Diagnostic("R0006", f"more than {DEEPEST} levels of nested brackets", span))
     return _next_statement(source.text, position)
 
 

@@ -1,9 +1,9 @@
-"""The parser's tables, made once and shipped as grammar/recipe.json: making them takes longer than reading most recipes.
+"""The parser's tables, precomputed and shipped as grammar/recipe.json: computing them takes longer than most parsing.
 
-    python -m recipec.syntax.tables      remakes the file, after a change of grammar/recipe.lark or another lark
+    python -m recipec.syntax.tables      regenerates the file, after a change of grammar/recipe.lark or of lark
 
-The file says which grammar and which lark it was made of. Where either is another, or the file is missing or damaged, the
-tables are made in memory, which is slower and never wrong.
+The file records the grammar and the lark version that it was made from. If either differs, or the file is missing or
+damaged, the tables are computed in memory, which is slower but always correct.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from recipec import resources
 
 
 def parser() -> lark.Lark:
-    """The parser of one statement, from the shipped tables if they are those of the grammar."""
+    """The parser of one statement, from the shipped tables if they match the grammar."""
     return parser_of(resources.grammar(), resources.parser_tables())
 
 
 def parser_of(grammar: str, file: Traversable, version: str = lark.__version__) -> lark.Lark:
-    """The parser of one statement, from the tables in a file if they are those of the grammar.
+    """The parser of one statement, from the tables in a file if they match the grammar.
 
     Args:
-        version: of the lark that is to load them.
+        version: the version of lark that loads them.
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -45,7 +45,7 @@ def parser_of(grammar: str, file: Traversable, version: str = lark.__version__) 
 
 
 def built(grammar: str) -> lark.Lark:
-    """The parser of one statement, with tables made from the text of the grammar."""
+    """The parser of one statement, with tables computed from the text of the grammar."""
     return lark.Lark(
         grammar,
         parser="lalr",
@@ -57,7 +57,7 @@ def built(grammar: str) -> lark.Lark:
 
 
 def made_of(grammar: str, version: str = lark.__version__) -> dict[str, str]:
-    """What tables depend on: the grammar, and the form in which this lark keeps them."""
+    """What the tables depend on: the grammar, and the major and minor version of lark, which determine their format."""
     return {
         "grammar": hashlib.sha256(grammar.encode()).hexdigest(),
         "lark": ".".join(version.split(".")[:2]),
@@ -65,7 +65,7 @@ def made_of(grammar: str, version: str = lark.__version__) -> dict[str, str]:
 
 
 def written(grammar: str) -> str:
-    """The text of grammar/recipe.json: the same at every run."""
+    """The text of grammar/recipe.json; deterministic."""
     made = built(grammar)
     _number(made.parser.parser._parse_table)
     data, memo = made.memo_serialize([TerminalDef, Rule])
@@ -74,7 +74,7 @@ def written(grammar: str) -> str:
 
 
 def _number(table: IntParseTable) -> None:
-    """Numbers the states in the order of a walk from the first one; lark's numbers change with the seed of hashes."""
+    """Renumbers the states breadth-first from the start states; lark's own numbers depend on the hash seed."""
     first = list(table.start_states.values())
     numbers = {state: number for number, state in enumerate(first)}
     waiting = deque(first)
@@ -95,7 +95,7 @@ def _number(table: IntParseTable) -> None:
 
 
 def _loaded(data: dict[str, Any], memo: dict[str, Any]) -> lark.Lark:
-    # JSON has no whole numbers as keys. The loader is the one that lark's own standalone parsers call.
+    # JSON keys cannot be integers. This is the loader that lark's own standalone parsers call.
     states = data["parser"]["parser"]["states"]
     data["parser"]["parser"]["states"] = {int(state): actions for state, actions in states.items()}
     numbered = {int(number): value for number, value in memo.items()}

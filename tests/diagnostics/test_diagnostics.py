@@ -143,7 +143,7 @@ def test_the_texts_of_files_that_are_no_recipe(folder: Path, monkeypatch: pytest
     assert diagnostics(Path("none")) == (
         "error[R0001]: the recipe cannot be read: no such file or directory\n --> none\n"
     )
-    assert diagnostics(Path("data")) == "error[R0001]: a folder is no recipe\n --> data\n"
+    assert diagnostics(Path("data")) == "error[R0001]: a folder is not a recipe\n --> data\n"
     recipe = Path("bytes.recipe")
     recipe.write_bytes(b"seed 1\nseed \xff\n")
     assert diagnostics(recipe) == (

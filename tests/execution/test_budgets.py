@@ -235,7 +235,7 @@ def test_the_limit_of_repetition_is_shown_where_it_binds(pool: Path, run: Run) -
     result = run("plan", path)
     assert result.code == 6
     assert "repeat sci at most 2 times" in result.err
-    assert "holds `sci` at its limit of repetition" in result.err
+    assert "holds `sci` at its repetition limit" in result.err
 
 
 def test_the_plan_shows_the_law(pool: Path, run: Run) -> None:

@@ -175,10 +175,10 @@ def test_a_plan_before_scoring_says_both_numbers(world: Path, run: Run, tmp_path
         ),
         ("criterion x = nag(target: law, cascade: recall 100%)", "expected below 1"),
         ("criterion x = nag(target: law, top_k: recall 5)", "`top_k: recall 5` is not how `top_k` is written"),
-        ("where nag(target: law, cascade: recall 95%) > 0.5", "a cascade has no place in a filter"),
+        ("where nag(target: law, cascade: recall 95%) > 0.5", "a cascade is not allowed in a filter"),
         (
             "criterion x = column(nag(target: law, cascade: recall 95%) * 2) higher is better",
-            "a cascade has no place inside an expression",
+            "a cascade is not allowed inside an expression",
         ),
     ],
 )

@@ -130,7 +130,7 @@ def test_lines_that_are_no_json_are_unreadable_rows(world: Path, run: Run) -> No
 
 
 QUOTAS = [
-    ("quota a at least 60%\nquota b at least 60%\n", "error[R0225]: the quotas ask for at least 120% in all"),
+    ("quota a at least 60%\nquota b at least 60%\n", "error[R0225]: the quotas ask for at least 120% in total"),
     ("quota zz at least 10%\n", "error[R0320]"),
     ("mixture { a 50%, zz 50% }\n", "error[R0320]: no document has the domain `zz`"),
 ]

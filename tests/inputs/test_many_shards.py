@@ -85,7 +85,7 @@ def test_together_as_alone(pool: Path, run: Run) -> None:
 def test_shards_of_the_same_bytes_have_one_result(pool: Path, run: Run) -> None:
     shutil.copy(pool / "data/00.parquet", pool / "data/11.parquet")
     result = run("plan", pool / "a.recipe")
-    assert "error[R0307]: the id `0-0` of source `web` stands twice" in result.err
+    assert "error[R0307]: the id `0-0` of source `web` appears twice" in result.err
     assert len(results(pool)) == 11
 
 

@@ -113,7 +113,7 @@ def test_a_plan_file_holds_all_phases(world: Path, run: Run) -> None:
     assert "phase 2" in run("show", world / "p.plan").out
     assert "phase" not in run("show", f"{world}/p.plan#2").out.splitlines()[0]
     refused = run("diff", world / "p.plan", world / "p.plan")
-    assert "error[R1505]: the plan file has phases, and this takes one of them" in refused.err
+    assert "error[R1505]: the plan file has phases, but this command takes only one" in refused.err
     result = run("apply", world / "p.plan", "--json")
     assert [one["recipe"]["output"]["path"] for one in json.loads(result.out)] == [f"out/phase-{n}" for n in (1, 2, 3)]
     assert run("plan", world / "r.recipe", "--detailed-exitcode").code == 0
@@ -186,12 +186,12 @@ def test_the_law_is_of_the_whole_of_training(world: Path, run: Run) -> None:
         (
             "then { mixture prop",
             "then { seed 4\n mixture prop",
-            "R1501]: a phase has a `mixture` and `quota`s, and no `seed`",
+            "R1501]: a phase has a `mixture` and `quota`s, but no `seed`",
         ),
         (
             "quota c at most",
             "quota c where n > 2 at most",
-            "R1501]: a quota of a part of a domain has no place in a phase",
+            "R1501]: a quota of part of a domain is not allowed in a phase",
         ),
         ("budget 30_000 tokens\n", "", "R1503]: `phases` need a budget"),
         ("mixture proportional }", "mixture proportional\n mixture natural }", "R0202]: `mixture` is stated twice"),

@@ -65,7 +65,7 @@ def test_an_argument_with_a_scheme(mix: Path, run: Run, monkeypatch: pytest.Monk
     monkeypatch.chdir(mix.parent)
     before = sorted(mix.parent.rglob("*"))
     result = run(*(word.replace("URL", "s3://bucket/web") for word in words))
-    message = "error[R0309]: `s3://bucket/web` is no local path, and the scheme `s3` is not supported\n"
+    message = "error[R0309]: `s3://bucket/web` is not a local path, and the scheme `s3` is not supported\n"
     assert (result.code, result.out, result.err) == (1, "", message + HELP)
     assert sorted(mix.parent.rglob("*")) == before
 

@@ -31,7 +31,7 @@ def test_built_in_words_alone_read_little_metadata(world: Path) -> None:
 def test_a_word_without_its_needs(world: Path, lay: Lay, monkeypatch: pytest.MonkeyPatch) -> None:
     lay("acme-filters", {"criteria": {"vowel_share": "acme_filters"}}, 'raise AssertionError("imported")')
     assert told(world, "where vowel_share() > 0.2\n", monkeypatch) == (
-        """error[R0243]: criterion `vowel_share` is a word of acme-filters 1.2, which the recipe does not say it needs
+        """error[R0243]: criterion `vowel_share` is a word of acme-filters 1.2, which the recipe does not list in `needs`
  --> a.recipe:1:7
   |
 1 | where vowel_share() > 0.2
@@ -46,7 +46,7 @@ def test_a_version_that_does_not_serve(world: Path, lay: Lay, monkeypatch: pytes
     lay("acme-filters", {"criteria": {"vowel_share": "acme_filters"}}, 'raise AssertionError("imported")')
     text = 'needs "Acme_Filters >= 1.3"\ncriterion v = vowel_share() higher is better\n'
     assert told(world, text, monkeypatch) == (
-        """error[R0242]: acme-filters 1.2 is installed, and the recipe needs >=1.3
+        """error[R0242]: acme-filters 1.2 is installed, but the recipe needs >=1.3
  --> a.recipe:1:7
   |
 1 | needs "Acme_Filters >= 1.3"
@@ -132,7 +132,7 @@ def test_a_word_that_two_packages_give(world: Path, lay: Lay, monkeypatch: pytes
 2 | where vowel_share() > 0.2
   |       ^^^^^^^^^^^
   |
-  = help: uninstall the plug-in whose word is not meant
+  = help: uninstall the plug-in whose word you do not need
 """
     )
 
@@ -155,11 +155,11 @@ def test_a_word_that_two_packages_give(world: Path, lay: Lay, monkeypatch: pytes
         ),
         (
             CRITERION.replace("params=Params", "params=Params()"),
-            "TypeError: the `params` of criterion `vowel_share` are no pydantic model",
+            "TypeError: the `params` of criterion `vowel_share` are not a pydantic model",
         ),
         (
             CRITERION.replace("params=Params", 'params=Params, type="double"'),
-            "TypeError: criterion `vowel_share` has values of the type `double`, which none can have",
+            "TypeError: criterion `vowel_share` has the unknown value type `double`",
         ),
     ],
 )

@@ -230,7 +230,7 @@ def test_model(run: Run, tables: tuple[Any, ...], tmp_path: Path) -> None:
         (S, W.replace("0.6", "0.7"), (), "the weights sum to 1.1, not to 1"),
         (S, W.replace("0.6", "-0.6"), (), "a weight is negative, missing or not a number"),
         (S.replace("0.5", "nan"), W, (), "1 influences are missing or not numbers, for example of `web` on `qa`"),
-        (S.replace("0.5", "x"), W, (), "row 1: web is `x`, and a number is needed"),
+        (S.replace("0.5", "x"), W, (), "row 1: web is `x`, but must be a number"),
         (S.replace("task", "tusk"), W, (), "has no column `task`"),
         (S.replace("prog", "qa"), W, (), "has more than one row of task `qa`"),
         (S, W.replace("weight", "share"), (), "expected `domain` and `weight`"),
