@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -64,10 +65,9 @@ def words(texts: Sequence[str], separators: Array = SPACES) -> Words:
     powers = _powers(BASE, len(raw))
     prefix = np.concatenate((np.zeros(1, np.uint64), np.cumsum(BYTE_VALUES[raw] * powers, dtype=np.uint64)))
     hashes = (prefix[ends] - prefix[starts]) * _powers(INVERSE, len(raw))[starts]
-    characters = np.concatenate(([0], np.cumsum((raw & 0xC0) != 0x80)))
     return Words(
         hashes=_mixed(hashes),
-        lengths=characters[ends] - characters[starts],
+        lengths=_characters(data, raw, starts, ends),
         text=np.searchsorted(ends_of_texts, starts),
         starts=starts,
         ends=ends,
@@ -94,7 +94,30 @@ def per_text(found: Words, values: Array, at: Array) -> Array:
     return sums
 
 
+def _characters(data: bytes, raw: Array, starts: Array, ends: Array) -> Array:
+    """The number of code points of each word."""
+    if data.isascii():
+        return np.asarray(ends - starts)
+    first_bytes = ((raw & 0xC0) != 0x80).view(np.uint8)
+    before = np.concatenate(([0], np.cumsum(first_bytes, dtype=np.int64)))
+    return np.asarray(before[ends] - before[starts])
+
+
 def _powers(base: np.uint64, count: int) -> Array:
+    """The powers of a base from 0 to count - 1, modulo 2^64; those of common sizes are kept."""
+    return _kept_powers(base)[:count] if count <= KEPT else _made_powers(base, count)
+
+
+KEPT = 1 << 21
+"""Bytes of text for which powers are kept, 8 bytes each: more than most batches have."""
+
+
+@cache
+def _kept_powers(base: np.uint64) -> Array:
+    return _made_powers(base, KEPT)
+
+
+def _made_powers(base: np.uint64, count: int) -> Array:
     factors = np.full(count, base, dtype=np.uint64)
     factors[:1] = 1
     return np.cumprod(factors, dtype=np.uint64)

@@ -20,8 +20,9 @@ class Params(BaseModel):
 def batch(texts: Sequence[str], params: Params) -> Array:
     found = words(texts)
     hashes, first = ngrams(found, params.n)
-    # Sorted by text, hash and place: of equal n-grams all but the first repeat an earlier one.
-    order = np.lexsort((first, hashes, found.text[first]))
+    # N-grams are in the order of their texts, and the sort keeps it: the equal ones of a text stand together, and all but
+    # the first of them repeat an earlier one.
+    order = np.argsort(hashes, kind="stable")
     by_hash, by_text = hashes[order], found.text[first][order]
     again = np.zeros(len(order), dtype=bool)
     again[1:] = (by_hash[1:] == by_hash[:-1]) & (by_text[1:] == by_text[:-1])

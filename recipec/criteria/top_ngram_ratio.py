@@ -23,8 +23,8 @@ def batch(texts: Sequence[str], params: Params) -> Array:
     until = np.concatenate(([0], np.cumsum(found.lengths)))
     lengths = until[first + params.n] - until[first]
     text = found.text[first]
-    order = np.lexsort((hashes, text))
-    # Runs of equal n-grams of one text.
+    # Runs of equal n-grams of one text: they are in the order of their texts, and the sort keeps it.
+    order = np.argsort(hashes, kind="stable")
     new = np.ones(len(order), dtype=bool)
     new[1:] = (hashes[order][1:] != hashes[order][:-1]) | (text[order][1:] != text[order][:-1])
     starts = np.flatnonzero(new)

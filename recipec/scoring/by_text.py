@@ -171,12 +171,30 @@ def computed(ops: Sequence[logical.Score], folder: Path, texts: Sequence[str]) -
 
 
 def _batch(op: logical.Score, texts: Sequence[str], parameters: Any) -> list[Any]:
-    with _blamed(op):
-        values = np.asarray(_extension(op).batch(texts, parameters))
-        if values.shape != (len(texts),):
-            raise ValueError(f"values of shape {values.shape} for {len(texts):,} texts")
-    result: list[Any] = values.tolist()
+    result: list[Any] = []
+    for piece in _pieces(texts):
+        with _blamed(op):
+            values = np.asarray(_extension(op).batch(piece, parameters))
+            if values.shape != (len(piece),):
+                raise ValueError(f"values of shape {values.shape} for {len(piece):,} texts")
+        result += values.tolist()
     return result
+
+
+PIECE = 400_000
+"""Characters of texts that a criterion gets at once: what it makes of them then stays in the processor's cache, which halves
+the time of those that count n-grams."""
+
+
+def _pieces(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Texts in order, so many that they have `PIECE` characters, at least one at a time."""
+    first = size = 0
+    for number, text in enumerate(texts):
+        if size and size + len(text) > PIECE:
+            yield texts[first:number]
+            first, size = number, 0
+        size += len(text)
+    yield texts[first:]
 
 
 def _write(connection: DuckDBPyConnection, table: str, column: str, destination: Path) -> None:
