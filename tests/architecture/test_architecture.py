@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,15 @@ LEVEL = {name: level for level, name in enumerate(ORDER)}
 FILES = sorted((REPOSITORY / "recipec").rglob("*.py"))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path: Path, everywhere: bool = True) -> set[str]:
     """Modules that a file imports: anywhere in it, what is for types included, or only when it is imported itself."""
     found: set[str] = set()
-    stack: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    stack: list[ast.AST] = [parsed(path)]
     while stack:
         node = stack.pop()
         if not everywhere and (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(node)):
@@ -126,7 +132,7 @@ ON_DISK = {
 
 def on_disk(path: Path) -> set[str]:
     """Calls of a file that ask or change the disk themselves; those of `places.local` have the word before them."""
-    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    calls = [node.func for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
     named = [call for call in calls if isinstance(call, ast.Attribute)]
     owner = {call: call.value.id if isinstance(call.value, ast.Name) else "" for call in named}
     return {call.attr for call in named if owner[call] == "shutil" or (call.attr in DISK and owner[call] != "local")}

@@ -34,6 +34,7 @@ sample quadmix {{ curve {{ lambda 30, omega {omega!r}, epsilon {epsilon!r} }} }}
 
 
 @pytest.mark.parametrize("reason", ["below_threshold", "selected", "selected_tail"])
+@pytest.mark.slow
 def test_the_nearest_changes_of_omega_and_epsilon_flip_the_outcome(world: Path, run: Run, reason: str) -> None:
     dataset = applied(world, run, SOURCE + CURVE.format(omega=0.3, epsilon=0.05))
     documents = rows(f"SELECT doc_id FROM '{dataset}/ledger/*.parquet' WHERE reason = '{reason}' ORDER BY rank LIMIT 6")

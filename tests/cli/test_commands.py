@@ -200,6 +200,7 @@ def answered(answer: bytes, *words: object) -> subprocess.CompletedProcess[str]:
         os.close(terminal)
 
 
+@pytest.mark.slow
 def test_apply_shows_the_plan_and_asks(mix: Path) -> None:
     result = answered(b"no", "apply", mix)
     assert result.returncode == 1

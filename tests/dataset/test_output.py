@@ -34,6 +34,8 @@ from tests.dataset.small_dataset import (
     verify,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
@@ -91,7 +93,6 @@ def test_another_plan_replaces_the_dataset(world: World) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 3])
-@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_bytes(world: World, tmp_path: Path, after: int) -> None:
     world = world.with_output(shuffle=True)
     world.write()
@@ -141,7 +142,6 @@ def die(folder: Path, when: str) -> None:
     World(folder, plan, op, folder / "sampled.parquet", plan.selection).write(progress=progress)
 
 
-@pytest.mark.slow
 def test_killed_between_manifest_and_rename_only_renames(world: World) -> None:
     partial = killed(world, "rename")
     before = tree(partial)
@@ -201,7 +201,6 @@ def test_jsonl(world: World, compression: str) -> None:
 # The library itself leaves files open and uses what Python deprecates.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("format_", "compression"), [("parquet", "zstd"), ("jsonl", "zstd")])
-@pytest.mark.slow
 def test_the_datasets_library_loads_data_and_folder(
     world: World, format_: str, compression: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

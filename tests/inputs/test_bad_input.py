@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import MIX, SOURCE, Run, rows, write_parquet
 
+pytestmark = pytest.mark.slow
+
 ROW = "'d' || i AS id, 'some text ' || i AS text, 5 AS n, 'a' AS topic, i / 10.0 AS edu"
 OUTPUT = '\noutput parquet "out"\n'
 

@@ -16,6 +16,8 @@ from recipec.ir.execution import ExecutionPlan
 from recipec.places.state import Store
 from tests.conftest import SOURCE, Run, rows, write_parquet
 
+pytestmark = pytest.mark.slow
+
 RECIPE = (
     SOURCE
     + "\nwhere n + 0 >= 3\n\ncriterion edu = column(edu) higher is better\n\nallow bad 50%\n\nbudget 100 tokens\n"

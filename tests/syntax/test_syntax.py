@@ -179,6 +179,7 @@ def comments(text: str) -> list[str]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.sets(st.integers(0, DESIGN.count("\n") - 1)), st.booleans())
+@pytest.mark.slow
 def test_no_comment_is_lost(lines: set[int], above: bool) -> None:
     plain = [line.partition("#")[0] for line in DESIGN.splitlines()]
     text = ""

@@ -99,6 +99,7 @@ def test_one_task_is_a_softmax(beta: float, gamma: float) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(2, 9), st.floats(0.01, 100))
+@pytest.mark.slow
 def test_laws(seed: int, n: int, m: int, factor: float) -> None:
     """A row's scale changes nothing, an order of domains orders weights, nobody is worse off, nothing near is better."""
     p = random(seed, n, m)
