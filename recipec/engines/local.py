@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,21 +34,28 @@ class Processes:
         self._count = count
         self._pool: Any = None  # from loky, which has no types
         self._starting = threading.Lock()
+        self._ended = False
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Like `Executor.submit`."""
         from loky import ProcessPoolExecutor
 
         with self._starting:
+            if self._ended:
+                raise BrokenExecutor("the processes were ended")
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(self._count, initializer=_end_with, initargs=(os.getpid(),))
             future: Future[Any] = self._pool.submit(function, *arguments)
         return future
 
+    def allow(self) -> None:
+        """Lets `submit` start processes again after `kill`."""
+        self._ended = False
+
     def kill(self) -> None:
-        """Ends the processes, whatever they are doing."""
+        """Ends the processes, whatever they are doing, and starts no others: a task that is still running then ends too."""
         with self._starting:
-            pool, self._pool = self._pool, None
+            pool, self._pool, self._ended = self._pool, None, True
         if pool is not None:
             pool.shutdown(wait=False, kill_workers=True)
 
@@ -87,6 +94,7 @@ class Local:
         tasks = [task for task in tasks if not isinstance(task, ReadTask)]
         if not tasks:
             return
+        self.processes.allow()
         submit = self.processes.submit if self.place.threads > 1 and cost(tasks) > self.worth else here
         with ThreadPoolExecutor(max(1, min(self.place.threads, len(tasks)))) as threads:
             futures = {threads.submit(self._perform, task, submit): task for task in tasks}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,3 +188,18 @@ def test_an_interrupt_ends_the_processes_too(world: Path, how: signal.Signals) -
     assert "Traceback" not in said
     assert process.returncode == (130 if how == signal.SIGINT else -how)
     wait_for(lambda: not alive(packages))
+
+
+def test_after_a_failure_tasks_start_no_processes(scored: Run) -> None:
+    """And the next tasks may."""
+    tasks = python_tasks(scored)
+    root = scored.pool.store.root
+    with connect() as connection:
+        place = Workplace(connection, root, scored.pool.folder, 2)
+        with local.open_local(place, 0.0) as engine:
+            assert engine.processes.submit(len, "four").result() == 4
+            engine.processes.kill()
+            with pytest.raises(BrokenExecutor):
+                engine.processes.submit(len, "four")
+            assert len(list(engine.run(tasks))) == len(tasks)
+    assert all((root / name).is_file() for task in tasks for name in task.results)
