@@ -29,13 +29,20 @@ class Files:
 
     def __init__(self) -> None:
         self._schemas: dict[Path, tuple[tuple[str, Type], ...]] = {}
+        self._firsts: dict[tuple[tuple[str, ...], Path], Path | None] = {}
+
+    def _first(self, globs: tuple[str, ...], folder: Path) -> Path | None:
+        """The first shard of some globs; the folders are listed once."""
+        if (globs, folder) not in self._firsts:
+            self._firsts[globs, folder] = shards.first(globs, folder)
+        return self._firsts[globs, folder]
 
     def check_place(self, written: str, span: Span) -> None:
         scheme.check(written, span)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); the others are checked against them when they are indexed."""
-        first_shard = shards.first(globs, folder)
+        first_shard = self._first(tuple(globs), folder)
         if first_shard is None:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
@@ -48,7 +55,7 @@ class Files:
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of the first shard; the others are checked when they are indexed."""
-        first_shard = shards.first(globs, folder)
+        first_shard = self._first(tuple(globs), folder)
         with _placed(span):
             return shards.format_of(first_shard).name if first_shard is not None else None
 
