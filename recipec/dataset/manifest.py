@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.ir import mixing, model
+from recipec.ir import mixing
 from recipec.ir.execution import MANIFEST_VERSION, ExecutionPlan, Manifest
+from recipec.ir.provenance import without_origins
 from recipec.places import digests, local
 
 NAME = "manifest.json"
@@ -24,7 +25,7 @@ def plan_digest(plan: ExecutionPlan) -> str:
     unsaid = {"folder", "exact", "sample", "warnings", "selection", "forecast", "reweighting"}
     value = plan.model_dump(mode="json", exclude={*unsaid, "shards"})
     _identify_mixtures(value, plan)
-    value = _without_origins(value)
+    value = without_origins(value)
     # Shards have no origins, and searching many thousands of them would take seconds.
     value["shards"] = plan.model_dump(mode="json", include={"shards"})["shards"]
     value["recipe"]["folder"] = value["recipe"]["path"] = ""
@@ -48,23 +49,6 @@ def _identify_mixtures(value: dict[str, Any], plan: ExecutionPlan) -> None:
         said["mixture"] = mixing.identified(phase.mixture)
     for said, step in zip(value["steps"], plan.steps, strict=True):
         said["op"] = mixing.identified_op(step.op)
-
-
-def _without_origins(value: Any) -> Any:
-    """A value without its `Origin`s and packages that are None; a parameter named `origin` is not an `Origin`."""
-    if isinstance(value, list):
-        return [_without_origins(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _without_origins(item) for key, item in value.items() if not _is_unsaid(key, item)}
-    return value
-
-
-def _is_unsaid(key: str, item: Any) -> bool:
-    return (key == "origin" and _is_origin(item)) or (key == "plugin" and item is None)
-
-
-def _is_origin(value: Any) -> bool:
-    return value is None or (isinstance(value, dict) and value.keys() == model.Origin.model_fields.keys())
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

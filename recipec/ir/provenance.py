@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from recipec import source as text_source
 from recipec.ir.expressions import Frozen
 from recipec.source import Span
@@ -54,3 +57,18 @@ class Need(Frozen):
     specifier: str
     version: str
     origin: Origin
+
+
+def without_origins(value: Any) -> Any:
+    """JSON without locations in recipes. A built-in word has no package, so its identity contains no package field."""
+    if isinstance(value, Mapping):
+        return {key: without_origins(item) for key, item in value.items() if not _says_nothing(key, item)}
+    if isinstance(value, list):
+        return [without_origins(item) for item in value]
+    return value
+
+
+def _says_nothing(key: str, item: Any) -> bool:
+    # A criterion of a plug-in may have a parameter named `origin`.
+    is_place = item is None or (isinstance(item, Mapping) and item.keys() == Origin.model_fields.keys())
+    return (key == "origin" and is_place) or (key == "plugin" and item is None)

@@ -6,7 +6,7 @@ Read and Score are identified without their shards, as they have one result per 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from recipec.inputs.shards import find
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.mixing import identified_op
+from recipec.ir.provenance import without_origins
 from recipec.models import cache, features
 from recipec.places import digests, local
 from recipec.scoring.by_model import wanted
@@ -80,21 +81,6 @@ def described(op: logical.Op) -> dict[str, Any]:
     if isinstance(op, logical.Score):
         value["source"] = {"text": op.source.text}
     return value
-
-
-def without_origins(value: Any) -> Any:
-    """JSON without locations in recipes. A built-in word has no package, so its identity contains no package field."""
-    if isinstance(value, Mapping):
-        return {key: without_origins(item) for key, item in value.items() if not _says_nothing(key, item)}
-    if isinstance(value, list):
-        return [without_origins(item) for item in value]
-    return value
-
-
-def _says_nothing(key: str, item: Any) -> bool:
-    # A criterion of a plug-in may have a parameter named `origin`.
-    is_place = item is None or (isinstance(item, Mapping) and item.keys() == model.Origin.model_fields.keys())
-    return (key == "origin" and is_place) or (key == "plugin" and item is None)
 
 
 def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
