@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec import planning, selection
+from recipec import planning
 from recipec.dataset import read_manifest, tables
 from recipec.ir import logical, model
 from recipec.ir.execution import Manifest
 from recipec.ir.expressions import Frozen
 from recipec.ir.selection import Cell, Reason
+from recipec.selection import sampling
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -112,7 +113,7 @@ def _decided(connection: DuckDBPyConnection, dataset: Path, manifest: Manifest) 
     ledger = tables([dataset / file.path for file in manifest.ledger])
     for criterion in sorted({name for block in rank.quality.weights for name, weight in block.weights if weight}):
         without = _without(rank, criterion)
-        again = selection.redrawn(sample, without, ledger, manifest.selection.stats)
+        again = sampling.redrawn(sample, without, ledger, manifest.selection.stats)
         row = connection.execute(
             f"""
             SELECT count(*) FILTER (copies > 0 AND again = 0),

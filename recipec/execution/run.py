@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from recipec import selection
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
 from recipec.execution import deciding
@@ -22,6 +21,7 @@ from recipec.ir.task import Task
 from recipec.planning import domains
 from recipec.planning.scheduler import keep_rates, rate_key, source_of
 from recipec.progress import counted
+from recipec.selection import gathering, ranking, sampling
 
 
 @dataclass(slots=True)
@@ -145,12 +145,12 @@ class Run:
         if pool.store.has_result(pool.ids[position]):
             return
         parts = [
-            selection.GatherInput(source_of(pool.plan, end).source.name, pool.after(end, pool.shards_of(end)))
+            gathering.GatherInput(source_of(pool.plan, end).source.name, pool.after(end, pool.shards_of(end)))
             for end in op.inputs
         ]
         self._check_duplicates()
         with self.rates.timed(pool.rows, op):
-            selection.gather(pool.connection, op, parts, pool.store.result(pool.ids[position]))
+            gathering.gather(pool.connection, op, parts, pool.store.result(pool.ids[position]))
         pool.store.keep_facts(pool.ids[position], {})
 
     def rank(self) -> tuple[Stats, ...]:
@@ -166,7 +166,7 @@ class Run:
             candidates = pool.store.result(pool.ids[op.input])
             self._check_domains()
             with self.rates.timed(pool.rows, op):
-                stats = selection.rank(pool.connection, op, candidates, pool.store.result(pool.ids[position]))
+                stats = ranking.rank(pool.connection, op, candidates, pool.store.result(pool.ids[position]))
             pool.store.keep_facts(pool.ids[position], [one.model_dump(mode="json") for one in stats])
         return tuple(Stats.model_validate(one) for one in pool.store.facts(pool.ids[position]))
 
@@ -210,11 +210,11 @@ class Run:
         if pool.sampling is not None:
             op = scaled(op, pool.sampling)
         with self.rates.timed(0, op):
-            found = selection.candidates(pool.connection, op, ranked, follows=follows)
+            found = sampling.candidates(pool.connection, op, ranked, follows=follows)
         # A mixer's measurements do not count as time for drawing.
         decided = deciding.decide(pool, position, op, found, earlier, now=self.now)
         with self.rates.timed(pool.rows, op):
-            result = selection.sample(op, found, decided, pool.store.result(pool.ids[position]))
+            result = sampling.sample(op, found, decided, pool.store.result(pool.ids[position]))
         provisional = bool(decided.waiting) or any(one.provisional for one in earlier)
         result = result.model_copy(update={"stats": stats, "provisional": provisional})
         if not provisional:

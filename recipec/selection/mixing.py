@@ -11,11 +11,12 @@ from recipec import spec
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided, Earlier
 from recipec.selection.allocation import CellTotals
-from recipec.selection.bands import Bands, bands
 from recipec.selection.rules import limit, nest_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from recipec.selection.bands import Bands
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Problem:
 
     def bands(self, count: int) -> Bands:
         """The pool by domain, nested quota and quality band."""
+        from recipec.selection.bands import bands  # numpy, which `check` of a mixture does without
+
         assert self.candidates is not None, "only a run of a recipe knows bands"
         whole = isinstance(self.op.sample, model.Top)
         found = self.candidates

@@ -182,11 +182,11 @@ def bare_copy(connection: Any, folder: Path, target: Path) -> None:
 
 def prepared(connection: Any, folder: Path, shuffle: bool) -> tuple[Any, ...]:
     """The arguments of `write`; what a plan knows already is not timed."""
-    from recipec import selection as selections
     from recipec.ir import logical, model
     from recipec.ir.execution import ExecutionPlan, Shard
     from recipec.ir.expressions import Column, Constant, Type
     from recipec.ir.selection import Selection
+    from recipec.selection.digest import digest
 
     schema: tuple[tuple[str, Type], ...] = (("id", "string"), ("text", "string"), ("kept", "boolean"))
     origin = model.Origin(file="a.recipe", line=1, column=1, length=1, text="")
@@ -233,7 +233,7 @@ def prepared(connection: Any, folder: Path, shuffle: bool) -> tuple[Any, ...]:
         candidates=sum(shard.rows for shard in shards),
         budget=None,
         allocated=None,
-        digest=selections.digest(connection, f"'{sampled}'"),
+        digest=digest(connection, f"'{sampled}'"),
     )
     plan = ExecutionPlan(
         recipec="0", recipe=recipe, folder=str(folder), shards=tuple(shards), steps=(), selection=selection, exact=True

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from recipec import dataset, selection
+from recipec import dataset
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.dataset import derivation
@@ -17,6 +17,7 @@ from recipec.ir.execution import ExecutionPlan, Manifest, Shard
 from recipec.ir.expressions import Column, Constant, Type
 from recipec.ir.selection import Reason, Selection
 from recipec.places import digests
+from recipec.selection.digest import digest
 
 SEED = 7
 
@@ -175,7 +176,7 @@ def select(connection: duckdb.DuckDBPyConnection, sampled: Path) -> Selection:
         candidates=sum(row[3] for row in reasons),
         budget=None,
         allocated=None,
-        digest=selection.digest(connection, relation),
+        digest=digest(connection, relation),
     )
 
 
