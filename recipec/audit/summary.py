@@ -12,7 +12,7 @@ from recipec.ir import logical, model
 from recipec.ir.execution import Manifest
 from recipec.ir.expressions import Frozen
 from recipec.ir.selection import Cell, Reason
-from recipec.selection import sampling
+from recipec.selection.redrawing import redrawn
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -113,7 +113,7 @@ def _decided(connection: DuckDBPyConnection, dataset: Path, manifest: Manifest) 
     ledger = tables([dataset / file.path for file in manifest.ledger])
     for criterion in sorted({name for block in rank.quality.weights for name, weight in block.weights if weight}):
         without = _without(rank, criterion)
-        again = sampling.redrawn(sample, without, ledger, manifest.selection.stats)
+        again = redrawn(sample, without, ledger, manifest.selection.stats)
         row = connection.execute(
             f"""
             SELECT count(*) FILTER (copies > 0 AND again = 0),

@@ -62,7 +62,7 @@ def side(path: Path) -> Side:
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
         plan = planfile.read_one(path)
-        stored = pipeline.stored_sample(plan)
+        stored = pipeline.decided(plan)
         ledger = ledger_relation([stored]) if stored is not None else None
         loss = plan.forecast.loss if plan.forecast is not None else None
         return Side(label, plan.recipe, plan.shards, plan.selection, plan.exact, ledger, loss)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database import sql
-from recipec.database.session import in_order
 from recipec.database.sql import literal
 from recipec.dataset.staging import Staging
 from recipec.ir.execution import DataFile
@@ -37,23 +36,29 @@ def tables(paths: Sequence[Path]) -> str:
     return f"read_parquet([{', '.join(sql.file(path) for path in paths)}], hive_partitioning = false)"
 
 
-def write_ledger(connection: DuckDBPyConnection, sampled: Path, staging: Staging) -> tuple[DataFile, ...]:
-    """Writes the rows of `sampled` to `ledger/`, sorted by (source, doc_id)."""
-    total = count(connection, table(sampled))
+def write_ledger(
+    connection: DuckDBPyConnection, rows: Callable[[], str], total: int, staging: Staging
+) -> tuple[DataFile, ...]:
+    """Writes `total` rows of the SQL that `rows` gives to `ledger/`, sorted by (source, doc_id)."""
     paths = [f"ledger/part-{number:05}.parquet" for number in range(max(1, -(-total // ROWS_PER_FILE)))]
     records = [staging.finished(path) for path in paths]
     finished = tuple(record for record in records if record is not None)
     if len(finished) == len(paths):
         return finished
-    ordered = _ordered(connection, sampled, staging) if len(paths) > 1 else sampled
-    return tuple(_write_part(connection, ordered, staging, number, path) for number, path in enumerate(paths))
+    if len(paths) == 1:
+        return (_write_part(connection, rows(), staging, paths[0]),)
+    # Pieces of many millions of rows are cut from a sorted copy by row number, each with memory for one piece.
+    local.make_folder(staging.scratch)
+    copy = staging.scratch / "ledger.parquet"
+    copy_sorted(connection, rows(), ORDER, copy)
+    return tuple(_write_part(connection, _cut(copy, number), staging, path) for number, path in enumerate(paths))
 
 
-def write_unreadable(connection: DuckDBPyConnection, sampled: Path, staging: Staging) -> tuple[DataFile, ...]:
-    """Writes the location of each unreadable row and what is wrong with it."""
+def write_unreadable(connection: DuckDBPyConnection, written: str, staging: Staging) -> tuple[DataFile, ...]:
+    """Writes the location of each unreadable row of a written ledger, and what is wrong with it."""
 
     def make(path: Path) -> tuple[int, int]:
-        rows = f"SELECT source, shard, row, doc_id, bad FROM {table(sampled)} WHERE bad IS NOT NULL"
+        rows = f"SELECT source, shard, row, doc_id, bad FROM {written} WHERE bad IS NOT NULL"
         copy_sorted(connection, rows, "source, shard, row", path)
         return count(connection, table(path)), 0
 
@@ -71,15 +76,18 @@ def count(connection: DuckDBPyConnection, relation: str) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
 
 
-def _write_part(connection: DuckDBPyConnection, ordered: Path, staging: Staging, number: int, path: str) -> DataFile:
+def _cut(ordered: Path, number: int) -> str:
+    """SQL of the rows of one piece of a sorted ledger."""
     first = number * ROWS_PER_FILE
     source = f"read_parquet({sql.file(ordered)}, hive_partitioning = false, file_row_number = true)"
+    return (
+        f"SELECT * EXCLUDE (file_row_number) FROM {source} "
+        f"WHERE file_row_number >= {first} AND file_row_number < {first + ROWS_PER_FILE}"
+    )
 
+
+def _write_part(connection: DuckDBPyConnection, rows: str, staging: Staging, path: str) -> DataFile:
     def make(temporary: Path) -> tuple[int, int]:
-        rows = (
-            f"SELECT * EXCLUDE (file_row_number) FROM {source} "
-            f"WHERE file_row_number >= {first} AND file_row_number < {first + ROWS_PER_FILE}"
-        )
         copy_sorted(connection, rows, ORDER, temporary)
         return figures(connection, table(temporary))
 
@@ -92,30 +100,3 @@ def figures(connection: DuckDBPyConnection, relation: str) -> tuple[int, int]:
         f"SELECT count(*), CAST(coalesce(sum(tokens) FILTER (bad IS NULL), 0) AS BIGINT) FROM {relation}"
     ).fetchall()[0]
     return int(row[0]), int(row[1])
-
-
-def _ordered(connection: DuckDBPyConnection, sampled: Path, staging: Staging) -> Path:
-    """A file with the rows in the ledger's order: `sampled` itself, which usually is in order, or a sorted copy.
-
-    Pieces of many millions of rows are cut from it by row number, and each is sorted with memory for one piece."""
-    if _is_ordered(connection, sampled):
-        return sampled
-    local.make_folder(staging.scratch)
-    copy = staging.scratch / "ledger.parquet"
-    copy_sorted(connection, f"FROM {table(sampled)}", ORDER, copy)
-    return copy
-
-
-def _is_ordered(connection: DuckDBPyConnection, path: Path) -> bool:
-    before = [f"lag({name}) OVER () AS last_{name}" for name in ("source", "doc_id", "shard", "row")]
-    with in_order(connection):
-        row = connection.execute(
-            f"""
-            SELECT coalesce(bool_and(source > last_source OR (source = last_source AND (
-                coalesce(doc_id > last_doc_id, doc_id IS NULL AND last_doc_id IS NOT NULL)
-                OR (doc_id IS NOT DISTINCT FROM last_doc_id AND (shard, row) > (last_shard, last_row))))), true)
-            FROM (SELECT source, doc_id, shard, row, {", ".join(before)} FROM {table(path)})
-            WHERE last_source IS NOT NULL
-            """
-        ).fetchall()[0]
-    return bool(row[0])

@@ -41,7 +41,7 @@ class Writing:
 
     connection: DuckDBPyConnection
     op: logical.Write
-    sampled: Path
+    rows: Callable[[], str]
     plan: ExecutionPlan
     staging: Staging
     progress: Progress
@@ -51,7 +51,7 @@ class Writing:
 def write(
     connection: DuckDBPyConnection,
     op: logical.Write,
-    sampled: Path,
+    rows: Callable[[], str],
     selection: Selection,
     plan: ExecutionPlan,
     destination: Path | None = None,
@@ -63,7 +63,7 @@ def write(
     Does nothing if a complete dataset of the same plan already exists.
 
     Args:
-        sampled: the Parquet result of `Sample`.
+        rows: gives SQL of the ledger's rows, as `Sample` decided them; called only if they are to be written.
         destination: a folder to use instead of the recipe's own.
 
     Raises:
@@ -81,7 +81,7 @@ def write(
         staging = Staging.of(target, digest)
         staging.open()
         result = _completed(staging) or _fill(
-            Writing(connection, op, sampled, plan, staging, progress, limits), selection, digest
+            Writing(connection, op, rows, plan, staging, progress, limits), selection, digest
         )
         staging.strip()
         publish.publish_folder(staging.folder, target)
@@ -104,15 +104,16 @@ def _completed(staging: Staging) -> Manifest | None:
 def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
     """Writes all files into the staging folder, the manifest last."""
     plan, connection = writing.plan, writing.connection
-    problems = tuple(conservation.check_ledger(connection, ledger.table(writing.sampled), selection, plan.shards))
+    # The ledger first: whatever follows is read from what stands in it.
+    ledger_files = ledger.write_ledger(connection, writing.rows, selection.candidates, writing.staging)
+    written = ledger.tables([writing.staging.folder / file.path for file in ledger_files])
+    problems = tuple(conservation.check_ledger(connection, written, selection, plan.shards))
     if problems:
         raise Failure(*problems)
     schema = dataset_schema(connection, writing.op, plan.shards, Path(plan.folder))
-    data, domains = _write_data(writing, schema)
-    ledger_files = ledger.write_ledger(connection, writing.sampled, writing.staging)
-    unreadable = ledger.write_unreadable(connection, writing.sampled, writing.staging)
+    data, domains = _write_data(writing, written, schema)
+    unreadable = ledger.write_unreadable(connection, written, writing.staging)
     as_rows = writing.op.output.copies == "rows"
-    written = ledger.tables([writing.staging.folder / file.path for file in ledger_files])
     problems = tuple(conservation.check_rows(connection, written, data, as_rows=as_rows))
     if problems:
         raise Failure(*problems)
@@ -138,9 +139,11 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
     return result
 
 
-def _write_data(writing: Writing, schema: tuple[Column, ...]) -> tuple[tuple[DataFile, ...], tuple[DomainTotal, ...]]:
+def _write_data(
+    writing: Writing, written: str, schema: tuple[Column, ...]
+) -> tuple[tuple[DataFile, ...], tuple[DomainTotal, ...]]:
     connection, op, staging = writing.connection, writing.op, writing.staging
-    parts = placing.place(connection, op, ledger.table(writing.sampled), writing.plan.shards)
+    parts = placing.place(connection, op, written, writing.plan.shards)
     done = [staging.finished(part_path(op, part)) for part in parts]
     first = next((number for number, record in enumerate(done) if record is None), len(parts))
     files = [record for record in done[:first] if record is not None]

@@ -14,10 +14,11 @@ from recipec.selection import mixing
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
+    from recipec.selection.kernel import Ranked
 
 
 def decide(
-    pool: Pool, position: int, op: logical.Sample, found: mixing.Candidates, earlier: Sequence[Selection], *, now: bool
+    pool: Pool, position: int, op: logical.Sample, found: Ranked, earlier: Sequence[Selection], *, now: bool
 ) -> Decided:
     """The weights of the `Sample` at `position`.
 
@@ -32,7 +33,7 @@ def decide(
     assert isinstance(stated, logical.Sample)
     problem = mixing.Problem(
         op,
-        found.pools,
+        found.totals,
         found,
         documents=_whole(pool),
         stated=stated,

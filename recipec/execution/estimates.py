@@ -32,15 +32,15 @@ def share(run: Run, limit: int) -> float | None:
     return None if found == 1.0 else found
 
 
-def estimate(run: Run, fraction: float) -> tuple[Selection, str]:
-    """The selection scaled up from a sample, and the description of that sample."""
-    part = replace(run, pool=sampled(run.pool, fraction))
+def estimate(run: Run, fraction: float) -> tuple[Selection, str, Run]:
+    """The selection scaled up from a sample, the description of that sample, and its run."""
+    part = replace(run, pool=sampled(run.pool, fraction), draws={})
     part.score()
     selection = part.select()
     total = run.pool.rows
     words = f"{selection.candidates:,} of {total:,} documents, by keyed hash"
     found = blown_up(selection, total, fraction)
-    return found.model_copy(update={"cascades": run.cascades()}), words
+    return found.model_copy(update={"cascades": run.cascades()}), words, part
 
 
 def sampled(pool: Pool, fraction: float) -> Pool:

@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recipec.arrays import Array
-from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical, model
 from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
 from recipec.ir.mixing import Decided
 from recipec.laws import forecasting, lawfile, prediction
 from recipec.laws.lawfile import LawFile
-from recipec.selection import mixing
+from recipec.selection import kernel, mixing
 from recipec.selection.bands import Bands, bands, edges, groups
-from recipec.selection.rules import nest_of
-from recipec.selection.sampling import candidates, sample
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from recipec.selection.kernel import Drawn, Ranked
 
 
-def measured(
-    connection: DuckDBPyConnection,
-    op: logical.Sample,
-    ledger: Path,
-    count: int,
-    *,
-    share: float = 1.0,
-    nested: bool = False,
-) -> Bands:
-    """The tokens that a stored ledger draws, by domain and band.
+def measured(drawn: Drawn, count: int, *, share: float = 1.0, nested: bool = False) -> Bands:
+    """The tokens that are drawn, by domain and band; the law covers the whole training, so what earlier phases drew
+    counts.
 
     Args:
-        share: the share of the documents that the ledger covers; sums are divided by it.
+        share: the share of the documents that the pool covers; sums are divided by it.
         nested: whether parts of domains under different nested quotas get separate rows.
     """
-    table = f"read_parquet({literal(str(ledger))})"
-    whole = isinstance(op.sample, model.Top)
-    # The law covers the whole training: what earlier phases drew counts.
-    before = " + before" if op.already else ""
-    limit, nest = f"coalesce(cap{before}, 'inf' :: DOUBLE)", nest_of(op) if nested else "0"
-    found = bands(connection, table, limit=limit, copies=f"(copies{before})", count=count, whole=whole, nest=nest)
+    found = bands(drawn.found, drawn, count, nested=nested)
     sums = (np.asarray(x / share) for x in (found.unique, found.most, found.drawn, found.fresh))
     return Bands(found.domains, found.nests, *sums)
 
@@ -59,20 +41,13 @@ def composition_of(found: Bands, op: logical.Sample) -> forecasting.Composition:
 
 
 def judged(
-    connection: DuckDBPyConnection,
-    op: logical.Sample,
-    ledger: Path,
-    file: LawFile,
-    path: str,
-    params: Sequence[float],
-    *,
-    share: float = 1.0,
+    op: logical.Sample, drawn: Drawn, file: LawFile, path: str, params: Sequence[float], *, share: float = 1.0
 ) -> list[Forecast | None]:
-    """The forecasts of a law for what a ledger draws, for models of several sizes."""
+    """The forecasts of a law for what is drawn, for models of several sizes."""
     count = band_count(file)
-    found = measured(connection, op, ledger, count, share=share)
+    found = measured(drawn, count, share=share)
     apart = any(quota.conditions for quota in op.quotas)
-    parts = measured(connection, op, ledger, count, share=share, nested=True) if apart else found
+    parts = measured(drawn, count, share=share, nested=True) if apart else found
     return [evaluate(file, path, found, composition_of(parts, op), size) for size in params]
 
 
@@ -81,15 +56,14 @@ def band_count(file: LawFile) -> int:
 
 
 def forecast(
-    connection: DuckDBPyConnection, recipe: model.Recipe, op: logical.Sample, ledger: Path, *, share: float = 1.0
+    recipe: model.Recipe, op: logical.Sample, drawn: Callable[[], Drawn], *, share: float = 1.0
 ) -> Forecast | None:
-    """The forecast of the budget's law for a ledger; None without a law, or if nothing is drawn."""
+    """The forecast of the budget's law for what is drawn; None without a law, or if nothing is drawn."""
     budget = recipe.budget
     if budget is None or budget.law is None or budget.model is None:
         return None
     file = lawfile.read(budget.law.path, Path(recipe.folder))
-    sizes = [float(budget.model)]
-    return judged(connection, op, ledger, file, budget.law.path, sizes, share=share)[0]
+    return judged(op, drawn(), file, budget.law.path, [float(budget.model)], share=share)[0]
 
 
 def evaluate(file: LawFile, path: str, found: Bands, pool: forecasting.Composition, params: float) -> Forecast | None:
@@ -168,35 +142,27 @@ def _bands(found: Bands, best: Array | None) -> Iterator[BandForecast]:
 
 
 def over_budgets(
-    connection: DuckDBPyConnection,
     op: logical.Sample,
-    ranked: Path,
-    scratch: Path,
+    found: Ranked,
     file: LawFile,
     path: str,
     params: float,
     budgets: Sequence[float],
     measured: Decided | None = None,
 ) -> list[Forecast | Failure]:
-    """The forecasts of a recipe at several budgets, by drawing each from the stored ranking; a Failure for each budget
-    that quotas and limits make impossible.
+    """The forecasts of a recipe at several budgets, by drawing each; a Failure for each budget that quotas and limits
+    make impossible.
 
     Args:
-        ranked: the stored result of `Rank`.
-        scratch: a path for the drawn ledgers, which are removed.
         measured: weights that only a run can decide, and that apply to every budget.
     """
     result: list[Forecast | Failure] = []
     for budget in budgets:
         at = op.model_copy(update={"tokens": max(1, round(budget)), "allow_vanishing": True})
         try:
-            pool = candidates(connection, at, ranked)
-            decided = measured or mixing.decide(mixing.Problem(at, pool.pools, pool))
-            sample(at, pool, decided, scratch)
-            found = judged(connection, at, scratch, file, path, [params])[0]
-            result.append(found or Failure(Diagnostic("R1211", f"a budget of {budget:,.0f} tokens draws nothing")))
+            decided = measured or mixing.decide(mixing.Problem(at, found.totals, found))
+            one = judged(at, kernel.draw(found, at, decided), file, path, [params])[0]
+            result.append(one or Failure(Diagnostic("R1211", f"a budget of {budget:,.0f} tokens draws nothing")))
         except Failure as failure:
             result.append(failure)
-        finally:
-            scratch.unlink(missing_ok=True)
     return result

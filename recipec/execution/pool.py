@@ -187,8 +187,3 @@ class Pool:
             if isinstance(op, logical.Score) and self.store.missing(self.ids[position], (shard,)):
                 return False
         return True
-
-    @property
-    def ledger(self) -> Path:
-        """The stored result of the last `Sample`: the ledger's rows."""
-        return self.store.result(self.ids[self.plan.end])

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
-from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, Label, Severity
 from recipec.ir import model
 from recipec.ir.forecast import Forecast
 from recipec.ir.selection import Selection
+from recipec.selection.kernel import Drawn
 from recipec.source import Span
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
-
-def check(
-    connection: DuckDBPyConnection,
-    recipe: model.Recipe,
-    ledger: Path,
-    selection: Selection,
-    found: Forecast | None,
-) -> None:
+def check(recipe: model.Recipe, drawn: Callable[[], Drawn], selection: Selection, found: Forecast | None) -> None:
     """Raises Failure if a plan does not meet its requirements, naming the quota or limit responsible.
-
-    Args:
-        ledger: the stored result of `Sample`.
 
     Raises:
         Failure: a requirement is not met (exit code `INFEASIBLE`), or the law cannot judge it.
     """
     if recipe.budget is None or not recipe.budget.require:
         return
-    repeated = most_repeated(connection, ledger)
+    repeated = most_repeated(drawn())
     unjudged, broken = [], []
     for requirement in recipe.budget.require:
         value = _value(requirement, repeated[1], found)
@@ -87,16 +73,16 @@ def _value(requirement: model.Requirement, repetition: float, found: Forecast | 
     return value
 
 
-def most_repeated(connection: DuckDBPyConnection, ledger: Path) -> tuple[str, float]:
-    """The domain with the most tokens per unique token in the draw, and that number; ("", 0) if nothing is drawn."""
-    row = connection.execute(
-        f"""
-        SELECT domain, CAST(sum(tokens * CAST(copies AS HUGEINT)) AS DOUBLE) / sum(tokens) AS repetition
-        FROM read_parquet({literal(str(ledger))}) WHERE copies > 0 AND tokens > 0
-        GROUP BY domain ORDER BY repetition DESC, domain LIMIT 1
-        """
-    ).fetchone()
-    return (str(row[0]), float(row[1])) if row else ("", 0.0)
+def most_repeated(drawn: Drawn) -> tuple[str, float]:
+    """The domain with the most tokens per unique token in this draw, and that number; ("", 0) if nothing is drawn."""
+    given: dict[str, float] = {}
+    fresh: dict[str, float] = {}
+    for piece in drawn.pieces():
+        name, tokens = piece.cell.key[0], piece.tokens.astype(float)
+        given[name] = given.get(name, 0.0) + float((tokens * piece.copies).sum())
+        fresh[name] = fresh.get(name, 0.0) + float(tokens[piece.copies > 0].sum())
+    found = [(name, given[name] / fresh[name]) for name in sorted(fresh) if fresh[name]]
+    return max(found, key=lambda one: one[1], default=("", 0.0))
 
 
 def _broken(

@@ -7,7 +7,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from recipec.database.session import threads
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
 from recipec.execution import deciding
@@ -16,12 +18,15 @@ from recipec.execution.pool import Pool
 from recipec.execution.tasks import Runner
 from recipec.inputs import catalog
 from recipec.ir import logical, model
-from recipec.ir.selection import Cascade, Selection, Stats
+from recipec.ir.mixing import Decided
+from recipec.ir.selection import Cascade, Selection
 from recipec.ir.task import Task
 from recipec.planning import domains
+from recipec.planning.fingerprints import columns_id
 from recipec.planning.scheduler import keep_rates, rate_key, source_of
 from recipec.progress import counted
-from recipec.selection import gathering, ranking, sampling
+from recipec.selection import checks, decisions, figures, gathering, kernel, mixing, storing
+from recipec.selection.columns import Columns, Layout, opened
 
 
 @dataclass(slots=True)
@@ -52,12 +57,14 @@ class Run:
 
     Attributes:
         now: whether mixers measure what has not been measured yet.
+        draws: what has been drawn so far, by the position of the `Sample`.
     """
 
     pool: Pool
     runner: Runner
     now: bool = False
     rates: Rates = field(default_factory=Rates)
+    draws: dict[int, kernel.Drawn] = field(default_factory=dict)
 
     def read(self) -> None:
         """Runs every `Read` for the shards that have no result."""
@@ -117,16 +124,17 @@ class Run:
         """Gathers, ranks and samples; returns the stored selection."""
         pool = self.pool
         found: list[Selection] = []
-        for sample in (position for position, op in enumerate(pool.plan.ops) if op.kind == "sample"):
-            if pool.store.has_result(pool.ids[sample]):
-                found.append(Selection.model_validate(pool.store.facts(pool.ids[sample])))
+        for position in self._samples():
+            if pool.store.has_result(pool.ids[position]):
+                found.append(Selection.model_validate(pool.store.facts(pool.ids[position])))
                 continue
-            self.gather()
-            stats = self.rank()
             pool.progress("sample", 0, pool.rows, "documents")
-            found.append(self._sample(sample, stats, found))
+            found.append(self._sample(position, found))
             pool.progress("sample", pool.rows, pool.rows, "documents")
         return found[-1].model_copy(update={"cascades": self.cascades()})
+
+    def _samples(self) -> Iterator[int]:
+        return (position for position, op in enumerate(self.pool.plan.ops) if isinstance(op, logical.Sample))
 
     def cascades(self) -> tuple[Cascade, ...]:
         """The reports of the cascades, before or after they ran."""
@@ -134,11 +142,7 @@ class Run:
         return () if cascades is None else (cascades.report(),)
 
     def gather(self) -> None:
-        """Combines all sources, unless the result is stored.
-
-        Raises:
-            Failure: an id appears twice in a source.
-        """
+        """Combines all sources, unless the result is stored."""
         pool = self.pool
         position, op = pool.plan.one(logical.Gather)
         pool.progress("gather", 0, pool.rows, "documents")
@@ -148,35 +152,87 @@ class Run:
             gathering.GatherInput(source_of(pool.plan, end).source.name, pool.after(end, pool.shards_of(end)))
             for end in op.inputs
         ]
-        self._check_duplicates()
         with self.rates.timed(pool.rows, op):
             gathering.gather(pool.connection, op, parts, pool.store.result(pool.ids[position]))
         pool.store.keep_facts(pool.ids[position], {})
 
-    def rank(self) -> tuple[Stats, ...]:
-        """Ranks the pool unless the result is stored; returns the criteria's statistics.
+    def columns(self) -> Columns:
+        """The pool as columns, from the stored ones if there are.
+
+        Raises:
+            Failure: an id appears twice in a source.
+        """
+        pool = self.pool
+        _, op = pool.plan.one(logical.Rank)
+        name = columns_id(pool.plan, pool.ids)
+        folder = pool.store.result(name).parent
+        if not pool.store.has_result(name):
+            self.gather()
+            pool.progress("rank", 0, pool.rows, "documents")
+            with self.rates.timed(pool.rows, op):
+                layout, repeated = storing.store(pool.connection, op, self._candidates(), folder)
+            if repeated:
+                self._check_duplicates()
+            pool.store.keep_facts(name, layout.model_dump(mode="json"))
+        return opened(folder, Layout.model_validate(pool.store.facts(name)))
+
+    def ranked(self, position: int | None = None) -> kernel.Ranked:
+        """The pool of a `Sample` with its documents within ω known; of the last one, if no position is given.
 
         Raises:
             Failure: the recipe names a domain that no document has, or scores are missing.
         """
         pool = self.pool
-        position, op = pool.plan.one(logical.Rank)
-        pool.progress("rank", 0, pool.rows, "documents")
-        if not pool.store.has_result(pool.ids[position]):
-            candidates = pool.store.result(pool.ids[op.input])
+        position = pool.plan.end if position is None else position
+        op = self._stated(position)
+        number, rank = pool.plan.one(logical.Rank)
+        columns = self.columns()
+        rules = kernel.rules_of(rank, op, columns.domains)
+        if not pool.store.has_result(pool.ids[number]):
             self._check_domains()
-            with self.rates.timed(pool.rows, op):
-                stats = ranking.rank(pool.connection, op, candidates, pool.store.result(pool.ids[position]))
-            pool.store.keep_facts(pool.ids[position], [one.model_dump(mode="json") for one in stats])
-        return tuple(Stats.model_validate(one) for one in pool.store.facts(pool.ids[position]))
+            checks.check_weights(rank, columns)
+            checks.check_missing(pool.connection, rank, columns, rules, self.candidates())
+            pool.store.keep_facts(pool.ids[number], {})
+        left = kernel.leaves(self.drawn(op.input)) if isinstance(pool.plan.ops[op.input], logical.Sample) else None
+        ready = kernel.arranged(columns, rank, rules, left=left, threads=threads(pool.connection))
+        return kernel.ranked(ready, rules)
+
+    def drawn(self, position: int | None = None) -> kernel.Drawn:
+        """The draw of a `Sample` that is decided; of the last one, if no position is given."""
+        pool = self.pool
+        position = pool.plan.end if position is None else position
+        if position not in self.draws:
+            op, found = self._stated(position), self.ranked(position)
+            if mixing.mixer_of(op.mixture).measures:
+                said = Selection.model_validate(pool.store.facts(pool.ids[position]))
+                decided = Decided(dict(said.weights))
+            else:
+                decided = mixing.decide(mixing.Problem(op, found.totals, found))
+            self.draws[position] = kernel.draw(found, op, decided)
+        return self.draws[position]
+
+    def ledger(self) -> str:
+        """SQL of the ledger's rows, over a temporary table of the decisions."""
+        drawn = self.drawn()
+        decisions.table(self.pool.connection, drawn, "decisions")
+        return decisions.ledger(self.pool.plan.sample, drawn, self.candidates(), "decisions")
+
+    def candidates(self) -> str:
+        """A table expression of the gathered documents with their `file_row_number`."""
+        return f"read_parquet({literal(str(self._candidates()))}, hive_partitioning = false, file_row_number = true)"
+
+    def _candidates(self) -> Path:
+        position, _ = self.pool.plan.one(logical.Gather)
+        return self.pool.store.result(self.pool.ids[position])
 
     def _drafted(self, pool: Pool) -> str:
         """A table expression of the candidates with `rank`, computed from the draft scores of another pool."""
-        draft = replace(self, pool=pool)
-        draft.gather()
-        draft.rank()
-        position, _ = pool.plan.one(logical.Rank)
-        return f"read_parquet({literal(str(pool.store.result(pool.ids[position])))})"
+        draft = replace(self, pool=pool, draws={})
+        decisions.ranks_table(pool.connection, draft.ranked(), "drafted_ranks")
+        return (
+            f"(SELECT c.* EXCLUDE (file_row_number), merged, rank, draw FROM {draft.candidates()} AS c "
+            f"LEFT JOIN drafted_ranks AS r ON c.file_row_number = r.number)"
+        )
 
     def _reads(self) -> Iterator[tuple[int, logical.Read]]:
         for position, op in enumerate(self.pool.plan.ops):
@@ -201,22 +257,25 @@ class Run:
         if found:
             raise Failure(*found)
 
-    def _sample(self, position: int, stats: tuple[Stats, ...], earlier: Sequence[Selection]) -> Selection:
-        pool = self.pool
-        op = pool.plan.ops[position]
+    def _stated(self, position: int) -> logical.Sample:
+        """The `Sample` at a position; in an estimate, that of the sample of documents."""
+        op = self.pool.plan.ops[position]
         assert isinstance(op, logical.Sample)
-        follows = isinstance(pool.plan.ops[op.input], logical.Sample)
-        ranked = pool.store.result(pool.ids[op.input])
-        if pool.sampling is not None:
-            op = scaled(op, pool.sampling)
+        return op if self.pool.sampling is None else scaled(op, self.pool.sampling)
+
+    def _sample(self, position: int, earlier: Sequence[Selection]) -> Selection:
+        pool, op = self.pool, self._stated(position)
+        # Making the columns is timed as `rank`, and a mixer's measurements are no time for drawing.
+        self.columns()
         with self.rates.timed(0, op):
-            found = sampling.candidates(pool.connection, op, ranked, follows=follows)
-        # A mixer's measurements do not count as time for drawing.
+            found = self.ranked(position)
         decided = deciding.decide(pool, position, op, found, earlier, now=self.now)
         with self.rates.timed(pool.rows, op):
-            result = sampling.sample(op, found, decided, pool.store.result(pool.ids[position]))
+            drawn = kernel.draw(found, op, decided)
+            result = figures.selection(op, drawn, decided)
+        self.draws[position] = drawn
         provisional = bool(decided.waiting) or any(one.provisional for one in earlier)
-        result = result.model_copy(update={"stats": stats, "provisional": provisional})
+        result = result.model_copy(update={"provisional": provisional})
         if not provisional:
             # Without facts there is no stored result: an undecided selection is shown but never reused.
             pool.store.keep_facts(pool.ids[position], result.model_dump(mode="json"))

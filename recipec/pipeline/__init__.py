@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
     from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
-    from recipec.pipeline.predicting import forecasts, stored_sample
+    from recipec.pipeline.predicting import decided, forecasts
     from recipec.pipeline.searching import open_trials
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Planned",
     "apply",
     "compile_recipe",
+    "decided",
     "forecasts",
     "look_ahead",
     "measure_influence",
@@ -30,7 +31,6 @@ __all__ = [
     "plan",
     "probe",
     "settings",
-    "stored_sample",
 ]
 
 _PLACES = {
@@ -39,6 +39,7 @@ _PLACES = {
     "Planned": "planning",
     "apply": "applying",
     "compile_recipe": "compiling",
+    "decided": "predicting",
     "forecasts": "predicting",
     "look_ahead": "measuring",
     "measure_influence": "measuring",
@@ -46,7 +47,6 @@ _PLACES = {
     "plan": "planning",
     "probe": "measuring",
     "settings": "opening",
-    "stored_sample": "predicting",
 }
 
 

@@ -76,7 +76,7 @@ def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Ma
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
     _, write = pool.plan.one(logical.Write)
     with run.rates.timed(sum(shard.bytes for shard in plan.shards), write):
-        manifest = dataset.write(place.connection, write, pool.ledger, selection, plan, destination, place.progress)
+        manifest = dataset.write(place.connection, write, run.ledger, selection, plan, destination, place.progress)
     run.keep_rates()
     return manifest
 

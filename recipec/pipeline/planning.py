@@ -11,6 +11,7 @@ from recipec.database.connection import Settings
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.execution import contained, estimates, forecasts, requirements
 from recipec.execution.pool import Pool
+from recipec.execution.run import Run
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan, PhasedPlan
 from recipec.ir.forecast import Forecast
@@ -147,13 +148,13 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     documents = {} if wishes.score else pool.by_model()[0]
     if share is None:
         run.score()
-        selection, sample = run.select(), ""
+        selection, sample, drawing = run.select(), "", run
     else:
-        selection, sample = estimates.estimate(run, share)
+        selection, sample, drawing = estimates.estimate(run, share)
     run.keep_rates()
     steps = scheduler.timed(steps, documents, pool.by_model()[1], store)
     opening.check_unreadable(recipe, selection)
-    forecast = _forecast(pool, share, selection, judge=wishes.judge)
+    forecast = _forecast(drawing, share, selection, judge=wishes.judge)
     # Like text scores, this reads every text, so it is skipped in the same way if there are many.
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
@@ -188,12 +189,12 @@ def _draft(pool: Pool, place: Place) -> ExecutionPlan:
     )
 
 
-def _forecast(pool: Pool, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
+def _forecast(run: Run, share: float | None, selection: Selection, *, judge: bool) -> Forecast | None:
     """The forecast of the budget's law for a run's selection; with `judge`, raises Failure on an unmet requirement."""
-    ledger = pool.ledger if share is None else estimates.sampled(pool, share).ledger
-    forecast = forecasts.forecast(pool.connection, pool.recipe, pool.plan.sample, ledger, share=share or 1.0)
+    recipe = run.pool.recipe
+    forecast = forecasts.forecast(recipe, run.pool.plan.sample, run.drawn, share=share or 1.0)
     if judge:
-        requirements.check(pool.connection, pool.recipe, ledger, selection, forecast)
+        requirements.check(recipe, run.drawn, selection, forecast)
     return forecast
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from recipec.database.connection import Settings, connect
+from recipec.database import sql
+from recipec.database.connection import Settings
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution import forecasts as judging
+from recipec.execution.run import Run
 from recipec.ir.execution import ExecutionPlan
 from recipec.ir.forecast import Forecast
 from recipec.ir.logical import LogicalPlan
 from recipec.ir.mixing import Decided
 from recipec.laws.lawfile import LawFile
-from recipec.places import lease
+from recipec.pipeline import opening
+from recipec.places import lease, local
 from recipec.places.state import Store
+from recipec.progress import silent
 from recipec.selection import mixing
 
 
@@ -36,29 +41,54 @@ def forecasts(
         tokens: the budgets, or () for the plan's own.
 
     Raises:
-        Failure: the plan is an estimate, or its stored ledger no longer exists.
+        Failure: the plan is an estimate, or what it rests on is no longer stored.
     """
-    ledger = stored_sample(plan)
-    if ledger is None:
+    if not _is_stored(plan):
         message = "the plan is an estimate, and a prediction at other sizes or budgets needs an exact one"
         raise Failure(Diagnostic("R1206", message, helps=("run `recipec plan RECIPE --score` first",)))
-    store = Store.beside(Path(plan.folder))
-    op = LogicalPlan(ops=tuple(step.op for step in plan.steps)).sample
-    ranked = store.result(next(step.id for step in plan.steps if step.op.kind == "rank"))
-    with disk_errors(store.root), lease.lock(store.root), connect(settings or Settings(temp=store.temporary)) as at:
+    with _run_of(plan, settings) as run:
+        op = run.pool.plan.sample
         if tokens:
-            scratch = ledger.with_name("predicted.parquet")
             measured = None
             if mixing.mixer_of(op.mixture).measures and plan.selection is not None:
                 measured = Decided(dict(plan.selection.weights))
-            return judging.over_budgets(at, op, ranked, scratch, file, path, params[0], tokens, measured)
-        results = judging.judged(at, op, ledger, file, path, params)
+            return judging.over_budgets(op, run.ranked(), file, path, params[0], tokens, measured)
+        results = judging.judged(op, run.drawn(), file, path, params)
         nothing = Failure(Diagnostic("R1211", "the plan draws nothing, so no law can judge it"))
         return [result or nothing for result in results]
 
 
-def stored_sample(plan: ExecutionPlan) -> Path | None:
-    """The stored ledger of an exact plan, or None if it no longer exists."""
+def decided(plan: ExecutionPlan, settings: Settings | None = None) -> Path | None:
+    """The ledger's rows of an exact plan as a Parquet file, which is made the first time; None if the plan is an
+    estimate, or what it rests on is no longer stored."""
+    if not _is_stored(plan):
+        return None
     store = Store.beside(Path(plan.folder))
-    step = plan.steps[LogicalPlan(ops=tuple(step.op for step in plan.steps)).end]
-    return store.result(step.id) if plan.exact and store.has_result(step.id) else None
+    path = store.result(plan.steps[_ops(plan).end].id)
+    if not local.is_file(path):
+        with _run_of(plan, settings) as run, local.replacing(path) as temporary:
+            run.pool.connection.execute(f"COPY ({run.ledger()}) TO {sql.file(temporary)} (FORMAT parquet)")
+    return path
+
+
+def _is_stored(plan: ExecutionPlan) -> bool:
+    store = Store.beside(Path(plan.folder))
+    return plan.exact and all(store.has_result(step.id) for step in plan.steps if step.op.kind in ("gather", "sample"))
+
+
+def _ops(plan: ExecutionPlan) -> LogicalPlan:
+    return LogicalPlan(ops=tuple(step.op for step in plan.steps))
+
+
+@contextlib.contextmanager
+def _run_of(plan: ExecutionPlan, settings: Settings | None) -> Iterator[Run]:
+    """A run of a plan whose results are stored."""
+    folder = Path(plan.folder)
+    store = Store.beside(folder)
+    limits = settings or Settings(temp=store.temporary)
+    with (
+        disk_errors(store.root),
+        lease.lock(store.root),
+        opening.at_work(plan.shards, folder, store, limits, "cpu", silent, None) as place,
+    ):
+        yield place.run_of(plan.recipe, _ops(plan), tuple(step.id for step in plan.steps), now=False)

@@ -22,8 +22,12 @@ from recipec.scoring.by_model import wanted
 from recipec.selection.mixing import mixer_of, params_of
 from recipec.source import resolve_path
 
-VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 1, "sample": 1, "write": 1}
+VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 2, "sample": 2, "write": 1}
 """Increased when the code of an operation produces other results, so that stored ones are not used."""
+
+
+COLUMNS = 1
+"""Increased when the columns of a pool are stored in another way."""
 
 
 def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, sample: str = "") -> tuple[str, ...]:
@@ -44,6 +48,13 @@ def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, s
         }
         ids.append(hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()[:32])
     return tuple(ids)
+
+
+def columns_id(plan: logical.LogicalPlan, ids: Sequence[str]) -> str:
+    """The identity of the columns of a plan's pool: they depend on its documents, their scores, and the seed."""
+    _, op = plan.one(logical.Rank)
+    value = ["columns", COLUMNS, ids[op.input], op.seed, [name for name, _ in op.criteria], op.top is not None]
+    return hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()[:32]
 
 
 def _around(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> list[Any]:

@@ -21,12 +21,13 @@ from recipec.proxies import jobs, regression
 from recipec.proxies.records import Record, Training
 from recipec.search import answer as answering
 from recipec.search.answer import Answer
-from recipec.search.draws import NATURAL, Drawn
 from recipec.search.runs import SearchRuns
 from recipec.search.trials import CONFIRMING, SEED, Trials
+from recipec.selection.kernel import Drawn
 
 DEFAULT = (500.0, 0.08, 1.0, 0.001)
-"""The default curve: λ, ω, η, ε."""
+NATURAL = (0.0, 1.0, 0.0, 0.0)
+"""The default curve, and that of natural sampling, 1 for every document: λ, ω, η, ε."""
 
 PROMISING, UNSURE = 20_000, 5
 """Number of candidates for additional draws; number of regressors whose disagreement measures their uncertainty."""
@@ -216,7 +217,7 @@ def search(trials: Trials, options: Options, train: Callable[[Sequence[Training]
         trials=trials,
         records=tuple(record for record in records if record is not None),
         confirmation=confirmation,
-        tokens={name: one.tokens() for name, one in drawn.items()},
+        tokens={name: {d: float(t) for d, t in one.tokens().items()} for name, one in drawn.items()},
         warnings=(*trials.warnings(), *said),
     )
 

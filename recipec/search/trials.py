@@ -7,11 +7,9 @@ repeat as in the real run.
 
 from __future__ import annotations
 
-import math
-import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,10 +22,10 @@ from recipec.ir import logical, model
 from recipec.ir.search import Search
 from recipec.places import local
 from recipec.proxies.records import Training
-from recipec.search import draws
-from recipec.search.draws import Documents, Drawn
 from recipec.search.space import Space
-from recipec.selection import mixing
+from recipec.selection import kernel, mixing
+from recipec.selection.figures import check_vanishing
+from recipec.selection.kernel import Drawn
 
 if TYPE_CHECKING:
     from recipec.execution.run import Run
@@ -83,7 +81,9 @@ def base(recipe: model.Recipe) -> model.Recipe:
 @dataclass(slots=True)
 class Trials:
     """Attributes:
-    pool: the documents to draw from; `mine`: (n,) whether a document is in the proxies' sample.
+    ready, rules: the documents to draw from, and the rules apart from the parameters.
+    numbers: (n,) the corpus's number of each document, −1 if it is not there; `mine`: (n,) whether a document is in the
+        proxies' sample.
     op: the operation that allocates every draw; nothing shrinks or vanishes unless the recipe allows it.
     share: share of the documents in a proxy's dataset; `ratio`: tokens of the proxy's tokenizer per token of the
         recipe.
@@ -93,18 +93,16 @@ class Trials:
     run: Run
     search: Search
     space: Space
-    pool: Documents
+    ready: kernel.Arranged
+    rules: kernel.Rules
     op: logical.Sample
     corpus: proxies.Corpus
+    numbers: Array
     mine: Array
     share: float
     ratio: float
     tried: int = 0
     infeasible: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def threads(self) -> int:
-        return self.run.pool.scorer.threads or len(os.sched_getaffinity(0))
 
     def drawn(self, x: Array) -> Drawn | None:
         """The selection of parameters; None, with the reason counted, if they are not feasible."""
@@ -113,7 +111,7 @@ class Trials:
         weights = table[:, :split] if split else np.ones((len(table), 1))
         self.tried += 1
         try:
-            return draws.evaluate(self.pool, self.op, weights, table[:, split:], threads=self.threads)
+            return self._evaluated(weights, table[:, split:])
         except Failure as failure:
             self.infeasible[failure.diagnostics[0].message] += 1
             return None
@@ -125,13 +123,22 @@ class Trials:
             Failure: they are not feasible.
         """
         weights = np.ones((len(self.space.domains), max(len(self.space.criteria), 1))) / len(self.space.criteria)
-        curves = np.array([tuple(curve)] * len(self.space.domains), float)
-        return draws.evaluate(self.pool, self.op, weights, curves, threads=self.threads)
+        return self._evaluated(weights, np.array([tuple(curve)] * len(self.space.domains), float))
+
+    def _evaluated(self, weights: Array, curves: Array) -> Drawn:
+        """What `apply` would select with weights (M, N) and curves (M, 4)."""
+        found = kernel.ranked(self.ready, replace(self.rules, weights=weights, curves=curves))
+        drawn = kernel.draw(found, self.op, mixing.decide(mixing.Problem(self.op, found.totals)))
+        asked: dict[str, float] = {}
+        for (domain, _), weight in drawn.allocation.weights.items():
+            asked[domain] = asked.get(domain, 0.0) + weight
+        check_vanishing(self.op, asked, drawn.tokens())
+        return drawn
 
     def training(self, name: str, drawn: Drawn, seed: int = SEED) -> Training:
         """The training of a proxy on a draw; writes the copies of its documents for the trainer."""
         copies = np.zeros(len(self.corpus.tokens), np.int64)
-        copies[self.pool.numbers[self.mine]] = drawn.copies(self.pool)[self.mine]
+        copies[self.numbers[self.mine]] = drawn.copies()[self.mine]
         path = self.corpus.folder / "copies" / f"{name.replace(' ', '-')}.npy"
         with local.replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, copies)
@@ -179,52 +186,42 @@ class Trials:
         return self.search.proxy.tokens / (self.op.tokens * self.ratio)
 
 
-DOCUMENT = 96
-"""Bytes per document while draws are evaluated, plus eight per criterion."""
-
-
-def _check_memory(run: Run, rows: int, criteria: int) -> None:
-    """Raises Failure if a pool is too large to be held as arrays within the memory limit."""
-    [(limit,)] = run.pool.connection.execute("SELECT current_setting('memory_limit')").fetchall()
-    number, unit = str(limit).split()
-    most = float(number) * 1024.0 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
-    need = rows * (DOCUMENT + 8 * criteria)
-    if need > most:
-        message = f"{rows:,} documents take {need / 1e9:.1f} GB in a search, more than the memory limit of {most / 1e9:.1f} GB"
-        raise Failure(Diagnostic("R1409", message, helps=(f"`--memory {math.ceil(need / 1e9)}GB`",)))
-
-
 def opened(run: Run, search: Search) -> Trials:
-    """Opens the trials of a run of a `base` recipe: reads, scores, ranks, and tokenises the proxies' sample.
+    """Opens the trials of a run of a `base` recipe: reads, scores, makes columns, and tokenises the proxies' sample.
 
     Raises:
-        Failure: the recipe's documents cannot be ranked, or there is too little memory for the pool.
+        Failure: the recipe's documents cannot be ranked.
     """
-    at = {op.kind: number for number, op in enumerate(run.pool.plan.ops)}
-    rows = run.pool.rows
-    rank, op = run.pool.plan.ops[at["rank"]], run.pool.plan.sample
-    assert isinstance(rank, logical.Rank)
+    _, rank = run.pool.plan.one(logical.Rank)
+    op = run.pool.plan.sample
     assert op.tokens is not None
-    _check_memory(run, rows, len(rank.criteria))
     run.read()
     run.score()
-    run.gather()
-    stats = run.rank()
+    found = run.ranked()
+    found.ready.quality.prepare()
     share = min(1.0, ROOM * search.proxy.tokens / op.tokens)
     corpus = proxies.prepare(run.pool, search.proxy, run.pool.recipe.targets, share)
-    numbers = f"(SELECT source, doc_id, number FROM read_parquet({literal(str(corpus.folder / 'documents.parquet'))}))"
-    run.pool.progress("rank", 0, rows, "documents")
-    pool = draws.documents(
-        run.pool.connection, rank, op, run.pool.store.result(run.pool.ids[at["rank"]]), stats, numbers
-    )
-    run.pool.progress("rank", rows, rows, "documents")
-    known = pool.numbers >= 0
-    mine = pool.numbers[known]
+    columns = found.ready.columns
+    numbers = _numbers(run, corpus)[columns["number"]]
+    known = numbers >= 0
+    mine = numbers[known]
     # Each document is followed by an end token.
-    ratio = float((corpus.tokens[mine] + 1).sum()) / max(float(pool.tokens[known].sum()), 1.0)
+    tokens = int(columns["tokens"][known].sum(dtype=np.int64))
+    ratio = float((corpus.tokens[mine] + 1).sum()) / max(float(tokens), 1.0)
     part = min(share, search.proxy.tokens / (op.tokens * ratio)) if ratio else share
     known[known] = corpus.places[mine] < part
-    criteria = tuple(name for name, _ in rank.criteria)
-    space = Space(pool.domains, criteria, search.bounds)
+    space = Space(columns.domains, tuple(name for name, _ in rank.criteria), search.bounds)
     strict = op.model_copy(update={"shortfall": "error"})
-    return Trials(run, search, space, pool, strict, corpus, known, part, ratio)
+    return Trials(run, search, space, found.ready, found.rules, strict, corpus, numbers, known, part, ratio)
+
+
+def _numbers(run: Run, corpus: proxies.Corpus) -> Array:
+    """The corpus's number (n,) of each candidate, −1 if it is not there."""
+    there = f"read_parquet({literal(str(corpus.folder / 'documents.parquet'))})"
+    found = run.pool.connection.execute(
+        f"SELECT file_row_number AS row, k.number AS number FROM {run.candidates()} AS c "
+        f"JOIN (SELECT source, doc_id, number FROM {there}) AS k USING (source, doc_id)"
+    ).fetchnumpy()
+    numbers = np.full(run.pool.rows, -1, np.int64)
+    numbers[found["row"]] = found["number"]
+    return numbers

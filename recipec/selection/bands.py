@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from recipec.arrays import Array
-from recipec.database.sql import literal
 from recipec.ir import model
 from recipec.laws import optimum
 from recipec.laws.runs import BANDS
 from recipec.selection.allocation import bounds
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from recipec.selection.decisions import all_ranks
+from recipec.selection.kernel import Drawn, Ranked
 
 MANY = 1_000_000_000
 """A repetition limit larger than any that matters, so that sums stay within 128 bits."""
-
-FINE = 1 << 20
-"""Fixed-point factor of non-integer limits, so that sums do not depend on the order of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +53,19 @@ def edges(bands: int) -> tuple[float, ...]:
     return (*upper[:-1], 1.0)
 
 
-def bands(
-    connection: DuckDBPyConnection, table: str, *, limit: str, copies: str, count: int, whole: bool, nest: str = "0"
-) -> Bands:
-    """The sums of a ranked table or a ledger.
+def bands(found: Ranked, drawn: Drawn | None, count: int, *, nested: bool) -> Bands:
+    """The sums over a pool.
 
     Args:
-        table: a table expression with domain, rank, tokens, bad and rejected_by.
-        limit: SQL of R_i, infinity if there is none.
-        copies: SQL of the number of copies drawn.
+        drawn: its draw, or None for before the draw. What earlier phases drew counts.
         count: the number of bands.
-        whole: whether ranks are shares of the whole pool (`sample top`) instead of the domain.
-        nest: SQL of the bits of nested quotas that separate rows.
+        nested: whether parts of domains under different nested quotas get separate rows.
     """
     upper = edges(count)
     lower = (0.0, *upper[:-1])
-    rows = connection.execute(_query(table, limit, copies, lower, nest)).fetchall()
+    # Ranks of `sample top` are shares of the whole pool.
+    whole = found.rules.top is not None
+    rows = list(_rows(found, drawn, lower, nested))
     keys = tuple(sorted({(row[0], row[1]) for row in rows}))
     masses: dict[str, int] = defaultdict(int)
     tied: dict[tuple[str, int], int] = defaultdict(int)  # tokens of the first rank of a band, over all nests
@@ -82,8 +74,8 @@ def bands(
         tied[domain, band] += int(mass) if first else 0
     whole_mass = sum(masses.values())
     values = np.zeros((4, len(keys), count))
-    for domain, bits, band, rank, first, mass, usable, unlimited, most, drawn, fresh in rows:
-        sums = np.array([float(usable), math.inf if unlimited else float(most) / FINE, float(drawn), float(fresh)])
+    for domain, bits, band, rank, first, mass, usable, unlimited, most, given, fresh in rows:
+        sums = np.array([float(usable), math.inf if unlimited else float(most), float(given), float(fresh)])
         parts = np.zeros(count)
         if first and mass:
             stop = 1.0 if rank is None else float(rank)
@@ -119,23 +111,44 @@ def groups(found: Bands, quotas: Sequence[model.Quota], total: float) -> tuple[o
     return tuple(result)
 
 
-def _query(table: str, limit: str, copies: str, lower: Sequence[float], nest: str) -> str:
-    """SQL of integer sums by domain and band; those with the band's first rank are separate, as only they may extend
-    into lower bands."""
-    band = " + ".join(f"(rank > {literal(float(edge))}) :: INTEGER" for edge in lower[1:]) or "0"
-    return f"""
-        WITH pool AS (
-            SELECT domain, CAST({nest} AS BIGINT) AS nest, rank,
-                CASE WHEN rank IS NULL THEN 0 ELSE {band} END AS band, CAST(tokens AS BIGINT) AS tokens,
-                {limit} AS r, {copies} AS copies
-            FROM {table} WHERE bad IS NULL AND rejected_by IS NULL
-        ), firsts AS (
-            SELECT domain, band, min(rank) AS first FROM pool GROUP BY domain, band
+def _rows(found: Ranked, drawn: Drawn | None, lower: Sequence[float], nested: bool) -> Iterator[tuple[Any, ...]]:
+    """Sums by domain, nest and band; those with the band's first rank are separate, as only they may extend into lower
+    bands: (domain, nest, band, first rank, at it, tokens, tokens that may be drawn, whether some have no limit, the most
+    tokens of the others, drawn tokens, distinct ones)."""
+    left = found.ready.left
+    copies = _copies(drawn) if drawn is not None else {}
+    for part, _, ranks in all_ranks(found):
+        tokens = part.tokens.astype(np.float64)
+        limits = np.repeat([block.limit for block in part.blocks], [block.stop - block.start for block in part.blocks])
+        given = copies.get(part.number, np.zeros(part.size))
+        if left is not None and drawn is not None:
+            limits, given = limits + left.before[part.places()], given + left.before[part.places()]
+        nests = np.repeat(
+            [block.nest if nested else 0 for block in part.blocks], [block.stop - block.start for block in part.blocks]
         )
-        SELECT pool.domain, pool.nest, pool.band, any_value(first), rank IS NOT DISTINCT FROM first AS at_first,
-            sum(tokens), coalesce(sum(tokens) FILTER (r >= 1), 0), count(*) FILTER (isinf(r) AND tokens > 0) > 0,
-            sum(CAST(round(tokens * CASE WHEN isinf(r) THEN 0 ELSE least(r, {MANY}) END * {FINE}) AS HUGEINT)),
-            sum(tokens * CAST(copies AS HUGEINT)), coalesce(sum(tokens) FILTER (copies > 0), 0)
-        FROM pool JOIN firsts ON pool.domain = firsts.domain AND pool.band = firsts.band
-        GROUP BY pool.domain, pool.nest, pool.band, at_first ORDER BY pool.domain, pool.nest, pool.band, at_first
-    """
+        band = np.zeros(part.size, np.int64) if ranks is None else np.searchsorted(lower[1:], ranks, side="left")
+        firsts = np.full(len(lower), np.inf)
+        if ranks is not None:
+            np.minimum.at(firsts, band, ranks)
+        at_first = np.ones(part.size, bool) if ranks is None else (ranks == firsts[band]) | np.isnan(ranks)
+        bits, place = np.unique(nests, return_inverse=True)
+        group = (place * len(lower) + band) * 2 + at_first
+        size = len(bits) * len(lower) * 2
+        finite = np.where(np.isinf(limits), 0.0, np.minimum(limits, MANY))
+        parts = (tokens, tokens * (limits >= 1), tokens * np.isinf(limits), tokens * finite, tokens * given)
+        sums = [np.bincount(group, weights=one, minlength=size) for one in (*parts, tokens * (given > 0))]
+        name = found.ready.columns.domains[part.number]
+        for key in np.flatnonzero(np.bincount(group, minlength=size)):
+            where, number = divmod(int(key) // 2, len(lower))
+            mass, usable, free, most, sold, fresh = (float(one[key]) for one in sums)
+            first = None if ranks is None else float(firsts[number])
+            yield name, int(bits[where]), number, first, bool(key % 2), mass, usable, free > 0, most, sold, fresh
+
+
+def _copies(drawn: Drawn) -> dict[int, Array]:
+    """The copies (n,) of the documents of each part, by its number."""
+    found: dict[int, Array] = {}
+    for piece in drawn.pieces():
+        part = piece.cell.part
+        found.setdefault(part.number, np.zeros(part.size))[piece.start : piece.stop] = piece.copies
+    return found

@@ -11,22 +11,10 @@ from recipec import spec
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided, Earlier
 from recipec.selection.allocation import CellTotals
-from recipec.selection.rules import limit, nest_of
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from recipec.selection.bands import Bands
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The input of a `Sample`: a table expression of the ranked candidates that earlier phases leave, and the cells of
-    the pool."""
-
-    connection: DuckDBPyConnection
-    table: str
-    pools: tuple[CellTotals, ...]
+    from recipec.selection.kernel import Ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +24,7 @@ class Problem:
     Attributes:
         op: the rules of the draw: quotas, repetition limits, tokens. In an estimate they are those of the sample.
         pools: the cells of the pool, or of the sample.
-        candidates: for `bands`; None if only the pools are known.
+        ranked: for `bands`; None if only the pools are known.
         documents: facts about all documents, for mixers that measure (`execution.pool.Pool`); None outside a run.
         stated: the operation as the recipe states it, even in an estimate.
         before: the earlier phases.
@@ -45,7 +33,7 @@ class Problem:
 
     op: logical.Sample
     pools: Sequence[CellTotals]
-    candidates: Candidates | None = None
+    ranked: Ranked | None = None
     documents: Any = None
     stated: logical.Sample | None = None
     before: tuple[Earlier, ...] = ()
@@ -55,18 +43,8 @@ class Problem:
         """The pool by domain, nested quota and quality band."""
         from recipec.selection.bands import bands  # numpy, which `check` of a mixture does without
 
-        assert self.candidates is not None, "only a run of a recipe knows bands"
-        whole = isinstance(self.op.sample, model.Top)
-        found = self.candidates
-        return bands(
-            found.connection,
-            found.table,
-            limit=limit(self.op),
-            copies="0",
-            count=count,
-            whole=whole,
-            nest=nest_of(self.op),
-        )
+        assert self.ranked is not None, "only a run of a recipe knows bands"
+        return bands(self.ranked, None, count, nested=True)
 
 
 def decide(problem: Problem) -> Decided:

@@ -6,6 +6,9 @@ from recipec.database.sql import literal
 from recipec.ir import logical, model
 from recipec.selection.allocation import mask
 
+UNIT = float(1 << 40)
+"""Expected copies are multiples of 1 / UNIT (`selection.exact`)."""
+
 INFINITE = "'inf' :: DOUBLE"
 
 
@@ -25,7 +28,8 @@ def expected(op: logical.Sample, rank: str = "rank") -> str:
 def _curve(curve: model.Curve, rank: str) -> str:
     lambda_, omega, eta, epsilon = (literal(float(v)) for v in (curve.lambda_, curve.omega, curve.eta, curve.epsilon))
     within = f"pow(2 / (1 + exp(- {lambda_} * ({omega} - {rank}))), {eta}) + {epsilon}"
-    return f"(CASE WHEN {rank} <= {omega} THEN {within} ELSE {epsilon} END)"
+    chosen = f"(CASE WHEN {rank} <= {omega} THEN {within} ELSE {epsilon} END)"
+    return f"(floor({chosen} * {UNIT} + 0.5) / {UNIT})"
 
 
 def threshold(op: logical.Sample) -> str:

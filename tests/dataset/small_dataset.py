@@ -48,7 +48,8 @@ class World:
 
     def write(self, threads: int = 1, memory: str = "1GB", **more: Any) -> Manifest:
         with connect(Settings(memory=memory, threads=threads)) as connection:
-            return dataset.write(connection, self.op, self.sampled, self.selection, self.plan, **more)
+            rows = f"SELECT * FROM read_parquet({literal(str(self.sampled))})"
+            return dataset.write(connection, self.op, lambda: rows, self.selection, self.plan, **more)
 
     @property
     def out(self) -> Path:

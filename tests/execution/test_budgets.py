@@ -72,7 +72,7 @@ def forecast(path: Path) -> Forecast:
 
 def by_hand(path: Path) -> tuple[list[str], Array, Array, Array]:
     """(domains, unique, drawn, fresh) from the stored ledger, document by document: the slow oracle of `bands`."""
-    ledger = pipeline.stored_sample(pipeline.plan(path, {}, judge=False).plan)
+    ledger = pipeline.decided(pipeline.plan(path, {}, judge=False).plan)
     with duckdb.connect() as connection:
         rows = connection.execute(f"SELECT domain, rank, tokens, copies FROM '{ledger}'").fetchall()
     domains = sorted({row[0] for row in rows})

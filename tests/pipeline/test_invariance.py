@@ -34,7 +34,7 @@ def digest(folder: Path, threads: int = 2, memory: str = "1GB") -> tuple[str, li
     recipe.write_text(TEXT if (folder / "data/0.parquet").exists() else TEXT.replace("*.parquet", "*.jsonl*"))
     settings = Settings(memory=memory, threads=threads, temp=folder / "temp")
     plan = pipeline.plan(recipe, {}, settings=settings).plan
-    path = pipeline.stored_sample(plan)
+    path = pipeline.decided(plan)
     assert plan.selection is not None
     assert path is not None
     columns = "doc_id, domain, tokens, rejected_by, merged, rank, expected, scale, cap, draw, copies, reason"

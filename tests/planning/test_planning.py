@@ -188,7 +188,7 @@ def test_tokens_by_column_by_tokenizer_or_by_estimate(world: Path, run: Run) -> 
         recipe = world / f"{how}.recipe"
         recipe.write_text(SOURCE.replace("tokens n", line))
         plan = pipeline.plan(recipe, {}).plan
-        path = pipeline.stored_sample(plan)
+        path = pipeline.decided(plan)
         counted[how] = dict(rows(f"SELECT doc_id, tokens FROM '{path}'"))
         assert (how if how != "column" else "column n") in run("plan", recipe).out
     texts = dict(rows(f"SELECT id, text FROM '{world}/data/*.parquet'"))

@@ -36,7 +36,7 @@ def selected(folder: Path, text: str) -> tuple[ExecutionPlan, dict[str, dict[str
     recipe = folder / "a.recipe"
     recipe.write_text(SOURCE.format(shards="data/*.parquet") + text)
     plan = pipeline.plan(recipe, {}).plan
-    path = pipeline.stored_sample(plan)
+    path = pipeline.decided(plan)
     assert path is not None
     names = [row[0] for row in rows(f"DESCRIBE SELECT * FROM '{path}'")]
     ledger = [dict(zip(names, row, strict=True)) for row in rows(f"SELECT * FROM '{path}'")]

@@ -1,0 +1,95 @@
+"""The pool as columns of numbers: all that a selection depends on, in files that are mapped into memory.
+
+Documents are in the order of (domain, draw), so that a domain is a range and "the documents with a draw below x" is the
+first part of it. The files are made once per set of documents, scores and seed (`selection.storing`); the rules of a
+recipe are then applied to them by `selection.kernel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recipec.arrays import Array
+from recipec.ir.expressions import Frozen
+from recipec.ir.selection import Reason, Stats
+
+
+class DomainRange(Frozen):
+    """The documents `start` to `stop` (exclusive) are those of a domain."""
+
+    name: str
+    start: int
+    stop: int
+
+
+class Layout(Frozen):
+    """What is known of stored columns besides their values.
+
+    Attributes:
+        rows: documents in the pool; `candidates`: rows read, unreadable and filtered ones included.
+        domains: sorted by name.
+        stats: of each criterion, over the pool, in the order of the columns.
+        rejected: the counts of the candidates that are not in the pool.
+        columns: the name and the numpy type of each file.
+    """
+
+    rows: int
+    candidates: int
+    domains: tuple[DomainRange, ...]
+    stats: tuple[Stats, ...]
+    rejected: tuple[Reason, ...]
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a pool of n documents.
+
+    Attributes:
+        values: per name an array (n,): `tokens`; `draw`, u in (0, 1), ascending within a domain; `number`, the row of the
+            candidates that the document is; `ident`, 64 bits of the md5 of (source, id); `score_0`, `score_1`, …, raw
+            values, NaN where missing; and where a recipe needs them `nest` (bits of nested quotas), `cap` (the
+            document's own repetition limit, infinite for none) and `place` (its place in the order of source and id).
+    """
+
+    layout: Layout
+    values: Mapping[str, Array]
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return tuple(domain.name for domain in self.layout.domains)
+
+    def __getitem__(self, name: str) -> Array:
+        return self.values[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def score(self, number: int) -> Array:
+        """The raw values (n,) of a criterion."""
+        return self.values[f"score_{number}"]
+
+
+def opened(folder: Path, layout: Layout) -> Columns:
+    """Maps stored columns into memory, read-only.
+
+    Raises:
+        OSError, ValueError: a file is missing or has another size.
+    """
+    values: dict[str, Array] = {}
+    for name, type_ in layout.columns:
+        # An empty file cannot be mapped.
+        if layout.rows:
+            values[name] = np.memmap(folder / f"{name}.bin", dtype=type_, mode="r", shape=(layout.rows,))
+        else:
+            values[name] = np.empty(0, type_)
+    return Columns(layout, values)
+
+
+def smallest(most: int) -> str:
+    """The smallest unsigned integer type that holds a number."""
+    return next(name for name in ("uint8", "uint16", "uint32", "uint64") if most <= np.iinfo(name).max)

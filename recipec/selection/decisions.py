@@ -1,0 +1,183 @@
+"""The decision about every document of a pool as a table of the database: what a ledger adds to the candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recipec.arrays import Array
+from recipec.database.sql import ident, literal
+from recipec.ir import logical
+from recipec.selection.figures import REASONS, reasons
+from recipec.selection.heads import order_of_all, ranked, within
+from recipec.selection.kernel import Arranged, Drawn, Ranked, Rules
+from recipec.selection.parts import Part
+from recipec.selection.rules import nest_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Values = Mapping[str, Array]
+
+
+def all_ranks(found: Ranked) -> Iterator[tuple[Part, Array | None, Array | None]]:
+    """Each part with the merged quality (n,) and the rank (n,) of all of its documents; None where there is none."""
+    ready, rules = found.ready, found.rules
+    if rules.top is not None:
+        whole = _whole_ranks(ready, rules)
+        start = 0
+        for part in ready.parts:
+            q = ready.quality.merged(part, rules.weights[part.number]) if rules.merges else None
+            yield part, q, whole[start : start + part.size]
+            start += part.size
+        return
+    for part in ready.parts:
+        if not rules.merges:
+            yield part, None, None
+            continue
+        near, q = within(part, ready.quality, rules.weights[part.number], np.inf)
+        total = int(part.tokens.sum(dtype=np.int64))
+        ranks = np.full(part.size, np.nan)
+        if total:
+            order, sorted_ranks = ranked(part, ready.quality, near, q, total, rules.equal)
+            ranks[order] = sorted_ranks
+        yield part, q, ranks
+
+
+def _whole_ranks(ready: Arranged, rules: Rules) -> Array:
+    """The ranks (n,) of `sample top`, from the first part to the last: see `heads.best`."""
+    top = rules.top or ()
+    size = sum(part.size for part in ready.parts)
+    least = np.full(size, np.iinfo(np.int64).max)
+    for number in top or (None,):
+        order, _, above = order_of_all(ready.parts, ready.quality, number, rules.weights)
+        least[order] = np.minimum(least[order], above)
+    total = sum(int(part.tokens.sum(dtype=np.int64)) for part in ready.parts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Array = (max(len(top), 1) * least) / np.float64(total)
+    return found
+
+
+RANKS = "number UBIGINT, merged DOUBLE, rank DOUBLE, draw DOUBLE"
+
+
+def ranks_table(connection: DuckDBPyConnection, found: Ranked, name: str) -> None:
+    """Creates a temporary table of the documents of a pool: `number`, `merged`, `rank`, `draw`."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({RANKS})")
+    numbers = found.ready.columns["number"]
+    for part, merged, ranks in all_ranks(found):
+        _insert(
+            connection,
+            name,
+            {
+                "number": numbers[part.places()],
+                "merged": _or_missing(merged, part.size),
+                "rank": _or_missing(ranks, part.size),
+                "draw": part.draws,
+            },
+            f"number, {_known('merged', merged)}, {_known('rank', ranks)}, draw",
+        )
+
+
+def table(connection: DuckDBPyConnection, drawn: Drawn, name: str) -> None:
+    """Creates a temporary table of the documents of a pool: `number`, `merged`, `rank`, `draw`, `expected`, `scale`,
+    `cap`, `copies`, `reason` (a number), and after earlier phases `before` and `spent`."""
+    ready = drawn.found.ready
+    more = ", before BIGINT, spent DOUBLE" if ready.left is not None else ""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {name} ({RANKS}, expected DOUBLE, scale DOUBLE, cap DOUBLE, copies BIGINT, "
+        f"reason UTINYINT{more})"
+    )
+    numbers = ready.columns["number"]
+    pieces = drawn.pieces()
+    piece = next(pieces, None)
+    for part, merged, ranks in all_ranks(drawn.found):
+        values = {
+            "number": numbers[part.places()],
+            "merged": _or_missing(merged, part.size),
+            "rank": _or_missing(ranks, part.size),
+            "draw": part.draws,
+            "expected": np.empty(part.size),
+            "scale": np.empty(part.size),
+            "cap": np.empty(part.size),
+            "copies": np.empty(part.size, np.int64),
+            "reason": np.empty(part.size, np.uint8),
+        }
+        while piece is not None and piece.cell.part is part:
+            mine = slice(piece.start, piece.stop)
+            values["expected"][mine], values["scale"][mine] = piece.expected, piece.scale
+            values["cap"][mine], values["copies"][mine] = piece.limit, piece.copies
+            values["reason"][mine] = reasons(drawn, piece)
+            piece = next(pieces, None)
+        said = (
+            f"number, {_known('merged', merged)}, {_known('rank', ranks)}, draw, expected, scale, "
+            f"CASE WHEN isfinite(cap) THEN cap END, copies, reason"
+        )
+        if ready.left is not None:
+            values["before"] = ready.left.before[part.places()].astype(np.int64)
+            values["spent"] = ready.left.spent[part.places()]
+            said += ", before, spent"
+        _insert(connection, name, values, said)
+
+
+def _or_missing(values: Array | None, size: int) -> Array:
+    return np.full(size, np.nan) if values is None else values
+
+
+def _known(name: str, values: Array | None) -> str:
+    return "CAST(NULL AS DOUBLE)" if values is None else name
+
+
+def _insert(connection: DuckDBPyConnection, name: str, values: Values, said: str) -> None:
+    columns = {key: np.ascontiguousarray(value) for key, value in values.items()}
+    connection.register("some_decisions", columns)
+    connection.execute(f"INSERT INTO {name} SELECT {said} FROM some_decisions")
+    connection.unregister("some_decisions")
+
+
+def ledger(op: logical.Sample, drawn: Drawn, candidates: str, decisions: str) -> str:
+    """SQL of the ledger's rows: every candidate, with what was decided about it.
+
+    Args:
+        candidates: a table expression of a `Gather`'s result with `file_row_number`.
+        decisions: the table that `table` made.
+    """
+    names = ", ".join(literal(word) for word in REASONS)
+    more = ", before, spent" if drawn.found.ready.left is not None else ""
+    return f"""
+        SELECT c.* EXCLUDE (cap, nest, file_row_number) REPLACE ({_rejected(drawn)} AS rejected_by),
+            merged, rank, draw{more}, {nest_of(op)} AS nest, expected, scale, d.cap AS cap,
+            coalesce(copies, 0) AS copies,
+            CASE WHEN bad IS NOT NULL THEN 'unreadable' WHEN d.number IS NULL THEN 'filtered'
+                ELSE ([{names}])[reason + 1] END AS reason
+        FROM {candidates} AS c LEFT JOIN {decisions} AS d ON c.file_row_number = d.number
+    """
+
+
+def _rejected(drawn: Drawn) -> str:
+    """SQL of `rejected_by` with the documents that leave the pool for a missing score.
+
+    A document of the candidates' pool that has no decision was removed; its first missing score that counts is why.
+    """
+    ready = drawn.found.ready
+    kept = "CASE WHEN bad IS NULL THEN rejected_by END"
+    if ready.dropped is None:
+        return kept
+    layout, rules = ready.columns.layout, drawn.found.rules
+    cases = ""
+    for number, one in enumerate(layout.stats):
+        if one.missing:
+            used = [
+                literal(domain.name)
+                for place, domain in enumerate(layout.domains)
+                if rules.weights[place, number] or number in (rules.top or ())
+            ]
+            if used:
+                column = ident(f"score_{one.criterion}")
+                cases += (
+                    f" WHEN d.number IS NULL AND bad IS NULL AND rejected_by IS NULL AND {column} IS NULL "
+                    f"AND domain IN ({', '.join(used)}) THEN {literal(f'missing {one.criterion}')}"
+                )
+    return f"CASE{cases} ELSE {kept} END" if cases else kept

@@ -1,0 +1,164 @@
+"""The figures of a selection: what is drawn by cell, why the other documents are not, and the digest."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from recipec.arrays import Array
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import logical
+from recipec.ir.mixing import Decided
+from recipec.ir.selection import Cell, Reason, ReasonWord, Selection
+from recipec.selection.digest import Digest
+from recipec.selection.kernel import Drawn, Piece
+from recipec.selection.scales import RankedCell
+
+REASONS: tuple[ReasonWord, ...] = (
+    "selected",
+    "selected_tail",
+    "quota_zero",
+    "capped",
+    "below_threshold",
+    "not_drawn",
+)
+"""The reasons of documents of the pool; `reasons` numbers them so."""
+
+
+def reasons(drawn: Drawn, piece: Piece) -> Array:
+    """The numbers (k,) of the reasons of a piece's documents, in `REASONS`."""
+    rules = drawn.found.rules
+    given = piece.copies > 0
+    ranked = rules.curves is not None or rules.top is not None
+    if drawn.is_closed(piece.cell.key):
+        rest = np.full(len(given), 2, np.uint8)
+    elif piece.limit == 0:
+        rest = np.full(len(given), 3, np.uint8)
+    else:
+        rest = np.where(piece.within | (not ranked), 5, 4).astype(np.uint8)
+    tail = ~piece.within if rules.curves is not None else np.zeros(len(given), bool)
+    found: Array = np.where(given, tail.astype(np.uint8), rest)
+    return found
+
+
+def selection(op: logical.Sample, drawn: Drawn, decided: Decided) -> Selection:
+    """The result of a `Sample`.
+
+    Raises:
+        Failure: a domain with a weight gets no document.
+    """
+    layout = drawn.found.ready.columns.layout
+    ident = drawn.found.ready.columns["ident"]
+    total = Digest()
+    given: dict[tuple[str, int], Array] = {cell.key: np.zeros(3, np.int64) for cell in drawn.found.cells}
+    counts: Counter[tuple[str, str, str | None]] = Counter()
+    tokens: Counter[tuple[str, str, str | None]] = Counter()
+    for piece in drawn.pieces():
+        copies = piece.copies.astype(np.int64)
+        chosen = np.flatnonzero(copies)
+        if len(chosen):
+            total.add(ident[piece.rows][chosen], copies[chosen])
+            t = piece.tokens[chosen].astype(np.int64)
+            given[piece.cell.key] += (len(chosen), int(copies[chosen].sum()), int((t * copies[chosen]).sum()))
+        numbers = reasons(drawn, piece)
+        documents = np.bincount(numbers, minlength=len(REASONS))
+        sizes = np.bincount(numbers, weights=piece.tokens, minlength=len(REASONS))
+        for number in np.flatnonzero(documents):
+            key = piece.cell.key[0], REASONS[number], None
+            counts[key] += int(documents[number])
+            tokens[key] += int(sizes[number])
+    _add_dropped(drawn, counts, tokens)
+    for one in layout.rejected:
+        counts[one.domain, one.reason, one.rejected_by] += one.documents
+        tokens[one.domain, one.reason, one.rejected_by] += one.tokens
+    result = Selection(
+        stats=layout.stats,
+        cells=tuple(
+            _cell(drawn, cell, number, given[cell.key].tolist()) for number, cell in enumerate(drawn.found.cells)
+        ),
+        reasons=tuple(
+            Reason(domain=key[0], reason=key[1], rejected_by=key[2], documents=counts[key], tokens=tokens[key])
+            for key in sorted(counts, key=lambda key: (key[0], key[1], key[2] is None, key[2] or ""))
+        ),
+        candidates=layout.candidates,
+        budget=op.tokens,
+        allocated=drawn.allocation.total,
+        digest=total.hex(),
+        weights=tuple(decided.weights.items()),
+        evidence=decided.evidence,
+        waiting=decided.waiting,
+    )
+    _check_vanishing(op, result)
+    return result
+
+
+def _add_dropped(
+    drawn: Drawn, counts: Counter[tuple[str, str, str | None]], tokens: Counter[tuple[str, str, str | None]]
+) -> None:
+    """Counts the documents that leave the pool for a missing score."""
+    ready = drawn.found.ready
+    if ready.dropped is None:
+        return
+    for domain in ready.columns.layout.domains:
+        mine = ready.dropped[domain.start : domain.stop]
+        for number in np.unique(mine[mine >= 0]):
+            chosen = mine == number
+            key = domain.name, "filtered", f"missing {ready.columns.layout.stats[number].criterion}"
+            counts[key] += int(chosen.sum())
+            tokens[key] += int(ready.columns["tokens"][domain.start : domain.stop][chosen].sum(dtype=np.int64))
+
+
+def _cell(drawn: Drawn, cell: RankedCell, number: int, given: list[int]) -> Cell:
+    allocation, total = drawn.allocation, drawn.found.totals[number]
+    return Cell(
+        domain=total.domain,
+        nest=total.nest,
+        documents=total.documents,
+        tokens=total.tokens,
+        reachable=int(total.reachable) if math.isfinite(total.reachable) else None,
+        natural=total.natural,
+        asked=allocation.asked[cell.key],
+        weight=allocation.weights[cell.key],
+        target=None if allocation.targets is None else allocation.targets[cell.key],
+        scale=drawn.scales[cell.key],
+        binds=allocation.binds.get(cell.key, ""),
+        drawn_documents=given[0],
+        drawn_copies=given[1],
+        drawn_tokens=given[2],
+    )
+
+
+def _check_vanishing(op: logical.Sample, result: Selection) -> None:
+    """Raises Failure if a domain with a weight gets no document, unless the recipe allows it."""
+    asked: dict[str, float] = {}
+    documents: dict[str, int] = {}
+    for cell in result.cells:
+        asked[cell.domain] = asked.get(cell.domain, 0.0) + cell.weight
+        documents[cell.domain] = documents.get(cell.domain, 0) + cell.drawn_documents
+    check_vanishing(op, asked, documents)
+
+
+def check_vanishing(op: logical.Sample, asked: Mapping[str, float], given: Mapping[str, float]) -> None:
+    """Raises Failure if a domain with a weight gets nothing, unless the recipe allows it.
+
+    Args:
+        asked: weights by domain; `given`: the documents or tokens drawn.
+    """
+    gone = sorted(domain for domain, weight in asked.items() if weight > 0 and not given[domain])
+    if not gone or op.allow_vanishing:
+        return
+    origin = op.mixture.origin or (op.sample.origin if op.sample.origin else None)
+    raise Failure(
+        *(
+            Diagnostic(
+                "R0508",
+                f"the domain `{domain}` has a weight of {asked[domain]:.3g} but no planned document",
+                origin.span if origin else None,
+                helps=("increase its weight, set it to 0, or add `allow vanishing`",),
+            )
+            for domain in gone
+        )
+    )

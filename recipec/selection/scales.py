@@ -1,0 +1,172 @@
+"""Scales c_d: the largest at which the drawn tokens of a cell stay within its target.
+
+Copies of a document never decrease with c, so a cell's drawn tokens are a step function of c. Those of documents within ω
+are summed; all others have the expectation ε, so that their tokens at any c are read from cumulative sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recipec.arrays import Array
+from recipec.selection.allocation import CellTotals
+from recipec.selection.exact import weighted
+from recipec.selection.heads import Head
+from recipec.selection.parts import Block, Part
+
+NEAR = 0.01
+"""Relative width around its first guess within which a scale is searched first."""
+
+
+def copies(scale: Array | float, expected: Array | float, limit: Array | float, draws: Array) -> Array:
+    """Copies (k,) of documents, as whole floats: ⌈min(c·S, R) − u⌉, at least 0."""
+    found: Array = np.ceil(np.minimum(scale * expected, limit) - draws)
+    return np.maximum(0.0, found, out=found)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedCell:
+    """A cell of the allocation, with its documents within ω.
+
+    Attributes:
+        part: the domain; `blocks`: those of the cell.
+        rows: (k,) numbers in the part of the documents within ω, with their t, S, R and u.
+        epsilon: S of all others.
+    """
+
+    key: tuple[str, int]
+    part: Part
+    blocks: tuple[Block, ...]
+    rows: Array
+    t: Array
+    s: Array
+    r: Array
+    u: Array
+    epsilon: float
+
+    def tails(self) -> Iterator[tuple[Block, int, int]]:
+        """For each block the number and the tokens of its documents beyond ω."""
+        for block in self.blocks:
+            first, last = np.searchsorted(self.rows, (block.start, block.stop))
+            yield block, block.stop - block.start - int(last - first), block.total - int(self.t[first:last].sum())
+
+    def totals(self) -> CellTotals:
+        """What the allocation needs to know."""
+        tails = list(self.tails())
+        drawable = [(tokens, block.limit) for block, count, tokens in tails if count and self.epsilon]
+        unlimited = bool(np.isinf(self.r[self.s > 0]).any()) or any(math.isinf(limit) for _, limit in drawable)
+        rest = np.array([min(self.epsilon, block.limit) for block, _, _ in tails])
+        finite = np.where((self.s > 0) & np.isfinite(self.r), self.r, 0.0)
+        return CellTotals(
+            domain=self.key[0],
+            nest=self.key[1],
+            documents=sum(block.stop - block.start for block in self.blocks),
+            tokens=sum(block.total for block in self.blocks),
+            reachable=math.inf
+            if unlimited
+            else weighted(self.t, finite) + sum(tokens * limit for tokens, limit in drawable),
+            natural=weighted(
+                np.append(self.t, [tokens for _, _, tokens in tails]), np.append(np.minimum(self.s, self.r), rest)
+            ),
+        )
+
+    def scale(self, target: float, natural: float) -> float:
+        """The largest c at which the drawn tokens do not exceed a target; 0 if nothing can be drawn.
+
+        Args:
+            natural: tokens expected at c = 1.
+        """
+        if target <= 0 or not natural:
+            return 0.0
+        full = self._full()
+        if math.isfinite(full) and self.drawn(full) <= target:
+            return full
+        return self._bisected(target, *self._bracket(target, target / natural))
+
+    def drawn(self, c: float) -> int:
+        """Drawn tokens at a scale."""
+        by_s, by_epsilon = self._both(c, slice(None))
+        return self._rest(c) + int((self.t * (by_s - by_epsilon)).sum())
+
+    def _full(self) -> float:
+        """The scale at which every document reaches its limit."""
+        drawable = self.s > 0
+        ends = (self.r[drawable] / self.s[drawable]).tolist()
+        if self.epsilon:
+            ends += [block.limit / self.epsilon for block, count, _ in self.tails() if count]
+        return math.nextafter(max(ends, default=0.0), math.inf)
+
+    def _rest(self, c: float) -> int:
+        """Drawn tokens if every document had the expectation ε."""
+        return sum(block.drawn(c * self.epsilon) for block in self.blocks) if self.epsilon else 0
+
+    def _both(self, c: float, which: Array | slice) -> tuple[Array, Array]:
+        """Copies (k,) of documents within ω by S, and what they would be by ε."""
+        r, u = self.r[which], self.u[which]
+        return copies(c, self.s[which], r, u), copies(c, self.epsilon, r, u)
+
+    def _bracket(self, target: float, guess: float) -> tuple[float, float]:
+        low, high = guess * (1 - NEAR), guess * (1 + NEAR)
+        step = 1 + 4 * NEAR
+        while self.drawn(low) > target:
+            low, high, step = low / step, low, step * step
+        while self.drawn(high) <= target:
+            low, high, step = high, high * step, step * step
+        return low, high
+
+    def _bisected(self, target: float, low: float, high: float) -> float:
+        """Bisects to two neighbouring numbers, using only documents whose copies differ between the ends."""
+        open_ = np.arange(len(self.t))
+        settled, steps = 0, 0
+        while low < (middle := low + (high - low) / 2) < high:
+            if steps % 4 == 0 and len(open_):
+                at_low, at_high = self._both(low, open_), self._both(high, open_)
+                same = (at_low[0] == at_high[0]) & (at_low[1] == at_high[1])
+                settled += int((self.t[open_] * (at_low[0] - at_low[1]))[same].sum())
+                open_ = open_[~same]
+            by_s, by_epsilon = self._both(middle, open_)
+            if self._rest(middle) + settled + int((self.t[open_] * (by_s - by_epsilon)).sum()) <= target:
+                low = middle
+            else:
+                high = middle
+            steps += 1
+        return low
+
+
+def cells(part: Part, domain: str, found: Head, epsilon: float) -> tuple[RankedCell, ...]:
+    """The cells of a domain: one per combination of nested quotas."""
+    tokens = part.tokens[found.rows].astype(np.float64)
+    limits, draws = part.limits(found.rows), part.draws[found.rows]
+    result = []
+    for nest in sorted({block.nest for block in part.blocks}):
+        blocks = tuple(block for block in part.blocks if block.nest == nest)
+        first, last = np.searchsorted(found.rows, (blocks[0].start, blocks[-1].stop))
+        mine = slice(int(first), int(last))
+        result.append(
+            RankedCell(
+                key=(domain, nest),
+                part=part,
+                blocks=blocks,
+                rows=found.rows[mine],
+                t=tokens[mine],
+                s=found.expected[mine],
+                r=limits[mine],
+                u=draws[mine],
+                epsilon=epsilon,
+            )
+        )
+    return tuple(result)
+
+
+def every_cell(
+    parts: Sequence[Part], names: Sequence[str], heads: Sequence[Head], rest: Array
+) -> tuple[RankedCell, ...]:
+    """The cells of all domains, whose documents beyond ω have the expectations `rest` (M,)."""
+    found: list[RankedCell] = []
+    for part, one in zip(parts, heads, strict=True):
+        found += cells(part, names[part.number], one, float(rest[part.number]))
+    return tuple(found)
