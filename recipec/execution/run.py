@@ -170,7 +170,7 @@ class Run:
             self.gather()
             pool.progress("rank", 0, pool.rows, "documents")
             with self.rates.timed(pool.rows, op):
-                layout, repeated = storing.store(pool.connection, op, self._candidates(), folder)
+                layout, repeated = storing.store(pool.connection, op, self.gathered, folder)
             if repeated:
                 self._check_duplicates()
             pool.store.keep_facts(name, layout.model_dump(mode="json"))
@@ -219,9 +219,11 @@ class Run:
 
     def candidates(self) -> str:
         """A table expression of the gathered documents with their `file_row_number`."""
-        return f"read_parquet({literal(str(self._candidates()))}, hive_partitioning = false, file_row_number = true)"
+        return f"read_parquet({literal(str(self.gathered))}, hive_partitioning = false, file_row_number = true)"
 
-    def _candidates(self) -> Path:
+    @property
+    def gathered(self) -> Path:
+        """The stored result of `Gather`."""
         position, _ = self.pool.plan.one(logical.Gather)
         return self.pool.store.result(self.pool.ids[position])
 

@@ -30,7 +30,7 @@ def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stat
     Args:
         table: the candidates with their `file_row_number`.
     """
-    pool = f"{table} WHERE {POOL} AND {_missing(op)} IS NULL"
+    pool = f"{table} WHERE {POOL} AND {missing(op)} IS NULL"
     totals = connection.execute(f"SELECT domain, sum(tokens) FROM {pool} GROUP BY domain ORDER BY domain").fetchall()
     # Domains are an enumeration here, so that the sort compares numbers.
     words = ", ".join(literal(domain) for domain, _ in totals) or "''"
@@ -132,6 +132,15 @@ def _ranked(op: logical.Rank, pool: str, stats: tuple[Stats, ...], total: str) -
 
 
 def _missing(op: logical.Rank) -> str:
+    """SQL of the reason why a document leaves the pool, a missing score that its domain uses; null if it stays."""
+    cases = ""
+    for name, _ in op.criteria if op.quality.missing == "drop" else ():
+        needed = "true" if name in (op.top or ()) else f"{weight(op, name)} <> 0"
+        cases += f" WHEN {ident(score_column(name))} IS NULL AND {needed} THEN {literal(f'missing {name}')}"
+    return f"(CASE{cases} END)" if cases else "CAST(NULL AS VARCHAR)"
+
+
+def missing(op: logical.Rank) -> str:
     """SQL of the reason why a document leaves the pool, a missing score that its domain uses; null if it stays."""
     cases = ""
     for name, _ in op.criteria if op.quality.missing == "drop" else ():

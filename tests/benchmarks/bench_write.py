@@ -238,7 +238,12 @@ def prepared(connection: Any, folder: Path, shuffle: bool) -> tuple[Any, ...]:
     plan = ExecutionPlan(
         recipec="0", recipe=recipe, folder=str(folder), shards=tuple(shards), steps=(), selection=selection, exact=True
     )
-    return logical.Write(input=0, output=output, seed=1, sources=(source,)), (lambda: f"SELECT * FROM '{sampled}'"), selection, plan
+    return (
+        logical.Write(input=0, output=output, seed=1, sources=(source,)),
+        (lambda: f"SELECT * FROM '{sampled}'"),
+        selection,
+        plan,
+    )
 
 
 def datatrove(folder: Path, arguments: argparse.Namespace, format_: str) -> float:

@@ -13,10 +13,15 @@ import pytest
 from recipec import pipeline
 from recipec.arrays import Array
 from recipec.ir.forecast import Forecast
+from recipec.ir.selection import Stats
 from recipec.laws import forecasting, lawfile
 from recipec.laws.forms import infolaw
 from recipec.laws.runs import BANDS, Runs
+from recipec.selection import kernel
 from recipec.selection.bands import bands, edges
+from recipec.selection.columns import Columns, DomainRange, Layout
+from recipec.selection.parts import parts
+from recipec.selection.quality import Quality
 from tests.benchmarks.simulated_runs import TRUE
 from tests.conftest import Run, write_parquet
 
@@ -351,16 +356,36 @@ def test_predict_of_a_recipe_without_a_law(pool: Path, run: Run) -> None:
     assert "error[R1206]: the recipe has no `model`" in run("predict", path, "--law", "std.law.chinchilla").err
 
 
+def eight() -> kernel.Ranked:
+    """Eight documents of one token in one domain, each better than the next, that may be drawn twice."""
+    layout = Layout(
+        rows=8,
+        candidates=8,
+        domains=(DomainRange(name="a", start=0, stop=8),),
+        stats=(Stats(criterion="q", count=8, missing=0, mean=0.0, std=1.0, low=0.0, high=7.0),),
+        rejected=(),
+        columns=(),
+    )
+    values: dict[str, Array] = {
+        "tokens": np.ones(8, np.uint8),
+        "draw": (np.arange(8) + 0.5) / 8,
+        "score_0": np.arange(8.0),
+    }
+    curves = np.array([[500.0, 0.08, 1.0, 0.001]])
+    rules = kernel.Rules(np.ones((1, 1)), True, curves, None, 1.0, (2.0,), (0,), "zscore", False, "share")
+    quality = Quality(Columns(layout, values), ("lower",), "zscore")
+    ready = kernel.Arranged(quality.columns, parts(quality.columns, (2.0,), (0,)), quality, None, None, 1)
+    return kernel.ranked(ready, rules)
+
+
 def test_bands_of_any_number_cover_the_pool() -> None:
     for count in (1, 2, 5, 6, 7):
         assert len(edges(count)) == count
         assert edges(count)[-1] == 1.0
-    with duckdb.connect() as connection:
-        table = "(SELECT 'a' AS domain, i / 8.0 AS rank, 1 AS tokens, NULL AS bad, NULL AS rejected_by FROM range(1, 9) r(i))"
-        found = bands(connection, table, limit="2.0 :: DOUBLE", copies="3", count=3, whole=False)
+    found = bands(eight(), None, 3, nested=False)
     assert found.unique[0] == pytest.approx([8 / 3] * 3, abs=1e-5)
     assert found.most[0] == pytest.approx([16 / 3] * 3, abs=1e-5)
-    assert found.drawn[0] == pytest.approx([8] * 3, abs=1e-5)
+    assert found.drawn[0].tolist() == [0.0] * 3
 
 
 def test_cells_of_domains_are_cells_of_bands() -> None:
