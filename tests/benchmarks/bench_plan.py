@@ -212,8 +212,9 @@ def write_recipe(folder: Path, documents: int, **changed: float) -> Path:
 
 
 def clear(folder: Path) -> None:
-    for name in (".recipec", "out", "copy"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    # A killed `apply` leaves a folder that the next one would go on with.
+    for path in (folder / ".recipec", folder / "out", folder / "copy", *folder.glob(".out.*")):
+        shutil.rmtree(path, ignore_errors=True)
     (folder / "polars.parquet").unlink(missing_ok=True)
 
 
