@@ -16,7 +16,7 @@ from recipec.cli.tables import Table
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, PhasedPlan, Step
 from recipec.ir.expressions import describe
-from recipec.ir.model import TokenCount
+from recipec.ir.model import STANDARD_LIMIT, Repeat, TokenCount
 from recipec.ir.selection import Cell, Selection
 
 
@@ -250,11 +250,18 @@ def conclusion(plan: ExecutionPlan) -> list[str]:
         lines[0] += f" of a budget of {count(selection.budget)} ({share(tokens / selection.budget)})"
     if selection.allocated is not None and selection.budget and selection.allocated < selection.budget:
         lines.append(f"shortfall: shrunk to {count(selection.allocated)} tokens")
+    lines += [default_limit(limit) for limit in plan.recipe.repeats if limit.by_default]
     if plan.exact:
         lines.append(f"exact: apply gives these documents, digest {selection.digest[:16]}")
     else:
         lines.append(f"estimated from {plan.sample}; `plan --score` computes the scores first and is exact")
     return lines
+
+
+def default_limit(limit: Repeat) -> str:
+    """The line that says which repetition limit a recipe has without stating one."""
+    copies = f"{limit.most} cop{'y' if limit.most == 1 else 'ies'}"
+    return f"repetition: at most {copies} of a document (the default of {STANDARD_LIMIT}; `repeat unlimited` lifts it)"
 
 
 def parts(plan: ExecutionPlan | PhasedPlan) -> Iterator[tuple[str, ExecutionPlan]]:

@@ -98,7 +98,11 @@ def _near(left: str, right: str) -> str:
 
 def _cap(recipe: model.Recipe) -> str:
     """SQL that checks that a limit is not above the recipe's own, and exists only if the recipe has one."""
-    limits = {repeat.domain: literal(repeat.most) for repeat in recipe.repeats if repeat.most is not None}
+    limits = {
+        repeat.domain: "NULL" if repeat.most is None else literal(repeat.most)
+        for repeat in recipe.repeats
+        if not repeat.per_document
+    }
     limit = _by_domain(limits)
     if recipe.before:
         limit = f"({limit} - before)"

@@ -115,7 +115,7 @@ class Sample(Frozen):
     Its input is a `Rank`, or, in a recipe with phases, the `Sample` of the previous phase: then `draw` and `cap` are
     what that phase leaves of them, `before BIGINT` counts the copies of all earlier phases, and `spent DOUBLE` is their
     Σ min(c·S, R). `already` is the number of tokens that the earlier phases asked for. `targets` are those on which the
-    mixer measures.
+    mixer measures. A limit of `repeats` without `most` lifts the general one for its domain.
     """
 
     kind: Literal["sample"] = "sample"
@@ -129,6 +129,8 @@ class Sample(Frozen):
     allow_vanishing: bool
     already: int = 0
     targets: tuple[model.Target, ...] = ()
+    oversize: Literal["stop", "skip"] = "stop"
+    allow_empty: bool = False
 
 
 class Write(Frozen):

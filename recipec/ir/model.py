@@ -103,6 +103,7 @@ class Weights(Frozen):
 class Quality(Frozen):
     normalize: Literal["zscore", "rank", "minmax"] = "zscore"
     missing: Literal["error", "worst", "drop"] = "error"
+    ties: Literal["share", "split"] = "share"  # whether documents of equal merged quality share one rank
     weights: tuple[Weights, ...] = ()  # the one with domain None first
     path: str = ""  # the search file that the weights come from, with its sha256
     digest: str = ""
@@ -239,14 +240,31 @@ class Quota(Frozen):
     origin: Origin
 
 
+STANDARD_LIMIT = "std.repeat.epochs"
+"""The standard recipe with the limit of recipes that state no general one."""
+
+DEFAULT_LIMIT = f"{STANDARD_LIMIT} (default)"
+"""The file of that limit's origin, where no `use` asks for it."""
+
+
 class Repeat(Frozen):
     """R: the maximum number of copies of a document. A domain's own limit replaces the general one; a per-document
-    limit (an expression over columns) applies in addition to either, and the smaller one counts."""
+    limit (an expression over columns) applies in addition to either, and the smaller one counts. Without `most` and
+    `per_document` it is `repeat unlimited`."""
 
     domain: str | None
     most: NonNegativeInt | None = None
     per_document: tuple[Expression, ...] = ()  # one per source
     origin: Origin
+
+    @property
+    def unlimited(self) -> bool:
+        return self.most is None and not self.per_document
+
+    @property
+    def by_default(self) -> bool:
+        """Whether this is the limit of a recipe that states no general one."""
+        return self.origin.file == DEFAULT_LIMIT
 
 
 class Law(Frozen):
@@ -335,8 +353,10 @@ class Recipe(Frozen):
     repeats: tuple[Repeat, ...] = ()
     budget: Budget | None = None
     shortfall: Literal["error", "shrink"] = "error"
+    oversize: Literal["stop", "skip"] = "stop"
     allow_bad: float = 0.001  # share of rows that may be unreadable before a run stops
     allow_vanishing: bool = False
+    allow_empty: bool = False
     output: Output | None = None  # apply needs one
     phases: tuple[Phase, ...] = ()  # all of them, in a recipe as written
     search: Search | None = None
@@ -347,6 +367,11 @@ class Recipe(Frozen):
     def clauses(self) -> tuple[Clause | Duplicates, ...]:
         """Every `where`."""
         return (*self.where, *self.duplicates)
+
+    def limit(self, domain: str) -> Repeat | None:
+        """The limit of a domain's documents apart from their own: the domain's, else the general one."""
+        stated = {repeat.domain: repeat for repeat in self.repeats if not repeat.per_document}
+        return stated.get(domain, stated.get(None))
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:

@@ -62,13 +62,19 @@ class Need(Frozen):
 def without_origins(value: Any) -> Any:
     """JSON without locations in recipes. A built-in word has no package, so its identity contains no package field."""
     if isinstance(value, Mapping):
-        return {key: without_origins(item) for key, item in value.items() if not _says_nothing(key, item)}
+        return {key: without_origins(item) for key, item in value.items() if not says_nothing(key, item)}
     if isinstance(value, list):
         return [without_origins(item) for item in value]
     return value
 
 
-def _says_nothing(key: str, item: Any) -> bool:
+SINCE = {"ties": "share", "oversize": "stop", "allow_empty": False}
+"""Fields that are younger than stored results: with these values a step does what it did before it had them."""
+
+
+def says_nothing(key: str, item: Any) -> bool:
+    """Whether a field of an operation or a recipe is left out of its identity."""
     # A criterion of a plug-in may have a parameter named `origin`.
     is_place = item is None or (isinstance(item, Mapping) and item.keys() == Origin.model_fields.keys())
-    return (key == "origin" and is_place) or (key == "plugin" and item is None)
+    is_default = key in SINCE and item == SINCE[key]
+    return (key == "origin" and is_place) or (key == "plugin" and item is None) or is_default

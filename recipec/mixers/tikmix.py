@@ -168,7 +168,8 @@ def _placed(recipe: model.Recipe) -> Iterator[None]:
         labels = [
             Label(rule.origin.span, "a bound on the weights")
             for rule in rules
-            if rule.domain in failure.held or (rule.domain is None and recipe.budget is not None)
+            if (rule.domain in failure.held or (rule.domain is None and recipe.budget is not None))
+            and not (isinstance(rule, model.Repeat) and rule.unlimited)
         ]
         span = recipe.mixture.origin.span if recipe.mixture.origin else None
         ways = ("`prior: quotas` asks for no more than the quotas leave", *failure.diagnostics[0].helps)

@@ -199,10 +199,11 @@ def _forecast(run: Run, share: float | None, selection: Selection, *, judge: boo
 
 
 def _warnings(recipe: model.Recipe, selection: Selection) -> Iterator[Diagnostic]:
-    most = max(
-        (cell.drawn_copies / cell.drawn_documents for cell in selection.cells if cell.drawn_documents), default=0
-    )
-    warning = domains.unlimited(recipe, most)
+    copies: dict[str, float] = {}
+    for cell in selection.cells:
+        if cell.drawn_documents:
+            copies[cell.domain] = max(copies.get(cell.domain, 0.0), cell.drawn_copies / cell.drawn_documents)
+    warning = domains.unlimited(recipe, copies)
     if warning:
         yield warning
     origin = recipe.mixture.origin

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from recipec.diagnostics import Diagnostic, Severity, did_you_mean
 from recipec.ir import model
+from recipec.semantics import repetition
 
 
 def unknown(recipe: model.Recipe, known: Iterable[str]) -> tuple[Diagnostic, ...]:
@@ -42,13 +43,22 @@ def _named(recipe: model.Recipe) -> Iterator[tuple[str, model.Origin | None]]:
                 yield domain, recipe.mixture.origin
 
 
-def unlimited(recipe: model.Recipe, most_copies: float) -> Diagnostic | None:
-    """A warning if documents repeat more often than is known to help and the recipe sets no limit."""
-    if most_copies <= MANY_COPIES or any(repeat.domain is None for repeat in recipe.repeats):
+def unlimited(recipe: model.Recipe, copies: Mapping[str, float]) -> Diagnostic | None:
+    """A warning if documents without a limit repeat more often than `std.repeat.epochs` would let them.
+
+    Args:
+        copies: the copies of a drawn document, by domain.
+    """
+    own = {repeat.domain for repeat in recipe.repeats if repeat.per_document}
+    lifted = {
+        domain: limit.origin
+        for domain in copies
+        if (limit := recipe.limit(domain)) is not None and limit.unlimited and not own & {None, domain}
+    }
+    most = max(lifted, key=lambda domain: (copies[domain], domain), default="")
+    standard = repetition.standard().most
+    if not lifted or standard is None or copies[most] <= standard:
         return None
-    message = f"a document is drawn up to {most_copies:.0f} times, but the recipe sets no limit"
-    return Diagnostic("R0321", message, helps=("add `repeat at most 4 times`",), severity=Severity.WARNING)
-
-
-MANY_COPIES = 4
-"""Muennighoff et al. 2023: up to four epochs, repeated data are nearly as good as new data."""
+    message = f"a document of `{most}` is drawn up to {copies[most]:.0f} times"
+    helps = (f"without `unlimited` it would be at most {standard} times, the limit of `{model.STANDARD_LIMIT}`",)
+    return Diagnostic("R0321", message, lifted[most].span, "no limit", helps=helps, severity=Severity.WARNING)

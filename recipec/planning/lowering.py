@@ -107,6 +107,13 @@ def _limits(recipe: model.Recipe) -> list[model.Repeat]:
     return [repeat for repeat in recipe.repeats if repeat.per_document]
 
 
+def _counts(recipe: model.Recipe) -> tuple[model.Repeat, ...]:
+    """The limits that are not per document. `unlimited` says something only where it lifts a general limit."""
+    stated = [repeat for repeat in recipe.repeats if not repeat.per_document]
+    general = any(repeat.domain is None and not repeat.unlimited for repeat in stated)
+    return tuple(one for one in stated if not one.unlimited or (general and one.domain is not None))
+
+
 def _nested(recipe: model.Recipe) -> list[model.Quota]:
     return [quota for quota in recipe.quotas if quota.conditions]
 
@@ -148,10 +155,12 @@ def _sample(recipe: model.Recipe, position: int, phase: model.Phase | None = Non
         sample=recipe.sample,
         mixture=mixture,
         quotas=phase.quotas if phase is not None else recipe.quotas,
-        repeats=tuple(repeat for repeat in recipe.repeats if not repeat.per_document),
+        repeats=_counts(recipe),
         tokens=tokens,
         shortfall=recipe.shortfall,
+        oversize=recipe.oversize,
         allow_vanishing=recipe.allow_vanishing,
+        allow_empty=recipe.allow_empty,
         already=already,
         targets=_measured_on(recipe, mixture),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
+from recipec.ir.provenance import says_nothing
 from recipec.places.state import Store
 from recipec.planning.fingerprints import inputs
 
@@ -103,7 +104,7 @@ def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:
             # With another version of the package, everything else about the word may differ too.
             return plugin_change(*plugins)
         for field in sorted(before.keys() | after.keys()):
-            if field in IGNORED:
+            if field in IGNORED or (field not in before and says_nothing(field, after[field])):
                 continue
             # A change of the kind or the mixer is a change of the mixture itself.
             word = name if field in ("kind", "mixer") else field
@@ -144,6 +145,8 @@ def _word(name: str) -> str:
         "most": "limit",
         "conditions": "condition",
         "predicates": "where clause",
+        "repeats": "repetition limit",
+        "allow_empty": "allow empty",
     }
     return words.get(name, name)
 

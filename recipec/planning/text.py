@@ -56,13 +56,17 @@ def _rank(op: logical.Rank) -> str:
         (f"for {block.domain}: " if block.domain else "") + " + ".join(f"{w:g} {name}" for name, w in block.weights)
         for block in op.quality.weights
     ]
-    return f"{op.quality.normalize}, missing {op.quality.missing}; " + "; ".join(blocks)
+    ties = ", ties split" if op.quality.ties == "split" else ""
+    return f"{op.quality.normalize}, missing {op.quality.missing}{ties}; " + "; ".join(blocks)
 
 
 def _sample(op: logical.Sample) -> str:
     words = [op.sample.kind, f"mixture {word(op.mixture)}"]
     words += [f"quota {quota.domain}" + (f" where {quota.text}" if quota.text else "") for quota in op.quotas]
-    words += [f"repeat {repeat.domain or 'all'} at most {repeat.most}" for repeat in op.repeats]
+    for repeat in op.repeats:
+        words.append(f"repeat {repeat.domain or 'all'} {'unlimited' if repeat.unlimited else f'at most {repeat.most}'}")
     if op.tokens is not None:
         words.append(f"{op.tokens:,} tokens")
+    words += ["oversize skip"] if op.oversize == "skip" else []
+    words += ["allow empty"] if op.allow_empty else []
     return "; ".join(words)

@@ -1,4 +1,4 @@
-"""Limits on each domain: `quota`, `repeat`."""
+"""Limits on the tokens of each domain: `quota`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recipec.ir.expressions import Expression
 from recipec.semantics import quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
-from recipec.semantics.typing import Scope, condition, named, over_columns, typed
+from recipec.semantics.typing import Scope, condition, over_columns
 from recipec.syntax import ast, text
 
 
@@ -114,43 +114,3 @@ def _check_least(context: Context, quotas: Sequence[model.Quota]) -> None:
                 if quota.least and quota.least.value >= total - 1
             ),
         )
-
-
-def repeats(context: Context, nodes: Sequence[ast.Repeat], scopes: Sequence[Scope]) -> tuple[model.Repeat, ...]:
-    """The repetition limits: at most one general, one per domain, and one from a column."""
-    result: dict[tuple[str | None, bool], tuple[model.Repeat, ast.Repeat]] = {}
-    for node in nodes:
-        repeat = _repeat(context, node, scopes)
-        if repeat is None:
-            continue
-        key = repeat.domain, bool(repeat.per_document)
-        if key in result:
-            context.duplicate("the repetition limit", node.span, result[key][1].span)
-        result[key] = repeat, node
-    return tuple(result[key][0] for key in sorted(result, key=lambda key: (key[0] or "", key[0] is not None, key[1])))
-
-
-def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> model.Repeat | None:
-    domain = domain_name(node.domain) if node.domain is not None else None
-    origin = model.Origin.of(node.span)
-    if isinstance(node.most, ast.Quantity):
-        # The grammar requires `times` after the number, so a plain number has this unit.
-        most = quantities.whole(context, node.most if node.most.unit else _times(node.most), "times")
-        return None if most is None else model.Repeat(domain=domain, most=most, origin=origin)
-    if isinstance(node.most, ast.Unary) and isinstance(node.most.operand, ast.Quantity):
-        context.error("R0210", "expected at least 0 times", node.most.span, label="out of range")
-        return None
-    values = [over_columns(context, typed(context, scope, node.most), node.most) for scope in scopes]
-    known = tuple(value for value in values if value is not None)
-    if len(known) < len(scopes):
-        return None
-    bad = next((value for value in known if value.type not in ("integer", "float", "null")), None)
-    if bad is not None:
-        label = f"this is {named(bad.type)}"
-        context.error("R0206", "a repetition limit needs a number", node.most.span, label=label)
-        return None
-    return model.Repeat(domain=domain, per_document=known, origin=origin)
-
-
-def _times(quantity: ast.Quantity) -> ast.Quantity:
-    return ast.Quantity(quantity.value, "times", quantity.text, span=quantity.span)

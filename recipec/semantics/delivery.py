@@ -1,8 +1,9 @@
-"""The output and the tolerances: `output`, `seed`, `shortfall`, `allow`."""
+"""The output and the tolerances: `output`, `seed`, `shortfall`, `oversize`, `allow`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from recipec import spec
@@ -82,23 +83,38 @@ def shortfall(context: Context, node: ast.Shortfall | None) -> Literal["error", 
     return "shrink" if word == "shrink" else "error"
 
 
-def allowed(context: Context, nodes: Sequence[ast.Allow]) -> tuple[float, bool]:
-    """The share of rows that may be unreadable, in [0, 1], and whether a domain may vanish."""
-    bad, vanishing = 0.001, False
+def oversize(context: Context, node: ast.Oversize | None) -> Literal["stop", "skip"]:
+    """What happens at a document that is too large for what is left of its domain's tokens."""
+    what = "way to treat documents that do not fit"
+    word = quantities.word(context, node.policy, ("stop", "skip"), what) if node is not None else None
+    return "skip" if word == "skip" else "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """`bad`: the share of rows that may be unreadable, in [0, 1]; whether a domain may vanish, the pool be empty."""
+
+    bad: float
+    vanishing: bool
+    empty: bool
+
+
+def allowed(context: Context, nodes: Sequence[ast.Allow]) -> Allowed:
+    """What the `allow` statements permit."""
+    bad = 0.001
     stated: dict[str, ast.Allow] = {}
     for node in nodes:
-        what = quantities.word(context, node.what, ("bad", "vanishing"), "permission")
+        what = quantities.word(context, node.what, ("bad", "vanishing", "empty"), "permission")
         if what is None:
             continue
         if what in stated:
             context.duplicate(f"`allow {what}`", node.span, stated[what].span)
         stated[what] = node
-        if what == "vanishing":
-            vanishing = True
+        if what != "bad":
             if node.value is not None:
-                context.error("R0208", "`allow vanishing` takes no value", node.value.span)
+                context.error("R0208", f"`allow {what}` takes no value", node.value.span)
         elif node.value is None:
             context.error("R0203", "`allow bad` has no share", node.span, helps=("write for example `allow bad 0.1%`",))
         else:
             bad = quantities.share(context, node.value) or 0.0
-    return bad, vanishing
+    return Allowed(bad, "vanishing" in stated, "empty" in stated)

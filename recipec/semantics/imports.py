@@ -14,7 +14,18 @@ from recipec.semantics.context import Context
 from recipec.source import Source
 from recipec.syntax import ast, load, parse
 
-ONE = (ast.Seed, ast.Quality, ast.Sample, ast.Mixture, ast.Budget, ast.Shortfall, ast.Output, ast.Phases, ast.Search)
+ONE = (
+    ast.Seed,
+    ast.Quality,
+    ast.Sample,
+    ast.Mixture,
+    ast.Budget,
+    ast.Shortfall,
+    ast.Oversize,
+    ast.Output,
+    ast.Phases,
+    ast.Search,
+)
 """Statements that a recipe can have only once."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from recipec.diagnostics import Diagnostic, has_errors, place
 from recipec.ir import model
@@ -20,6 +20,7 @@ from recipec.semantics import (
     mixtures,
     parameters,
     phases,
+    repetition,
     sampling,
     search_block,
     sources,
@@ -103,18 +104,19 @@ def _recipe(
     scopes = _scopes(typed_sources, target_nodes) if complete else []
     criteria = _criteria(context, body, scopes)
     where = [clauses.where(context, scopes, node) for node in _all(body, ast.Where)] if complete else []
-    quality = sampling.quality(context, _one(context, body, ast.Quality), criteria) if complete else model.Quality()
+    quality_node = _one(context, body, ast.Quality)
+    quality = sampling.quality(context, quality_node, criteria) if complete else model.Quality()
     sample_node = _one(context, body, ast.Sample)
     sample = sampling.sample(context, sample_node, criteria, quality) if complete else model.All()
-    bad, vanishing = delivery.allowed(context, _all(body, ast.Allow))
-    seed = delivery.seed(context, _one(context, body, ast.Seed))
+    if complete:
+        sampling.check_ties(context, quality_node, sample_node, criteria)
     names = [node.name.text for node in target_nodes]
     mixture = mixtures.mixture(context, _one(context, body, ast.Mixture), names)
     quotas = allocation.quotas(context, _all(body, ast.Quota), scopes) if complete else ()
-    repeats = allocation.repeats(context, _all(body, ast.Repeat), scopes) if complete else ()
+    repeats = repetition.repeats(context, _all(body, ast.Repeat), scopes) if complete else ()
     budget = budgets.budget(context, _one(context, body, ast.Budget))
     mixture = mixtures.with_law(context, mixture, _one(context, body, ast.Budget), budget)
-    shortfall = delivery.shortfall(context, _one(context, body, ast.Shortfall))
+    plain = _plain(context, body)
     output = delivery.output(context, _one(context, body, ast.Output), typed_sources)
     if complete:
         _check_cascades(context, scopes, [c for c in where if c is not None], criteria)
@@ -130,7 +132,6 @@ def _recipe(
         folder=str(context.folder),
         canonical=canonical(one for one in body if not isinstance(one, silent)),
         params=tuple(sorted((name, text(value)) for name, value in values.items())),
-        seed=seed,
         sources=tuple(sorted(typed_sources, key=lambda source: source.name)),
         targets=tuple(sorted(targets, key=lambda target: target.name)),
         scores=_scores(scopes),
@@ -143,14 +144,25 @@ def _recipe(
         quotas=quotas,
         repeats=repeats,
         budget=budget,
-        shortfall=shortfall,
-        allow_bad=bad,
-        allow_vanishing=vanishing,
         output=output,
         phases=parts,
         search=search,
         needs=needs,
+        **plain,
     )
+
+
+def _plain(context: Context, body: Sequence[ast.Statement]) -> dict[str, Any]:
+    """The fields of the recipe from statements that are a word or a number."""
+    allowed = delivery.allowed(context, _all(body, ast.Allow))
+    return {
+        "seed": delivery.seed(context, _one(context, body, ast.Seed)),
+        "shortfall": delivery.shortfall(context, _one(context, body, ast.Shortfall)),
+        "oversize": delivery.oversize(context, _one(context, body, ast.Oversize)),
+        "allow_bad": allowed.bad,
+        "allow_vanishing": allowed.vanishing,
+        "allow_empty": allowed.empty,
+    }
 
 
 def _of_phases(body: Sequence[ast.Statement]) -> tuple[type[ast.Node], ...]:

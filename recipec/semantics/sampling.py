@@ -15,8 +15,16 @@ from recipec.syntax import ast
 QUALITY = {
     "normalize": Form(),
     "missing": Form(),
+    "ties": Form(),
     "weights": Form((0, 2), domain=True, maybe_block=True),
 }
+
+WORDS = {
+    "normalize": (("zscore", "rank", "minmax"), "normalisation"),
+    "missing": (("error", "worst", "drop"), "way to treat missing scores"),
+    "ties": (("share", "split"), "way to rank ties"),
+}
+"""The settings of `quality` that are a word of a closed set: those words, and what they choose."""
 
 CURVES = {"curve": Form((0, 0), domain=True, block=True)}
 
@@ -24,17 +32,14 @@ CURVE = {name: Form() for name in ("lambda", "omega", "eta", "epsilon")}
 
 
 def quality(context: Context, node: ast.Quality | None, criteria: Sequence[model.Criterion]) -> model.Quality:
-    """Normalisation, missing scores and weights; a single criterion needs no weight."""
+    """Normalisation, missing scores, ties and weights; a single criterion needs no weight."""
     found = settings(context, node.block if node else None, QUALITY, "`quality`")
-    normalize = missing = None
-    if found["normalize"]:
-        normalize = quantities.word(
-            context, found["normalize"][0].values[0], ("zscore", "rank", "minmax"), "normalisation"
-        )
-    if found["missing"]:
-        missing = quantities.word(
-            context, found["missing"][0].values[0], ("error", "worst", "drop"), "way to treat missing scores"
-        )
+    words = {
+        name: word
+        for name, (allowed, what) in WORDS.items()
+        for setting in found[name]
+        if (word := quantities.word(context, setting.values[0], allowed, what)) is not None
+    }
     known = [criterion.name for criterion in criteria]
     blocks: list[model.Weights | None] = []
     searched: dict[str, str] = {}
@@ -55,9 +60,34 @@ def quality(context: Context, node: ast.Quality | None, criteria: Sequence[model
     if not found["weights"] and len(criteria) == 1:
         weights = [model.Weights(domain=None, weights=((criteria[0].name, 1.0),), origin=criteria[0].origin)]
     weights.sort(key=lambda block: (block.domain is not None, block.domain or ""))
-    return model.Quality.model_validate(
-        {"normalize": normalize or "zscore", "missing": missing or "error", "weights": tuple(weights), **searched}
-    )
+    return model.Quality.model_validate({**words, "weights": tuple(weights), **searched})
+
+
+RANKLESS = {"top": "takes documents of equal quality in the order of their ids", "all": "ranks no documents"}
+"""Ways to sample in which no documents share a rank."""
+
+
+def check_ties(
+    context: Context, quality: ast.Quality | None, sample: ast.Sample | None, criteria: Sequence[model.Criterion]
+) -> None:
+    """Reports `ties split` where no documents share a rank."""
+    split = next((one for one in quality.block.settings if _splits(one)), None) if quality is not None else None
+    ranked = bool(criteria) or "value of a criterion" in context.mistaken
+    method = sample.method.text if sample is not None else "quadmix" if ranked else "all"
+    if split is None or method not in RANKLESS:
+        return
+    message = "`ties split` has no effect " + (f"with `sample {method}`" if sample else "without a criterion")
+    also = ((sample.span, RANKLESS[method]),) if sample is not None else ()
+    helps = ("remove it; only `sample quadmix` gives documents of equal quality one rank",)
+    context.error("R0208", message, split.span, also=also, helps=helps)
+
+
+def _splits(setting: ast.Setting) -> bool:
+    match setting.name.text, setting.values:
+        case "ties", (ast.Name(text="split"),):
+            return True
+        case _:
+            return False
 
 
 def _check_twice(context: Context, weights: Sequence[model.Weights]) -> None:

@@ -263,10 +263,11 @@ class Quota(Node):
 
 @dataclass(frozen=True, slots=True)
 class Repeat(Node):
-    """`repeat at most 4 times`, `repeat code at most 2 times`, per document: `repeat at most max_copies times`."""
+    """`repeat at most 4 times`, `repeat code at most 2 times`, per document: `repeat at most max_copies times`;
+    `repeat unlimited`, `repeat code unlimited`, with `most` None."""
 
     domain: Name | String | None
-    most: Expr
+    most: Expr | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ class Budget(Node):
 
 @dataclass(frozen=True, slots=True)
 class Allow(Node):
-    """`allow bad 0.1%`, `allow vanishing`."""
+    """`allow bad 0.1%`, `allow vanishing`, `allow empty`."""
 
     what: Name
     value: Expr | None
@@ -288,6 +289,13 @@ class Allow(Node):
 @dataclass(frozen=True, slots=True)
 class Shortfall(Node):
     """`shortfall shrink`, `shortfall error`."""
+
+    policy: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Oversize(Node):
+    """`oversize skip`, `oversize stop`."""
 
     policy: Name
 
@@ -340,6 +348,7 @@ Statement: TypeAlias = (
     | Budget
     | Allow
     | Shortfall
+    | Oversize
     | Output
     | Phases
     | Search

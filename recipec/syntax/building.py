@@ -126,9 +126,9 @@ class Builder:
 
     def _repeat(self, tree: Tree[Token], span: Span) -> ast.Repeat:
         domain, limit = tree.children
-        most = self.expr(limit)
+        most = None if isinstance(limit, Token) else self.expr(limit)
         # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
-        most = most if isinstance(most, ast.Quantity) else _without_times(most)
+        most = most if most is None or isinstance(most, ast.Quantity) else _without_times(most)
         return ast.Repeat(self._domain(domain) if domain is not None else None, most, span=span)
 
     def _budget(self, tree: Tree[Token], span: Span) -> ast.Budget:
@@ -141,6 +141,9 @@ class Builder:
 
     def _shortfall(self, tree: Tree[Token], span: Span) -> ast.Shortfall:
         return ast.Shortfall(self._name(tree.children[0]), span=span)
+
+    def _oversize(self, tree: Tree[Token], span: Span) -> ast.Oversize:
+        return ast.Oversize(self._name(tree.children[0]), span=span)
 
     def _output(self, tree: Tree[Token], span: Span) -> ast.Output:
         format_, path, block = tree.children

@@ -35,6 +35,7 @@ AWKWARD = frozenset(
         "then",
         "until",
         "times",
+        "unlimited",
     ]
 )
 """Words with a special meaning in or after expressions; as names they are back-quoted."""
@@ -172,14 +173,15 @@ def head(node: ast.Statement) -> str:
             return f"quota {domain(node.domain)}{condition} {_bounds(node.bounds)}"
         case ast.Repeat():
             where = f" {domain(node.domain)}" if node.domain is not None else ""
-            times = "" if isinstance(node.most, ast.Quantity) and node.most.unit else " times"
-            return f"repeat{where} at most {_within(node.most, PRECEDENCE['+'])}{times}"
+            return f"repeat{where} {_limit(node.most)}"
         case ast.Budget():
             return f"budget {text(node.tokens)}"
         case ast.Allow():
             return f"allow {name(node.what)}" + (f" {text(node.value)}" if node.value is not None else "")
         case ast.Shortfall():
             return f"shortfall {name(node.policy)}"
+        case ast.Oversize():
+            return f"oversize {name(node.policy)}"
         case ast.Output():
             return f"output {name(node.format)} {text(node.path)}"
         case ast.Phases():
@@ -210,6 +212,13 @@ def _bounds(node: ast.Bounds) -> str:
     if least is not None and most is not None:
         return f"between {least} and {most}"
     return f"at least {least}" if least is not None else f"at most {most}"
+
+
+def _limit(most: ast.Expr | None) -> str:
+    if most is None:
+        return "unlimited"
+    times = "" if isinstance(most, ast.Quantity) and most.unit else " times"
+    return f"at most {_within(most, PRECEDENCE['+'])}{times}"
 
 
 def share(node: ast.Share) -> str:

@@ -34,6 +34,7 @@ STATEMENTS = [
     "phases",
     "search",
     "shortfall",
+    "oversize",
     "allow",
     "output",
 ]

@@ -71,10 +71,9 @@ def _bounds(measured: Measured, recipe: model.Recipe, drawn: Mapping[str, float]
             if quota.domain == name and not quota.conditions:
                 low[j] = max(low[j], _share(quota.least, budget, 0.0))
                 high[j] = min(high[j], _share(quota.most, budget, 1.0))
-        own = [limit for limit in recipe.repeats if limit.domain == name and limit.most is not None]
-        limits = own or [limit for limit in recipe.repeats if limit.domain is None and limit.most is not None]
-        if budget and limits:
-            left = measured.pool[j] * min(one.most or 0 for one in limits) - drawn.get(name, 0.0)
+        limit = recipe.limit(name)
+        if budget and limit is not None and limit.most is not None:
+            left = measured.pool[j] * limit.most - drawn.get(name, 0.0)
             high[j] = min(high[j], max(low[j], left / budget))
     return low, high
 
