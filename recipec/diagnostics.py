@@ -195,6 +195,11 @@ CODES: dict[str, str] = {
     "R0506": "quotas that together ask for more than the budget",
     "R0507": "a budget that the pool cannot fill",
     "R0508": "a domain with a weight and no planned document",
+    "R0509": "the pool is empty",
+    "R0510": "a document is too large for what is left of a domain's tokens",
+    "R0511": "too many documents are equally good",
+    "R0512": "every document is drawn",
+    "R0513": "most of what is drawn is beyond omega",
     # R06xx: output, ledger, state, locks
     "R0601": "the output path leaves the recipe's folder",
     "R0602": "the output path holds something that is not a recipec dataset",

@@ -35,7 +35,7 @@ def check(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> I
     rules = (
         ("draw", f"CASE WHEN {pool} THEN {_draw(recipe)} ELSE draw IS NULL END"),
         ("expected", f"NOT {pool} OR {_near('expected', expected(recipe))}"),
-        ("cap", f"NOT {pool} OR {_cap(recipe)}"),
+        ("cap", f"NOT {pool} OR reason = 'oversize' OR {_cap(recipe)}"),
         ("copies", f"CASE WHEN {pool} THEN copies = {COPIES} ELSE copies = 0 END"),
         ("reason", _reason(recipe)),
     )
@@ -128,6 +128,7 @@ def _reason(recipe: model.Recipe) -> str:
             WHEN copies > 0 THEN reason = CASE WHEN {tail} THEN 'selected_tail' ELSE 'selected' END
             WHEN reason = 'quota_zero' THEN scale = 0
             WHEN reason = 'capped' THEN cap = 0
+            WHEN reason = 'oversize' THEN cap = 0 AND {literal(recipe.oversize == "skip")}
             WHEN cap = 0 THEN false
             ELSE reason = CASE WHEN {beyond} THEN 'below_threshold' ELSE 'not_drawn' END
         END

@@ -86,8 +86,10 @@ def blown_up(selection: Selection, total: int, fraction: float) -> Selection:
 
 
 def _cell(cell: Cell, fraction: float) -> Cell:
-    counts = ("documents", "tokens", "drawn_documents", "drawn_copies", "drawn_tokens")
+    counts = ("documents", "tokens", "drawn_documents", "drawn_copies", "drawn_tokens", "tail_tokens")
     values: dict[str, int | None] = {name: round(getattr(cell, name) / fraction) for name in counts}
     values["reachable"] = None if cell.reachable is None else round(cell.reachable / fraction)
     target = None if cell.target is None else cell.target / fraction
-    return cell.model_copy(update={**values, "natural": cell.natural / fraction, "target": target})
+    # The document that blocks a sample is not the one that blocks the whole.
+    unsaid = {"blocked_by": "", "blocked_tokens": 0}
+    return cell.model_copy(update={**values, **unsaid, "natural": cell.natural / fraction, "target": target})

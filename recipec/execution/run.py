@@ -21,7 +21,7 @@ from recipec.ir import logical, model
 from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cascade, Selection
 from recipec.ir.task import Task
-from recipec.planning import domains
+from recipec.planning import cautions, domains
 from recipec.planning.fingerprints import columns_id
 from recipec.planning.scheduler import keep_rates, rate_key, source_of
 from recipec.progress import counted
@@ -271,10 +271,14 @@ class Run:
         self.columns()
         with self.rates.timed(0, op):
             found = self.ranked(position)
+        layout = found.ready.columns.layout
+        documents = sum(one.documents for one in found.totals)
+        if pool.sampling is None:
+            cautions.check_pool(pool.recipe, documents, layout.candidates, layout.rejected)
         decided = deciding.decide(pool, position, op, found, earlier, now=self.now)
         with self.rates.timed(pool.rows, op):
             drawn = kernel.draw(found, op, decided)
-            result = figures.selection(op, drawn, decided)
+            result = self._named(drawn, figures.selection(op, drawn, decided))
         self.draws[position] = drawn
         provisional = bool(decided.waiting) or any(one.provisional for one in earlier)
         result = result.model_copy(update={"provisional": provisional})
@@ -282,6 +286,24 @@ class Run:
             # Without facts there is no stored result: an undecided selection is shown but never reused.
             pool.store.keep_facts(pool.ids[position], result.model_dump(mode="json"))
         return result
+
+    def _named(self, drawn: kernel.Drawn, found: Selection) -> Selection:
+        """A selection with the documents named that keep cells from their targets."""
+        blocking = figures.blockers(drawn, found)
+        if not blocking:
+            return found
+        rows = ", ".join(str(row) for row, _ in blocking.values())
+        names = {
+            row: f"{doc_id} of source {source}"
+            for row, source, doc_id in self.pool.connection.execute(
+                f"SELECT file_row_number, source, doc_id FROM {self.candidates()} WHERE file_row_number IN ({rows})"
+            ).fetchall()
+        }
+        cells = []
+        for cell in found.cells:
+            row, tokens = blocking.get((cell.domain, cell.nest), (-1, 0))
+            cells.append(cell.model_copy(update={"blocked_by": names.get(row, ""), "blocked_tokens": tokens}))
+        return found.model_copy(update={"cells": tuple(cells)})
 
     def keep_rates(self) -> None:
         """Stores the timings of steps for the next plan."""

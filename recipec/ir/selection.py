@@ -40,6 +40,10 @@ class Cell(Frozen):
     drawn_documents: int  # distinct documents drawn
     drawn_copies: int
     drawn_tokens: int
+    tail_tokens: int = 0  # of those drawn, the tokens of documents beyond ω
+    best_rank: float | None = None  # the best rank of the domain: above ω, if too many documents are equally good
+    blocked_by: str = ""  # the document that is too large for what is left of the target: "<id> of source <name>"
+    blocked_tokens: int = 0  # its tokens
 
 
 class Reason(Frozen):
@@ -100,5 +104,13 @@ class Selection(Frozen):
 
 
 ReasonWord = Literal[
-    "selected", "selected_tail", "filtered", "below_threshold", "not_drawn", "capped", "quota_zero", "unreadable"
+    "selected",
+    "selected_tail",
+    "filtered",
+    "below_threshold",
+    "not_drawn",
+    "capped",
+    "quota_zero",
+    "oversize",
+    "unreadable",
 ]

@@ -20,7 +20,7 @@ from recipec.models.job import Device
 from recipec.pipeline import opening
 from recipec.pipeline.compiling import compile_recipe
 from recipec.pipeline.opening import Place
-from recipec.planning import domains, phases, reasons, scheduler
+from recipec.planning import cautions, domains, phases, reasons, scheduler
 from recipec.progress import Progress, silent
 from recipec.selection import mixing
 
@@ -206,6 +206,7 @@ def _warnings(recipe: model.Recipe, selection: Selection) -> Iterator[Diagnostic
     warning = domains.unlimited(recipe, copies)
     if warning:
         yield warning
+    yield from cautions.warnings(recipe, selection)
     origin = recipe.mixture.origin
     span = origin.span if origin else None
     for words in selection.evidence.warnings if selection.evidence is not None else ():

@@ -109,6 +109,7 @@ def table(connection: DuckDBPyConnection, drawn: Drawn, name: str) -> None:
             mine = slice(piece.start, piece.stop)
             values["expected"][mine], values["scale"][mine] = piece.expected, piece.scale
             values["cap"][mine], values["copies"][mine] = piece.limit, piece.copies
+            values["cap"][mine][piece.out] = 0.0
             values["reason"][mine] = reasons(drawn, piece)
             piece = next(pieces, None)
         said = (

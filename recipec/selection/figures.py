@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from recipec.ir.selection import Cell, Reason, ReasonWord, Selection
 from recipec.selection.digest import Digest
 from recipec.selection.kernel import Drawn, Piece
 from recipec.selection.scales import RankedCell
+from recipec.selection.small import is_short
 
 REASONS: tuple[ReasonWord, ...] = (
     "selected",
@@ -24,6 +26,7 @@ REASONS: tuple[ReasonWord, ...] = (
     "capped",
     "below_threshold",
     "not_drawn",
+    "oversize",
 )
 """The reasons of documents of the pool; `reasons` numbers them so."""
 
@@ -41,6 +44,7 @@ def reasons(drawn: Drawn, piece: Piece) -> Array:
         rest = np.where(piece.within | (not ranked), 5, 4).astype(np.uint8)
     tail = ~piece.within if rules.curves is not None else np.zeros(len(given), bool)
     found: Array = np.where(given, tail.astype(np.uint8), rest)
+    found[piece.out] = 6
     return found
 
 
@@ -53,7 +57,7 @@ def selection(op: logical.Sample, drawn: Drawn, decided: Decided) -> Selection:
     layout = drawn.found.ready.columns.layout
     ident = drawn.found.ready.columns["ident"]
     total = Digest()
-    given: dict[tuple[str, int], Array] = {cell.key: np.zeros(3, np.int64) for cell in drawn.found.cells}
+    given: dict[tuple[str, int], Array] = {cell.key: np.zeros(4, np.int64) for cell in drawn.found.cells}
     counts: Counter[tuple[str, str, str | None]] = Counter()
     tokens: Counter[tuple[str, str, str | None]] = Counter()
     for piece in drawn.pieces():
@@ -62,14 +66,16 @@ def selection(op: logical.Sample, drawn: Drawn, decided: Decided) -> Selection:
         if len(chosen):
             total.add(ident[piece.rows][chosen], copies[chosen])
             t = piece.tokens[chosen].astype(np.int64)
-            given[piece.cell.key] += (len(chosen), int(copies[chosen].sum()), int((t * copies[chosen]).sum()))
+            sizes = t * copies[chosen]
+            tail = int(sizes[~piece.within[chosen]].sum())
+            given[piece.cell.key] += (len(chosen), int(copies[chosen].sum()), int(sizes.sum()), tail)
         numbers = reasons(drawn, piece)
         documents = np.bincount(numbers, minlength=len(REASONS))
-        sizes = np.bincount(numbers, weights=piece.tokens, minlength=len(REASONS))
+        weights = np.bincount(numbers, weights=piece.tokens, minlength=len(REASONS))
         for number in np.flatnonzero(documents):
             key = piece.cell.key[0], REASONS[number], None
             counts[key] += int(documents[number])
-            tokens[key] += int(sizes[number])
+            tokens[key] += int(weights[number])
     _add_dropped(drawn, counts, tokens)
     for one in layout.rejected:
         counts[one.domain, one.reason, one.rejected_by] += one.documents
@@ -113,6 +119,7 @@ def _add_dropped(
 
 def _cell(drawn: Drawn, cell: RankedCell, number: int, given: list[int]) -> Cell:
     allocation, total = drawn.allocation, drawn.found.totals[number]
+    first = drawn.found.heads[cell.part.number].first
     return Cell(
         domain=total.domain,
         nest=total.nest,
@@ -128,7 +135,34 @@ def _cell(drawn: Drawn, cell: RankedCell, number: int, given: list[int]) -> Cell
         drawn_documents=given[0],
         drawn_copies=given[1],
         drawn_tokens=given[2],
+        tail_tokens=given[3] if drawn.found.rules.curves is not None else 0,
+        best_rank=first if drawn.found.rules.curves is not None and math.isfinite(first) else None,
     )
+
+
+NAMED = 20
+"""The most documents that are named as too large, those of the largest gaps first."""
+
+
+def blockers(drawn: Drawn, found: Selection) -> dict[tuple[str, int], tuple[int, int]]:
+    """By cell that misses more than `small.MISSING` of its target, the document that does not fit in what is left: its
+    row among the candidates, and its tokens."""
+    short = [
+        (cell.target - cell.drawn_tokens, (cell.domain, cell.nest))
+        for cell in found.cells
+        if cell.target is not None and cell.scale > 0 and is_short(cell.target, cell.drawn_tokens)
+    ]
+    cells = {cell.key: cell for cell in drawn.found.cells}
+    numbers = drawn.found.ready.columns["number"]
+    result = {}
+    for _, key in sorted(short, reverse=True)[:NAMED]:
+        cell = replace(cells[key], out=drawn.out[key])
+        rows = cell.blocking(drawn.scales[key])
+        if len(rows):
+            largest = rows[np.argmax(cell.part.tokens[rows])]
+            place = int(np.arange(len(numbers))[cell.part.places(int(largest), int(largest) + 1)][0])
+            result[key] = int(numbers[place]), int(cell.part.tokens[largest])
+    return result
 
 
 def _check_vanishing(op: logical.Sample, result: Selection) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,8 +27,8 @@ from recipec.selection.exact import rounded
 from recipec.selection.heads import NOTHING, Head, Ties, best, head
 from recipec.selection.parts import Left, Part, parts
 from recipec.selection.quality import Quality, pieces
-from recipec.selection.scales import RankedCell, copies, every_cell
-from recipec.selection.small import scales_of
+from recipec.selection.scales import NONE, RankedCell, copies, every_cell
+from recipec.selection.small import Scaled, scales_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -89,7 +89,7 @@ def rules_of(rank: logical.Rank, op: logical.Sample, domains: Sequence[str]) -> 
         masks=tuple(mask(op, domain) for domain in domains),
         normalize=quality.normalize,
         drops=quality.missing == "drop",
-        equal="share",
+        equal=quality.ties,
     )
 
 
@@ -185,11 +185,13 @@ class Drawn:
 
     Attributes:
         allocation: targets of the cells; `scales`: c by cell.
+        out: by cell, the numbers in the part of the documents that are left out as too large.
     """
 
     found: Ranked
     allocation: Allocation
     scales: Mapping[tuple[str, int], float]
+    out: Mapping[tuple[str, int], Array]
 
     def is_closed(self, key: tuple[str, int]) -> bool:
         """Whether a cell has a target of 0, so that nothing is drawn whatever its curve."""
@@ -199,6 +201,7 @@ class Drawn:
         """Drawn tokens by domain."""
         found: dict[str, int] = {}
         for cell in self.found.cells:
+            cell = replace(cell, out=self.out[cell.key])
             found[cell.key[0]] = found.get(cell.key[0], 0) + cell.drawn(self.scales[cell.key])
         return found
 
@@ -223,8 +226,11 @@ class Drawn:
         within = np.zeros(stop - start, bool)
         mine = cell.rows[first:last] - start
         expected[mine], within[mine] = cell.s[first:last], True
-        draws = cell.part.draws[start:stop]
-        return Piece(cell, scale, limit, start, stop, expected, within, copies(scale, expected, limit, draws))
+        given = copies(scale, expected, limit, cell.part.draws[start:stop])
+        out = self.out[cell.key]
+        first, last = np.searchsorted(out, (start, stop))
+        given[out[first:last] - start] = 0.0
+        return Piece(cell, scale, limit, start, stop, expected, within, given, out[first:last] - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +239,7 @@ class Piece:
 
     Attributes:
         expected: S; `within`: whether a document is within ω; `copies`: whole floats.
+        out: (o,) places among these of the documents that are left out as too large.
     """
 
     cell: RankedCell
@@ -243,6 +250,7 @@ class Piece:
     expected: Array
     within: Array
     copies: Array
+    out: Array
 
     @property
     def tokens(self) -> Array:
@@ -261,12 +269,23 @@ def draw(found: Ranked, op: logical.Sample, decided: Decided) -> Drawn:
     Raises:
         Failure: quotas, repetition limits and budget cannot all hold.
     """
+    if op.allow_empty and not any(one.documents for one in found.totals):
+        none = {one.key: 0.0 for one in found.totals}
+        return Drawn(found, Allocation(None, None, none, none, {}), none, {one.key: NONE for one in found.totals})
     allocation = allocate(op, found.totals, decided)
     if allocation.targets is None:
-        return Drawn(found, allocation, {cell.key: 1.0 for cell in found.cells})
-    targets = [allocation.targets[cell.key] for cell in found.cells]
-    scales = scales_of(found.cells, targets, [one.natural for one in found.totals])
-    return Drawn(found, allocation, {cell.key: scale for cell, scale in zip(found.cells, scales, strict=True)})
+        scaled = [Scaled(1.0) for _ in found.cells]
+    else:
+        targets = [allocation.targets[cell.key] for cell in found.cells]
+        natural = [one.natural for one in found.totals]
+        scaled = scales_of(found.cells, targets, natural, skip=op.oversize == "skip")
+    by_cell = list(zip(found.cells, scaled, strict=True))
+    return Drawn(
+        found,
+        allocation,
+        {cell.key: one.scale for cell, one in by_cell},
+        {cell.key: one.out for cell, one in by_cell},
+    )
 
 
 def leaves(drawn: Drawn) -> Left:
@@ -284,6 +303,7 @@ def leaves(drawn: Drawn) -> Left:
     for piece in drawn.pieces():
         rows = piece.rows
         given = np.minimum(piece.scale * piece.expected, piece.limit)
+        given[piece.out] = 0.0
         u = piece.cell.part.draws[piece.start : piece.stop]
         draw_[rows] = np.clip(u + piece.copies - given, 0.0, BELOW_ONE)
         cap[rows] = piece.limit - piece.copies

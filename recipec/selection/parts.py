@@ -50,6 +50,14 @@ class Block:
         whole = math.floor(copies)
         return whole * self.total + self.below(self._more(copies, whole))
 
+    def more_between(self, low: float, high: float) -> Array:
+        """The numbers in the part of the documents that have more copies with one expectation than with another."""
+        if math.floor(min(low, self.limit)) != math.floor(min(high, self.limit)):
+            given = [np.ceil(min(expected, self.limit) - self.draws) for expected in (low, high)]
+            return self.start + np.flatnonzero(given[0] < given[1])
+        first, last = (self._more(min(one, self.limit), math.floor(min(one, self.limit))) for one in (low, high))
+        return np.arange(self.start + first, self.start + last)
+
     def _more(self, copies: float, whole: int) -> int:
         """The number of documents with one copy more than `whole`, by the very formula that draws."""
         count = int(np.searchsorted(self.draws, copies - whole, side="left"))

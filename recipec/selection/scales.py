@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from recipec.selection.allocation import CellTotals
 from recipec.selection.exact import weighted
 from recipec.selection.heads import Head
 from recipec.selection.parts import Block, Part
+
+NONE = np.empty(0, np.int64)
 
 NEAR = 0.01
 """Relative width around its first guess within which a scale is searched first."""
@@ -36,6 +38,7 @@ class RankedCell:
         part: the domain; `blocks`: those of the cell.
         rows: (k,) numbers in the part of the documents within ω, with their t, S, R and u.
         epsilon: S of all others.
+        out: (o,) numbers in the part of the documents that are left out, as they are too large for what is left.
     """
 
     key: tuple[str, int]
@@ -47,6 +50,7 @@ class RankedCell:
     r: Array
     u: Array
     epsilon: float
+    out: Array = field(default_factory=lambda: NONE)
 
     def tails(self) -> Iterator[tuple[Block, int, int]]:
         """For each block the number and the tokens of its documents beyond ω."""
@@ -92,6 +96,23 @@ class RankedCell:
         by_s, by_epsilon = self._both(c, slice(None))
         return self._rest(c) + int((self.t * (by_s - by_epsilon)).sum())
 
+    def blocking(self, c: float) -> Array:
+        """The numbers in the part (b,) of the documents of which the next larger scale would draw more."""
+        above = math.nextafter(c, math.inf)
+        (low, _), (high, _) = self._both(c, slice(None)), self._both(above, slice(None))
+        found = [self.rows[low != high]]
+        for block in self.blocks if self.epsilon else ():
+            rows = block.more_between(c * self.epsilon, above * self.epsilon)
+            found.append(np.setdiff1d(rows, self.rows, assume_unique=True))
+        return np.setdiff1d(np.concatenate([NONE, *found]), self.out)
+
+    def expected(self, rows: Array) -> Array:
+        """S (k,) of some of its documents, by their numbers in the part."""
+        place = np.minimum(np.searchsorted(self.rows, rows), max(len(self.rows) - 1, 0))
+        if not len(self.rows):
+            return np.full(len(rows), self.epsilon)
+        return np.where(self.rows[place] == rows, self.s[place], self.epsilon)
+
     def _full(self) -> float:
         """The scale at which every document reaches its limit."""
         drawable = self.s > 0
@@ -101,8 +122,13 @@ class RankedCell:
         return math.nextafter(max(ends, default=0.0), math.inf)
 
     def _rest(self, c: float) -> int:
-        """Drawn tokens if every document had the expectation ε."""
-        return sum(block.drawn(c * self.epsilon) for block in self.blocks) if self.epsilon else 0
+        """Drawn tokens if every document had the expectation ε, less those of the documents that are left out."""
+        found = sum(block.drawn(c * self.epsilon) for block in self.blocks) if self.epsilon else 0
+        if len(self.out):
+            part, out = self.part, self.out
+            given = copies(c, self.expected(out), part.limits(out), part.draws[out])
+            found -= int((part.tokens[out] * given).sum())
+        return found
 
     def _both(self, c: float, which: Array | slice) -> tuple[Array, Array]:
         """Copies (k,) of documents within ω by S, and what they would be by ε."""

@@ -3,35 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from recipec.arrays import Array
-from recipec.selection.scales import RankedCell, copies
+from recipec.selection.scales import NONE, RankedCell, copies
 
 SMALL = 2048
 """The most documents of a cell that is bisected together with others."""
 
 
-def scales_of(cells: Sequence[RankedCell], targets: Sequence[float], natural: Sequence[float]) -> list[float]:
+MISSING = 0.01
+"""The share of a cell's target that may be missing before a document that does not fit is worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """The scale c of a cell, and the numbers in its part of the documents that are left out."""
+
+    scale: float
+    out: Array = field(default_factory=lambda: NONE)
+
+
+def scales_of(
+    cells: Sequence[RankedCell], targets: Sequence[float], natural: Sequence[float], *, skip: bool = False
+) -> list[Scaled]:
     """The scale of every cell: the largest c at which its drawn tokens do not exceed its target.
 
     Args:
         natural: tokens expected at c = 1.
+        skip: whether documents that do not fit are left out, one at a time, while more than `MISSING` of a target is
+            missing.
     """
-    result = [0.0] * len(cells)
+    result = [Scaled(0.0)] * len(cells)
     small = []
     for number, cell in enumerate(cells):
         if targets[number] > 0 and natural[number]:
             if cell.blocks[-1].stop - cell.blocks[0].start <= SMALL:
                 small.append(number)
             else:
-                result[number] = cell.scale(targets[number], natural[number])
+                result[number] = Scaled(cell.scale(targets[number], natural[number]))
     if small:
         found = _together([cells[n] for n in small], np.array([targets[n] for n in small]))
         for number, scale in zip(small, found.tolist(), strict=True):
-            result[number] = scale
+            result[number] = Scaled(scale)
+    if skip:
+        for number, cell in enumerate(cells):
+            if result[number].scale:
+                result[number] = _skipping(cell, targets[number], natural[number], result[number])
     return result
+
+
+def is_short(target: float, given: float) -> bool:
+    """Whether more of a target is missing than is worth a word."""
+    return target - given > MISSING * target
+
+
+def _skipping(cell: RankedCell, target: float, natural: float, found: Scaled) -> Scaled:
+    """Leaves out the documents that keep a cell short of its target."""
+    while is_short(target, cell.drawn(found.scale)):
+        blocking = cell.blocking(found.scale)
+        if not len(blocking):
+            break
+        cell = replace(cell, out=np.sort(np.concatenate([cell.out, blocking])))
+        found = Scaled(cell.scale(target, natural), cell.out)
+    return found
 
 
 def _together(cells: Sequence[RankedCell], targets: Array) -> Array:

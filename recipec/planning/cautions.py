@@ -1,0 +1,120 @@
+"""What a plan says about its own selection: quality that decides nothing, and documents that do not fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from recipec.diagnostics import Diagnostic, ExitCode, Failure, Severity
+from recipec.ir import model
+from recipec.ir.selection import Cell, Reason, Selection
+
+SHOWN = 5
+"""The most domains that one warning names."""
+
+MOST = 0.5
+"""The share of drawn tokens beyond ω above which quality is said not to decide."""
+
+
+def warnings(recipe: model.Recipe, selection: Selection) -> Iterator[Diagnostic]:
+    """The warnings about a selection by `sample quadmix`, and about targets that are missed by a document."""
+    cells = [cell for cell in selection.cells if cell.drawn_tokens or cell.target]
+    yield from _short(recipe, cells)
+    if isinstance(recipe.sample, model.Quadmix):
+        tied = _tied(recipe.sample, cells)
+        yield from _ties(recipe, tied)
+        yield from _void(recipe.sample, [cell for cell in cells if cell not in tied])
+
+
+def check_pool(recipe: model.Recipe, documents: int, candidates: int, rejected: Sequence[Reason]) -> None:
+    """Raises Failure if no document is left to draw from, unless the recipe allows it.
+
+    Args:
+        documents: those of the pool; `rejected`: why the other candidates are not in it.
+    """
+    if recipe.allow_empty or documents:
+        return
+    counts: Counter[str] = Counter()
+    for one in rejected:
+        counts[one.rejected_by or one.reason] += one.documents
+    why = ", ".join(
+        f"{count:,} × {name}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+    )
+    message = f"the pool is empty: of {candidates:,} rows none is left" + (f" ({why})" if why else "")
+    helps = ("change the filters, or add `allow empty` if this is intended",)
+    span = recipe.sources[0].origin.span
+    raise Failure(Diagnostic("R0509", message, span, helps=helps), exit_code=ExitCode.INFEASIBLE)
+
+
+def _short(recipe: model.Recipe, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
+    for cell in [cell for cell in cells if cell.blocked_by][:SHOWN]:
+        assert cell.target is not None
+        missing = cell.target - cell.drawn_tokens
+        yield Diagnostic(
+            "R0510",
+            f"`{cell.domain}` gets {100 * missing / cell.target:.2g}% less than planned: the next document, "
+            f"{cell.blocked_by}, has {cell.blocked_tokens:,} tokens, and only {int(missing):,} are left",
+            recipe.mixture.origin.span if recipe.mixture.origin else None,
+            helps=("`oversize skip` leaves such documents out",) if recipe.oversize == "stop" else (),
+            severity=Severity.WARNING,
+        )
+
+
+def _omega(sample: model.Quadmix, domain: str) -> float:
+    own = {curve.domain: curve.omega for curve in sample.curves}
+    return float(own.get(domain, own.get(None, 1.0)))
+
+
+def _tied(sample: model.Quadmix, cells: Sequence[Cell]) -> list[Cell]:
+    return [cell for cell in cells if cell.best_rank is not None and cell.best_rank > _omega(sample, cell.domain)]
+
+
+def _ties(recipe: model.Recipe, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
+    """The warning about domains where no document is within ω, because too many are equally good."""
+    if not cells or recipe.quality.ties == "split":
+        return
+    assert isinstance(recipe.sample, model.Quadmix)
+    groups = {
+        cell.domain: f"`{cell.domain}` ({cell.best_rank:.0%} of its tokens, ω is {_omega(recipe.sample, cell.domain):g})"
+        for cell in cells
+        if cell.best_rank is not None
+    }
+    yield Diagnostic(
+        "R0511",
+        f"quality decides nothing in {_listed(list(groups.values()))}: the best documents are equally good, and together "
+        f"they are more than ω lets in",
+        recipe.sample.origin.span if recipe.sample.origin else None,
+        helps=("`quality { ties split }` ranks equally good documents by a draw", "or increase `omega`"),
+        severity=Severity.WARNING,
+    )
+
+
+def _void(sample: model.Quadmix, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
+    """The warning about domains where documents are drawn whatever their quality."""
+    drawn: dict[str, int] = {}
+    tail: dict[str, int] = {}
+    left: dict[str, int] = {}
+    for cell in cells:
+        drawn[cell.domain] = drawn.get(cell.domain, 0) + cell.drawn_tokens
+        tail[cell.domain] = tail.get(cell.domain, 0) + cell.tail_tokens
+        left[cell.domain] = left.get(cell.domain, 0) + cell.documents - cell.drawn_documents
+    span = sample.origin.span if sample.origin else None
+    whole = [f"`{name}`" for name in sorted(drawn) if drawn[name] and not left[name]]
+    if whole:
+        message = f"every document of {_listed(whole)} is drawn: quality decides at most how often"
+        helps = ("a smaller share or budget, or a larger pool, lets quality choose",)
+        yield Diagnostic("R0512", message, span, helps=helps, severity=Severity.WARNING)
+    mostly = [
+        f"`{name}` ({tail[name] / drawn[name]:.0%})"
+        for name in sorted(drawn)
+        if left[name] and tail[name] > MOST * drawn[name]
+    ]
+    if mostly:
+        message = f"most of what is drawn of {_listed(mostly)} is beyond ω, where every document has the same chance"
+        helps = ("increase `omega`, or lower the share of the domain",)
+        yield Diagnostic("R0513", message, span, helps=helps, severity=Severity.WARNING)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more domains" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
