@@ -174,7 +174,8 @@ def test_a_killed_process_is_a_diagnostic(world: Path) -> None:
     process, _ = planning(world, "os.kill(os.getpid(), 9)")
     _, said = process.communicate()
     assert process.returncode == 1
-    assert said.startswith("error[R0405]: a process that computes criteria was killed")
+    # On a busy machine, progress is said first.
+    assert "\nerror[R0405]: a process that computes criteria was killed" in f"\n{said}"
     assert "Traceback" not in said
 
 

@@ -61,7 +61,8 @@ def test_shards_of_a_format_and_an_engine_of_an_installed_package(acme: Mapping[
     text = (written / "a.recipe").read_text()
     (written / "b.recipe").write_text(text.replace(".parquet", ".csv").replace('"out"', '"again"'))
     planned = recipec(written, "plan", "b.recipe", "--engine", "inline", "-o", "b.plan", plugins=acme["1.2"])
-    assert planned.err.startswith("inline: read\ninline: score\ninline: score\n")
+    said = [line for line in planned.err.splitlines() if line.startswith("inline: ")]
+    assert said == ["inline: read", "inline: score", "inline: score"]
     assert {step["engine"] for step in json.loads((written / "b.plan").read_text())["steps"]} == {"inline"}
     shutil.rmtree(written / ".recipec")
     applied = recipec(written, "apply", "b.plan", "--yes", plugins=acme["1.2"])
@@ -109,7 +110,7 @@ def test_another_version_runs_its_steps_again_and_says_why(
     on_path(acme["1.3"])
     stale = run("apply", "a.plan", "--yes")
     assert stale.code == 4
-    assert stale.err.startswith("error[R0708]: the plan is stale: acme-filters 1.2 → 1.3\n")
+    assert "error[R0708]: the plan is stale: acme-filters 1.2 → 1.3\n" in stale.err
     now = actions(run)
     assert now["read"][0] == "reuse"
     for step in ("vowel_share()", "spaces()", "write"):
@@ -146,8 +147,9 @@ def test_plans_and_datasets_need_their_packages(
         assert run("apply", "a.plan", "--yes").code == 0
     forget()
     refused = run("apply", "a.plan", "--yes")
-    assert (refused.code, refused.err) == (4, gone)
-    assert run("verify", "out").err == gone
+    assert refused.code == 4
+    assert refused.err.endswith(gone)
+    assert run("verify", "out").err.endswith(gone)
     assert run("explain", "out", "doc-17").code == 0
 
 
