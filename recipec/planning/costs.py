@@ -24,13 +24,13 @@ ASSUMED: Mapping[str, Line] = {
 }
 """Seconds, and seconds per row (write: per byte), until measured here."""
 
-READ_BYTES = Line(0.05, 1e-8)
-"""The same for a `Read` of whole texts, per byte."""
+TEXTS, TOKENS = Line(0.05, 5e-9), Line(0.2, 2e-7)
+"""The same for a `Read` of whole texts, and for one that counts their tokens by a tokenizer, per byte."""
 
 MODEL = Line(5.0, 0.15)
 """The same for a score by a model, per text: loading it, and running it."""
 
-SCAN, LEAST = 0.05, 1e-10
+SCAN, LEAST = 0.02, 1e-10
 """Seconds of a score of texts besides the criterion's own cost, and the least cost per byte."""
 
 
@@ -39,7 +39,8 @@ class Setting:
     """Where operations run.
 
     Times are wall times. They are not converted between numbers of threads, as no operation scales perfectly: each number
-    has its own history, and others are used, as they are, only where it has none.
+    has its own history, and others are used, as they are, only where it has none. So it is with sources, whose documents
+    differ in length.
     """
 
     threads: int
@@ -47,12 +48,11 @@ class Setting:
     device: str
 
     def of(self, op: logical.Op) -> str:
-        """The part of the setting on which the time of an operation depends."""
-        if is_by_model(op):
-            return f"{self.threads} threads, device {self.device}"
-        if isinstance(op, logical.Read | logical.Score):
-            return f"{self.threads} threads, engine {self.engine}"
-        return f"{self.threads} threads"
+        """The setting of an operation in the histories, and the source of its documents."""
+        if not isinstance(op, logical.Read | logical.Score):
+            return f"{self.threads} threads"
+        place = f"device {self.device}" if is_by_model(op) else f"engine {self.engine}"
+        return f"{self.threads} threads, {place}, source {op.source.name}"
 
 
 class Measured(NamedTuple):
@@ -73,11 +73,8 @@ def operation(op: logical.Op) -> str:
     match op:
         case logical.Read():
             return f"read {_suffixes(op.source)}, tokens by {op.source.tokens.by}"
-        case logical.Score() if is_by_model(op):
-            # A text is as long as those of its source.
-            return f"score {op.call.name} of {op.source.name}"
         case logical.Score():
-            return f"score {op.call.name} of {_suffixes(op.source)}"
+            return f"score {op.call.name}" if is_by_model(op) else f"score {op.call.name} of {_suffixes(op.source)}"
         case logical.Gather():
             return f"gather with {len(op.duplicates)} duplicates, {len(op.criteria)} criteria"
         case logical.Rank():
@@ -102,7 +99,7 @@ def work(op: logical.Op, rows: float, bytes_: float) -> float:
 def assumed(op: logical.Op) -> Line:
     """The built-in line of an operation."""
     if isinstance(op, logical.Read) and _reads_texts(op):
-        return READ_BYTES
+        return TOKENS if op.source.tokens.by == "tokenizer" else TEXTS
     if isinstance(op, logical.Score):
         return MODEL if is_by_model(op) else Line(SCAN, max(LEAST, spec.find("criteria", op.call.function).cost / 1e6))
     return ASSUMED[op.kind]
