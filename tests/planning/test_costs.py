@@ -81,6 +81,12 @@ def test_each_operation_has_the_unit_on_which_its_time_depends(world: Path) -> N
     tokens = read.model_copy(update={"source": read.source.model_copy(update={"tokens": counted})})
     assert costs.work(tokens, 7, 900) == 900
     assert costs.assumed(tokens) == costs.TOKENS
+    score = ops["score"]
+    assert isinstance(score, logical.Score)
+    by_model = score.call.model_copy(update={"function": "perplexity", "params": {"model": "tiny"}})
+    text = score.model_copy(update={"call": by_model})
+    assert costs.work(text, 7, 900) == 7
+    assert SETTING.of(text) == "2 threads, device auto, source web"
 
 
 def test_threads_and_source_are_the_setting_and_the_engine_of_its_tasks(world: Path) -> None:
