@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from recipec.execution.pool import Pool
-from recipec.execution.run import Run
+from recipec.execution.run import Rates, Run
 from recipec.ir.selection import Cell, Reason, Selection, Stats
+from recipec.planning import costs
 from recipec.planning.fingerprints import step_ids
 
 MODEL_DOCUMENTS = 96
@@ -34,9 +35,11 @@ def share(run: Run, limit: int) -> float | None:
 
 def estimate(run: Run, fraction: float) -> tuple[Selection, str, Run]:
     """The selection scaled up from a sample, the description of that sample, and its run."""
-    part = replace(run, pool=sampled(run.pool, fraction), draws={})
+    part = replace(run, pool=sampled(run.pool, fraction), draws={}, rates=Rates())
     part.score()
     selection = part.select()
+    # A sample is found among all documents, so that only the time of models depends on its size.
+    run.rates.measured += [one for one in part.rates.measured if costs.is_by_model(one.op)]
     total = run.pool.rows
     words = f"{selection.candidates:,} of {total:,} documents, by keyed hash"
     found = blown_up(selection, total, fraction)

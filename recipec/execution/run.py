@@ -20,10 +20,11 @@ from recipec.inputs import catalog
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cascade, Selection
-from recipec.ir.task import Task
-from recipec.planning import cautions, domains
+from recipec.ir.task import ScoreTask, Task
+from recipec.planning import cautions, costs, domains, rates
+from recipec.planning.costs import Measured, Setting
 from recipec.planning.fingerprints import columns_id
-from recipec.planning.scheduler import keep_rates, rate_key, source_of
+from recipec.planning.scheduler import source_of
 from recipec.progress import counted
 from recipec.selection import checks, decisions, figures, gathering, kernel, mixing, storing
 from recipec.selection.columns import Columns, Layout, opened
@@ -31,24 +32,33 @@ from recipec.selection.columns import Columns, Layout, opened
 
 @dataclass(slots=True)
 class Rates:
-    """Timings of steps: seconds and units of work by kind of step, for the estimates of the next plan."""
+    """Timings of the operations of a run, for the estimates of the next plan."""
 
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    measured: list[Measured] = field(default_factory=list)
 
     @contextlib.contextmanager
     def timed(self, work: float, *ops: logical.Op) -> Iterator[None]:
         """Records the time of the block for operations that ran together, each with `work` units of work."""
         started = time.monotonic()
         yield
-        for op in ops:
-            self.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
-            self.work[rate_key(op)] += work
+        self.add(time.monotonic() - started, [(op, work) for op in ops])
 
-    @property
-    def measured(self) -> dict[str, float]:
-        """Seconds per unit of work."""
-        return {key: self.seconds[key] / work for key, work in self.work.items() if work}
+    @contextlib.contextmanager
+    def scanned(self, tasks: Sequence[Task]) -> Iterator[None]:
+        """Records the time of the block for the operations of tasks, each with the work of the tasks that contain it."""
+        started = time.monotonic()
+        yield
+        ops: dict[int, logical.Op] = {}
+        work: dict[int, float] = defaultdict(float)
+        for task in tasks:
+            for op in task.ops if isinstance(task, ScoreTask) else (task.op,):
+                ops[id(op)] = op
+                work[id(op)] += costs.work(op, task.shard.rows, task.shard.bytes)
+        self.add(time.monotonic() - started, [(op, work[key]) for key, op in ops.items()])
+
+    def add(self, seconds: float, parts: Sequence[tuple[logical.Op, float]]) -> None:
+        """Records the time that operations, each with its units of work, took together."""
+        self.measured += costs.split(seconds, parts)
 
 
 @dataclass(slots=True)
@@ -70,7 +80,7 @@ class Run:
         """Runs every `Read` for the shards that have no result."""
         for position, op in enumerate(self.pool.plan.ops):
             if isinstance(op, logical.Read):
-                self._run_tasks(f"read {op.source.name}", self.pool.read_tasks(position), op)
+                self._run_tasks(f"read {op.source.name}", self.pool.read_tasks(position))
 
     def score(self, models: bool = True) -> None:
         """Runs every `Score` for the shards that have no result; consecutive ones share a scan.
@@ -84,7 +94,7 @@ class Run:
             by_text = [p for p in group if not self.pool.is_by_model(p)]
             if by_text:
                 name = source_of(self.pool.plan, by_text[0]).source.name
-                self._run_tasks(f"score {name}", self.pool.score_tasks(by_text), *self.pool.scores(by_text))
+                self._run_tasks(f"score {name}", self.pool.score_tasks(by_text))
             by_model = [p for p in group if self.pool.is_by_model(p) and p not in later]
             if (by_model or later & set(group)) and not models:
                 return
@@ -93,14 +103,13 @@ class Run:
         if cascades is not None and models and cascades.missing():
             cascades.score(self._drafted)
 
-    def _run_tasks(self, name: str, tasks: Sequence[Task], *ops: logical.Op) -> None:
+    def _run_tasks(self, name: str, tasks: Sequence[Task]) -> None:
         """Passes the tasks of operations that run together to the engine; shards with the same bytes share a result."""
         tasks = list({task.results: task for task in reversed(tasks)}.values())[::-1]
         if not tasks:
             return
-        reads = isinstance(ops[0], logical.Read)
         self.pool.progress(name, 0, len(tasks), "shards")
-        with self.rates.timed(sum(task.shard.rows if reads else task.shard.bytes for task in tasks), *ops):
+        with self.rates.scanned(tasks):
             for done, _ in enumerate(self.runner.run(tasks), start=1):
                 self.pool.progress(name, done, len(tasks), "shards")
 
@@ -116,9 +125,8 @@ class Run:
             destinations = [pool.store.shard_result(pool.ids[p], shard) for p in mine]
             scorer.score(pool.scores(mine), shard, pool.survivors(mine[0], shard), destinations, count)
         if seen := done():
-            for op in ops:
-                self.rates.seconds[rate_key(op)] += (time.monotonic() - started) / len(ops)
-                self.rates.work[rate_key(op)] += seen
+            ran = pool.scores([p for p in group if any(p in mine for _, mine in todo)])
+            self.rates.add(time.monotonic() - started, [(op, seen) for op in ran])
 
     def select(self) -> Selection:
         """Gathers, ranks and samples; returns the stored selection."""
@@ -305,10 +313,9 @@ class Run:
             cells.append(cell.model_copy(update={"blocked_by": names.get(row, ""), "blocked_tokens": tokens}))
         return found.model_copy(update={"cells": tuple(cells)})
 
-    def keep_rates(self) -> None:
-        """Stores the timings of steps for the next plan."""
-        if measured := self.rates.measured:
-            keep_rates(self.pool.store, measured)
+    def keep_rates(self, setting: Setting) -> None:
+        """Stores the timings of operations in a setting for the next plan."""
+        rates.keep(self.pool.store, costs.histories(self.rates.measured, setting))
 
 
 def scaled(op: logical.Sample, share: float) -> logical.Sample:

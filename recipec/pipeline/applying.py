@@ -77,7 +77,7 @@ def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Ma
     _, write = pool.plan.one(logical.Write)
     with run.rates.timed(sum(shard.bytes for shard in plan.shards), write):
         manifest = dataset.write(place.connection, write, run.ledger, selection, plan, destination, place.progress)
-    run.keep_rates()
+    run.keep_rates(place.setting)
     return manifest
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec import planning, spec
+from recipec.database import session
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, Failure
@@ -24,6 +25,7 @@ from recipec.models.job import Device
 from recipec.places import lease
 from recipec.places.state import STATE, Store
 from recipec.planning import fingerprints
+from recipec.planning.costs import Setting
 from recipec.progress import Progress
 from recipec.scoring import by_model
 
@@ -49,6 +51,11 @@ class Place:
     folder: Path
     store: Store
     progress: Progress
+
+    @property
+    def setting(self) -> Setting:
+        """What the times of steps depend on besides the steps."""
+        return Setting(session.threads(self.connection), self.engine, self.scorer.device)
 
     def run(self, recipe: model.Recipe, *, now: bool = False) -> Run:
         """Starts a run of the steps of a recipe.

@@ -151,8 +151,8 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
         selection, sample, drawing = run.select(), "", run
     else:
         selection, sample, drawing = estimates.estimate(run, share)
-    run.keep_rates()
-    steps = scheduler.timed(steps, documents, pool.by_model()[1], store)
+    run.keep_rates(place.setting)
+    steps = scheduler.timed(steps, documents, pool.by_model()[1], store, place.setting)
     opening.check_unreadable(recipe, selection)
     forecast = _forecast(drawing, share, selection, judge=wishes.judge)
     # Like text scores, this reads every text, so it is skipped in the same way if there are many.

@@ -81,5 +81,5 @@ class Store:
         """The value stored by `keep_note`, or None if it is missing or damaged."""
         try:
             return json.loads((self.root / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None

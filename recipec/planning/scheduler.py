@@ -6,26 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from recipec import spec
 from recipec.ir import logical
 from recipec.ir.execution import LOCAL, Cost, Estimate, Shard, Step
 from recipec.ir.model import Plugin
 from recipec.places.state import Store
-from recipec.planning import reasons
+from recipec.planning import costs, rates, reasons
+from recipec.planning.costs import Setting
 from recipec.planning.fingerprints import inputs
-
-RATES = "rates"
-"""The note with seconds per unit of work measured in the last run, by kind of step."""
-
-ASSUMED: Mapping[str, float] = {
-    "model": 0.15,
-    "read": 2e-7,
-    "gather": 4e-7,
-    "rank": 1e-6,
-    "sample": 1e-6,
-    "write": 8e-9,
-}
-"""Assumed seconds per row (write: per byte; model: per text), until measured here."""
 
 Action = Literal["run", "partial", "reuse"]
 
@@ -46,7 +33,6 @@ def schedule(
         published: whether the dataset of this plan is already at its destination.
         engine: the engine that runs the tasks of the steps.
     """
-    rates = store.note(RATES)
     steps: list[Step] = []
     for position, op in enumerate(plan.ops):
         action, missing = _action(plan, position, ids, shards, store, steps, published)
@@ -57,7 +43,7 @@ def schedule(
                 inputs=tuple(ids[other] for other in inputs(op)),
                 action=action,
                 reason="" if action == "reuse" else reasons.reason(plan, position, ids, shards, plugins, store),
-                cost=_cost(op, missing, rates if isinstance(rates, dict) else {}),
+                cost=_cost(op, missing),
                 engine=engine,
             )
         )
@@ -95,51 +81,54 @@ def _action(
     return ("reuse", ()) if stored else ("run", shards)
 
 
-def _cost(op: logical.Op, shards: Sequence[Shard], rates: Mapping[str, object]) -> Cost:
-    """The cost of a step: rows and bytes of the shards, and time from rates, measured ones if available."""
+def _cost(op: logical.Op, shards: Sequence[Shard]) -> Cost:
+    """The cost of a step: rows and bytes of the shards, and time as if none was ever measured (see `timed`)."""
     rows, size = sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)
-    key = rate_key(op)
-    measured = rates.get(key)
-    if isinstance(op, logical.Score):
-        assumed = spec.find("criteria", op.call.function).cost / 1e6
-    else:
-        assumed = ASSUMED.get(op.kind, 0.0)
-    rate = float(measured) if isinstance(measured, int | float) else assumed
-    work = size if isinstance(op, logical.Score | logical.Write) else rows
-    basis = "measured in the last run" if isinstance(measured, int | float) else "assumed rate"
     whole = isinstance(op, logical.Read)
+    work = costs.work(op, rows, size)
     return Cost(
         rows=Estimate(value=rows, basis="exact" if whole else "rows of the shards"),
         bytes=Estimate(value=size, basis="exact" if whole else "bytes of the shards"),
-        seconds=Estimate(value=rate * work, basis=basis),
+        seconds=Estimate(value=costs.assumed(op).seconds(work) if work else 0.0, basis="assumed rate"),
     )
 
 
 def timed(
-    steps: Sequence[Step], documents: Mapping[int, int], observed: Mapping[int, Observed], store: Store
+    steps: Sequence[Step],
+    documents: Mapping[int, int],
+    observed: Mapping[int, Observed],
+    store: Store,
+    setting: Setting,
 ) -> tuple[Step, ...]:
-    """The steps, with the costs of those that run models estimated from a sample of documents.
+    """The steps with their times as estimated from earlier runs, and from what this run has measured and stored.
 
     Args:
         documents: by position, the number of texts that a model must still process.
         observed: by position, facts about stored features.
     """
-    rates = store.note(RATES)
-    result = list(steps)
-    for position, count in documents.items():
-        step, seen = steps[position], observed[position]
-        measured = rates.get(rate_key(step.op)) if isinstance(rates, dict) else None
-        rate, basis = ASSUMED["model"], "assumed rate"
-        if isinstance(measured, int | float):
-            rate, basis = float(measured), "measured on documents of this recipe"
-        cost = Cost(
-            rows=Estimate(value=count, basis="exact" if seen.exact else "rows of the shards"),
-            bytes=Estimate(value=count * seen.bytes, basis="bytes of stored features"),
-            seconds=Estimate(value=rate * count, basis=basis),
-            device="cpu" if seen.device in ("cpu", "") else "cuda",
-        )
-        result[position] = step.model_copy(update={"cost": cost})
+    histories = rates.load(store)
+    result: list[Step] = []
+    for position, step in enumerate(steps):
+        cost, measured = step.cost, "measured in earlier runs"
+        if position in documents:
+            cost, measured = (
+                _by_model(cost, documents[position], observed[position]),
+                "measured on documents of this recipe",
+            )
+        work = costs.work(step.op, cost.rows.value, cost.bytes.value)
+        seconds = costs.estimate(step.op, work, histories, setting, measured)
+        result.append(step.model_copy(update={"cost": cost.model_copy(update={"seconds": seconds})}))
     return tuple(result)
+
+
+def _by_model(cost: Cost, count: int, seen: Observed) -> Cost:
+    """The cost of a score by a model for the texts that still need it."""
+    changed = {
+        "rows": Estimate(value=count, basis="exact" if seen.exact else "rows of the shards"),
+        "bytes": Estimate(value=count * seen.bytes, basis="bytes of stored features"),
+        "device": "cpu" if seen.device in ("cpu", "") else "cuda",
+    }
+    return cost.model_copy(update=changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +144,3 @@ class Observed:
     bytes: float
     device: str
     exact: bool
-
-
-def rate_key(op: logical.Op) -> str:
-    return f"score {op.call.name}" if isinstance(op, logical.Score) else op.kind
-
-
-def keep_rates(store: Store, measured: Mapping[str, float]) -> None:
-    """Stores seconds per unit of work for the next plan."""
-    before = store.note(RATES)
-    store.keep_note(RATES, {**(before if isinstance(before, dict) else {}), **measured})
