@@ -242,7 +242,10 @@ def _allocation(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) ->
     else:
         said = f"c = {row['scale']:.6g}: nothing sets how many tokens"
     yield Step(name="scale", says=said, origin=recipe.budget.origin if recipe.budget else None)
-    if row["cap"] is not None:
+    if row["reason"] == "oversize":
+        says = f"left out: its {row['tokens']:,} tokens are more than what was left of that (`oversize skip`)"
+        yield Step(name="oversize", says=says, origin=None)
+    elif row["cap"] is not None:
         limit = flips.repeat_of(recipe, row["domain"])
         says = f"at most {row['cap']:g} copies"
         yield Step(name="repetition limit", says=says, origin=limit.origin if limit else None)

@@ -115,6 +115,9 @@ def _distance(now: float, then: float) -> float:
 
 def _in(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterator[Flip]:
     scale, draw = row["scale"], row["draw"]
+    if row["reason"] == "oversize":
+        yield Flip(says=f"not left out with `oversize stop`, but {row['domain']} may then get less", distance=1.0)
+        return
     if row["cap"] == 0:
         limit = repeat_of(recipe, row["domain"])
         yield Flip(says="in if its repetition limit were above 0", distance=1.0, origin=limit.origin if limit else None)

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9
 """Relative error allowed for exp and division on another machine; everything else is compared exactly."""
 
+SPREAD = 1 << 26
+"""Moves the low bits of a draw to the front: a second draw."""
+
+STEP = 2.0**-40
+"""Expected copies are multiples of this."""
+
 SHOWN = 3
 """The number of documents named per rule."""
 
@@ -34,7 +40,7 @@ def check(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> I
     pool = "(bad IS NULL AND rejected_by IS NULL)"
     rules = (
         ("draw", f"CASE WHEN {pool} THEN {_draw(recipe)} ELSE draw IS NULL END"),
-        ("expected", f"NOT {pool} OR {_near('expected', expected(recipe))}"),
+        ("expected", f"NOT {pool} OR {_near('expected', expected(recipe), STEP)}"),
         ("cap", f"NOT {pool} OR reason = 'oversize' OR {_cap(recipe)}"),
         ("copies", f"CASE WHEN {pool} THEN copies = {COPIES} ELSE copies = 0 END"),
         ("reason", _reason(recipe)),
@@ -43,7 +49,7 @@ def check(connection: DuckDBPyConnection, described: Manifest, ledger: str) -> I
     if not isinstance(recipe.sample, model.Top):
         yield from _broken(
             connection,
-            _ranked(ledger, pool),
+            _ranked(recipe, ledger, pool),
             (("rank", f"CASE WHEN merged IS NULL THEN rank IS NULL ELSE {_near('rank', 'again')} END"),),
         )
     yield from _check_totals(connection, described, ledger)
@@ -92,8 +98,8 @@ def _by_domain(values: dict[str | None, str]) -> str:
     return f"(CASE domain{own} ELSE {general} END)" if own else f"({general})"
 
 
-def _near(left: str, right: str) -> str:
-    return f"(abs({left} - {right}) <= {TOLERANCE} * abs({right}))"
+def _near(left: str, right: str, more: float = 0.0) -> str:
+    return f"(abs({left} - {right}) <= {TOLERANCE} * abs({right}) + {more!r})"
 
 
 def _cap(recipe: model.Recipe) -> str:
@@ -135,9 +141,14 @@ def _reason(recipe: model.Recipe) -> str:
     """
 
 
-def _ranked(ledger: str, pool: str) -> str:
+def _ranked(recipe: model.Recipe, ledger: str, pool: str) -> str:
+    """SQL of the ranks as `again`; under `ties split`, equally good documents are in the order of another draw."""
+    order = "merged"
+    if recipe.quality.ties == "split":
+        spread = f"{draw(recipe.seed)} * {SPREAD}"
+        order = f"merged, {spread} - floor({spread})"
     return f"""(
-        SELECT source, doc_id, merged, rank, sum(tokens) OVER (PARTITION BY domain ORDER BY merged)
+        SELECT source, doc_id, merged, rank, sum(tokens) OVER (PARTITION BY domain ORDER BY {order})
             / CAST(sum(tokens) OVER (PARTITION BY domain) AS DOUBLE) AS again
         FROM {ledger} WHERE {pool})
     """

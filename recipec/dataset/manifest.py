@@ -73,7 +73,7 @@ def read_manifest(folder: Path) -> Manifest:
     version = value.get("version") if isinstance(value, dict) else None
     if version == 1:
         _renew(value)
-    elif version != MANIFEST_VERSION:
+    elif version not in (2, MANIFEST_VERSION):
         message = f"the manifest has version {version}, expected {MANIFEST_VERSION}"
         raise Failure(Diagnostic("R0607", message, place=str(path)))
     try:
@@ -86,8 +86,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _renew(value: dict[str, Any]) -> None:
-    """Converts a manifest of version 1, in which one class held every kind of mixture, to the current version."""
-    value["version"] = MANIFEST_VERSION
+    """Converts a manifest of version 1, in which one class held every kind of mixture, to version 2."""
+    value["version"] = 2
     recipe, selection = value.get("recipe"), value.get("selection")
     if not isinstance(recipe, dict) or not isinstance(selection, dict):
         return

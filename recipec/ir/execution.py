@@ -15,7 +15,8 @@ from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
 
 PLAN_VERSION = 2
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
+"""Since 3 the digest is that of `selection.digest.digest`; manifests of 2 have that of `digest_before`."""
 
 
 class Shard(Frozen):
@@ -118,7 +119,7 @@ class DomainTotal(Frozen):
 class Manifest(Frozen):
     """`manifest.json` of a dataset, written last."""
 
-    version: Literal[2] = 2
+    version: Literal[2, 3] = 3
     recipec: str
     recipe: Recipe
     plan: str  # sha256 of the plan's canonical JSON, without costs and actions

@@ -41,7 +41,7 @@ def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stat
     else:
         total = f"{sum(total for _, total in totals)} :: DOUBLE"
     scores = "".join(f", {ident(score_column(name))}" for name, _ in op.criteria)
-    keys = ", source, doc_id" if op.top is not None else ""
+    keys = ", source, doc_id" if op.top is not None or op.quality.ties == "split" else ""
     narrow = f"SELECT file_row_number AS row_number, tokens, domain :: pool_domain AS domain{keys}{scores} FROM {pool}"
     ranked = f"SELECT row_number, domain, merged, rank FROM ({_ranked(op, narrow, stats, total)})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE ranked_pool AS {ranked}")
@@ -205,7 +205,10 @@ def _rank(op: logical.Rank, stats: dict[str, Stats], merged: bool, total: str) -
         ]
         return f"CAST({len(sums)} * least({', '.join(sums)}) AS DOUBLE) / {total}"
     if merged:
-        window = "PARTITION BY domain ORDER BY merged RANGE UNBOUNDED PRECEDING"
+        # Without ties, the order of equally good documents is that of the low bits of their draws.
+        spread = f"{draw(op.seed)} * {1 << 26}"
+        more = f", {spread} - floor({spread})" if op.quality.ties == "split" else ""
+        window = f"PARTITION BY domain ORDER BY merged{more} RANGE UNBOUNDED PRECEDING"
     else:
         return "CAST(NULL AS DOUBLE)"
     return f"CAST(sum(tokens) OVER ({window}) AS DOUBLE) / {total}"
