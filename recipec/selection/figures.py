@@ -145,8 +145,8 @@ NAMED = 20
 
 
 def blockers(drawn: Drawn, found: Selection) -> dict[tuple[str, int], tuple[int, int]]:
-    """By cell that misses more than `small.MISSING` of its target, the document that does not fit in what is left: its
-    row among the candidates, and its tokens."""
+    """By cell that misses more than `small.MISSING` of its target although it has smaller documents, the one that does
+    not fit in what is left: its row among the candidates, and its tokens."""
     short = [
         (cell.target - cell.drawn_tokens, (cell.domain, cell.nest))
         for cell in found.cells
@@ -155,8 +155,12 @@ def blockers(drawn: Drawn, found: Selection) -> dict[tuple[str, int], tuple[int,
     cells = {cell.key: cell for cell in drawn.found.cells}
     numbers = drawn.found.ready.columns["number"]
     result = {}
-    for _, key in sorted(short, reverse=True)[:NAMED]:
+    for missing, key in sorted(short, reverse=True):
         cell = replace(cells[key], out=drawn.out[key])
+        if len(result) == NAMED or not any(
+            ((block.tokens > 0) & (block.tokens <= missing)).any() for block in cell.blocks
+        ):
+            continue
         rows = cell.blocking(drawn.scales[key])
         if len(rows):
             largest = rows[np.argmax(cell.part.tokens[rows])]
