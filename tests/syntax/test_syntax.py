@@ -132,7 +132,7 @@ STATEMENTS = [
     ("repeat `unlimited` unlimited", "repeat `unlimited` unlimited"),
     ('repeat "unlimited" at most 2 times', 'repeat "unlimited" at most 2 times'),
     ("repeat at most unlimited times", "repeat at most `unlimited` times"),
-    ("repeat unlimited_a at most 2", "repeat unlimited_a at most 2 times"),
+    ("repeat   unlimited_a at most 2 times", "repeat unlimited_a at most 2 times"),
     ("where unlimited and oversize > 1", "where `unlimited` and oversize > 1"),
     (
         "search { omega 0.01 .. 0.5,lambda 0..1000, for `a b` { eta 1 } }",
