@@ -281,10 +281,11 @@ def plus(folder: Path) -> str:
 
 
 def test_harm_by_repetition_lowers_the_repetition_of_the_best(pool: Path) -> None:
-    found = forecast(recipe(pool, MIX, plus(pool)))
+    unlimited = MIX + "repeat unlimited\n"
+    found = forecast(recipe(pool, unlimited, plus(pool)))
     assert found.best_loss is not None
     assert found.best_loss <= found.loss
-    pure = forecast(recipe(pool, MIX))
+    pure = forecast(recipe(pool, unlimited))
     assert (found.bands[0].best or 0.0) < (pure.bands[0].best or 0.0)
 
 
@@ -294,7 +295,9 @@ def test_the_best_mixture_has_an_interval(pool: Path, run: Run) -> None:
     content["samples"] = [[theta, *TRUE[1:]] for theta in (0.3, 0.6, 0.922, 1.2, 2.0)]
     (pool / "ours.json").write_text(json.dumps(content))
     path = recipe(
-        pool, MIX + "repeat sci at most 1 times\n", LAW.replace("std.law.infolaw_2026", 'infolaw("ours.json")')
+        pool,
+        MIX + "repeat unlimited\nrepeat sci at most 1 times\n",
+        LAW.replace("std.law.infolaw_2026", 'infolaw("ours.json")'),
     )
     found = forecast(path)
     for one in found.domains:

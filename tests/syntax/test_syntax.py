@@ -127,6 +127,13 @@ STATEMENTS = [
     ("repeat `times` at most (a + 1) times", "repeat `times` at most a + 1 times"),
     ("budget $b { model 1B params }", "budget $b {\n  model 1B params\n}"),
     ("repeat at most -(n % 2 times) times", "repeat at most -(n % 2) times"),
+    ("repeat   unlimited", "repeat unlimited"),
+    ("repeat `a b`   unlimited", "repeat `a b` unlimited"),
+    ("repeat `unlimited` unlimited", "repeat `unlimited` unlimited"),
+    ('repeat "unlimited" at most 2 times', 'repeat "unlimited" at most 2 times'),
+    ("repeat at most unlimited times", "repeat at most `unlimited` times"),
+    ("repeat   unlimited_a at most 2 times", "repeat unlimited_a at most 2 times"),
+    ("where unlimited and oversize > 1", "where `unlimited` and oversize > 1"),
     (
         "search { omega 0.01 .. 0.5,lambda 0..1000, for `a b` { eta 1 } }",
         "search {\n  omega 0.01..0.5\n  lambda 0..1000\n  for `a b` {\n    eta 1\n  }\n}",
@@ -136,7 +143,10 @@ STATEMENTS = [
         "search {\n  runs $n\n  edu $a..$b\n  proxy {\n    tokens 2M tokens\n  }\n}",
     ),
     ("allow vanishing", "allow vanishing"),
+    ("allow   empty", "allow empty"),
     ("shortfall   shrink", "shortfall shrink"),
+    ("oversize   skip", "oversize skip"),
+    ("quality { ties   split,missing drop }", "quality {\n  ties split\n  missing drop\n}"),
     ("where tête == 数", "where tête == 数"),
     ('where `a"b` == 1', 'where `a"b` == 1'),
     ('where a == "\\u0000`\U0001f600"', 'where a == "\\u0000`\U0001f600"'),
@@ -164,6 +174,10 @@ LAYOUTS = [
     ("source s { # none\n}\n", "# none\nsource s {}\n"),
     ('where a == "# no comment" # c\n', 'where a == "# no comment"  # c\n'),
     ("quota b at most 1%\n# a\nseed 1\n", "# a\nseed 1\n\nquota b at most 1%\n"),
+    (
+        "allow empty\noversize skip # o\nshortfall shrink\nrepeat unlimited\n",
+        "repeat unlimited\n\nshortfall shrink\n\noversize skip  # o\n\nallow empty\n",
+    ),
 ]
 
 
