@@ -113,11 +113,12 @@ def _forest(
     op: logical.Sample, pools: Sequence[CellTotals], asked: Mapping[Key, float], total: float
 ) -> tuple[Node[Key], ...]:
     """One tree per domain: its own quota, the quotas inside it by inclusion, and the cells as leaves."""
-    domains = sorted({pool.domain for pool in pools})
+    by_domain: dict[str, list[CellTotals]] = {}
+    for pool in pools:
+        by_domain.setdefault(pool.domain, []).append(pool)
     own = {quota.domain: quota for quota in op.quotas if not quota.conditions}
     result = []
-    for domain in domains:
-        cells = [pool for pool in pools if pool.domain == domain]
+    for domain, cells in sorted(by_domain.items()):
         quotas = [(bit, quota) for bit, quota in enumerate(nested(op)) if quota.domain == domain]
         children = _tree(cells, quotas, asked, total)
         low, high = bounds(own[domain], total) if domain in own else (0.0, math.inf)

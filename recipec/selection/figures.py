@@ -154,7 +154,7 @@ def blockers(drawn: Drawn, found: Selection) -> dict[tuple[str, int], tuple[int,
     ]
     cells = {cell.key: cell for cell in drawn.found.cells}
     numbers = drawn.found.ready.columns["number"]
-    result = {}
+    result: dict[tuple[str, int], tuple[int, int]] = {}
     for missing, key in sorted(short, reverse=True):
         cell = replace(cells[key], out=drawn.out[key])
         if len(result) == NAMED or not any(

@@ -1,4 +1,4 @@
-"""The rules of a `Sample` as SQL per row: expected copies, the repetition limit, and the row's nested quotas."""
+"""The rules of a `Sample` as SQL per row: expected copies, ω, and the row's nested quotas."""
 
 from __future__ import annotations
 
@@ -44,20 +44,6 @@ def threshold(op: logical.Sample) -> str:
             return literal(op.sample.share)
         case _:
             return "1.0 :: DOUBLE"
-
-
-def limit(op: logical.Sample) -> str:
-    """SQL of R_i: the smaller of the domain's (else the general) limit and the document's own; infinity if none."""
-    general = next((repeat.most for repeat in op.repeats if repeat.domain is None), None)
-    own = {repeat.domain: repeat.most for repeat in op.repeats if repeat.domain is not None}
-    rest = INFINITE if general is None else literal(float(general))
-    cases = "".join(
-        f" WHEN {literal(domain)} THEN {literal(float(most))}"
-        for domain, most in sorted(own.items())
-        if most is not None
-    )
-    by_domain = f"CASE domain{cases} ELSE {rest} END" if cases else rest
-    return f"least(coalesce(cap, {INFINITE}), {by_domain})"
 
 
 def nest_of(op: logical.Sample) -> str:

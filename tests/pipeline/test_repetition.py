@@ -12,11 +12,6 @@ from tests.conftest import SOURCE, Run, rows
 SKEWED = SOURCE + 'mixture { a 90%, b 5%, c 5% }\nbudget BUDGET tokens\noutput parquet "out"\n'
 """Of a there are 4,300 tokens: at most 19,000 tokens of this mixture with four copies of each document."""
 
-KERNEL = pytest.mark.xfail(
-    reason="`selection.rules.limit` leaves out a domain's `unlimited`; the kernel that replaces it does not",
-    strict=True,
-)
-
 
 @pytest.mark.parametrize(
     ("text", "budget", "most", "explained"),
@@ -25,7 +20,7 @@ KERNEL = pytest.mark.xfail(
         ("repeat at most 4 times\n", "18K", 4, "4 copies  [a.recipe:11]"),
         ("repeat unlimited\n", "36K", 8, ""),
         ("repeat unlimited\nrepeat at most n times\n", "36K", 8, "20 copies  [a.recipe:11]"),
-        pytest.param("repeat a unlimited\n", "36K", 8, "", marks=KERNEL),
+        ("repeat a unlimited\n", "36K", 8, ""),
     ],
 )
 def test_a_limit_holds_until_it_is_lifted(

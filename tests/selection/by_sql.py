@@ -16,7 +16,7 @@ from recipec.ir.mixing import Decided
 from recipec.selection import mixing, ranking
 from recipec.selection.allocation import Allocation, CellTotals, allocate
 from recipec.selection.ranking import draw
-from recipec.selection.rules import INFINITE, expected, limit, nest_of, threshold
+from recipec.selection.rules import INFINITE, expected, nest_of, threshold
 from tests.selection import sql_scales
 
 
@@ -52,6 +52,19 @@ def ledger(
         connection.execute(f"CREATE OR REPLACE TEMP TABLE drawable AS {_drawable(op, table, pools)}")
         scales = sql_scales.scales(connection, "drawable", targets)
     return _ledger(op, table, pools, allocation, scales), {key: scales[n] for key, n in numbers.items()}
+
+
+def limit(op: logical.Sample) -> str:
+    """SQL of R_i: the smaller of the domain's (else the general) limit and the document's own; infinity if none."""
+    general = next((repeat.most for repeat in op.repeats if repeat.domain is None), None)
+    own = {repeat.domain: repeat.most for repeat in op.repeats if repeat.domain is not None}
+    rest = INFINITE if general is None else literal(float(general))
+    cases = "".join(
+        f" WHEN {literal(domain)} THEN {INFINITE if most is None else literal(float(most))}"
+        for domain, most in sorted(own.items())
+    )
+    by_domain = f"CASE domain{cases} ELSE {rest} END" if cases else rest
+    return f"least(coalesce(cap, {INFINITE}), {by_domain})"
 
 
 def _valued(op: logical.Sample, table: str) -> str:
