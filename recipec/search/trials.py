@@ -16,6 +16,7 @@ import numpy as np
 
 from recipec import proxies
 from recipec.arrays import Array
+from recipec.database.session import memory_limit
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import logical, model
@@ -35,6 +36,9 @@ ROOM = 2.0
 
 TRIES = 20
 """Maximum number of draws tried per draw requested."""
+
+SHARE = 0.5
+"""Share of the memory limit that normalised scores may take."""
 
 SEED, CONFIRMING = 1, (2, 3, 4)
 """Seed of the weights and the order of all draws' proxies; seeds of the proxies that confirm the answer."""
@@ -198,10 +202,12 @@ def opened(run: Run, search: Search) -> Trials:
     run.read()
     run.score()
     found = run.ranked()
-    found.ready.quality.prepare()
+    columns = found.ready.columns
+    if 8 * columns.layout.rows * len(rank.criteria) <= SHARE * memory_limit(run.pool.connection):
+        # Else every draw normalises the scores again, from the mapped files.
+        found.ready.quality.prepare()
     share = min(1.0, ROOM * search.proxy.tokens / op.tokens)
     corpus = proxies.prepare(run.pool, search.proxy, run.pool.recipe.targets, share)
-    columns = found.ready.columns
     numbers = _numbers(run, corpus)[columns["number"]]
     known = numbers >= 0
     mine = numbers[known]

@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 pytest.importorskip("lightgbm")
 
 from tests import tiny_model
-from tests.conftest import REPOSITORY, Run, wait_for, write_parquet
+from tests.conftest import REPOSITORY, Run, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -219,17 +219,6 @@ def test_a_killed_search_goes_on(run: Run, world: Path) -> None:
     after = records(world)
     assert len(after) == 12
     assert {key: after[key] for key in before} == before
-
-
-def test_a_pool_beyond_the_memory_limit(run: Run, world: Path) -> None:
-    write_parquet(
-        world / "data/0.parquet",
-        "SELECT 'd' || i AS id, 'some text' AS text, 3 AS n, 'b' AS topic, 0.5 AS one, 0.5 AS two FROM range(1_000_000) AS r(i)",
-    )
-    result = run("search", world / "r.recipe", "--memory", "100MB")
-    assert "1,000,000 documents take 0.1 GB in a search, more than the memory limit of 0.1 GB" in result.err
-    assert "--memory 1GB" in result.err
-    assert result.code == 1
 
 
 def test_what_cannot_be_searched(run: Run, world: Path) -> None:
