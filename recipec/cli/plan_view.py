@@ -109,11 +109,18 @@ def criteria(plan: ExecutionPlan, selection: Selection) -> Table:
     return Table("Criteria over the pool", header, rows, frozenset({2, 3, 4, 5}))
 
 
+MOST_ROWS = 200
+"""The most domains that a table shows, those with the most tokens drawn."""
+
+
 def domains(selection: Selection, *, nested: bool) -> Table:
     """Table of the mixture: the shares asked for, the shares after quotas and pool limits, and the drawn tokens."""
     drawn = sum(cell.drawn_tokens for cell in selection.cells)
     rows = []
-    for label, cells in grouped(selection.cells, nested=nested):
+    groups = list(grouped(selection.cells, nested=nested))
+    largest = sorted(groups, key=lambda group: (-sum(cell.drawn_tokens for cell in group[1]), group[0]))[:MOST_ROWS]
+    shown = {label for label, _ in largest}
+    for label, cells in (group for group in groups if group[0] in shown):
         tokens = sum(cell.drawn_tokens for cell in cells)
         rows.append(
             (
@@ -127,6 +134,23 @@ def domains(selection: Selection, *, nested: bool) -> Table:
                 count(sum(cell.drawn_copies for cell in cells)),
                 count(tokens),
                 ", ".join(sorted({cell.binds for cell in cells if cell.binds})),
+            )
+        )
+    if len(groups) > len(shown):
+        rest = [cell for label, cells in groups if label not in shown for cell in cells]
+        tokens = sum(cell.drawn_tokens for cell in rest)
+        rows.append(
+            (
+                f"{len(groups) - len(shown):,} more (--json)",
+                count(sum(cell.tokens for cell in rest)),
+                share(sum(cell.asked for cell in rest)),
+                share(sum(cell.weight for cell in rest)),
+                share(tokens / drawn) if drawn else "—",
+                "",
+                count(sum(cell.drawn_documents for cell in rest)),
+                count(sum(cell.drawn_copies for cell in rest)),
+                count(tokens),
+                "",
             )
         )
     header = (

@@ -23,7 +23,8 @@ def warnings(recipe: model.Recipe, selection: Selection) -> Iterator[Diagnostic]
     if isinstance(recipe.sample, model.Quadmix):
         tied = _tied(recipe.sample, cells)
         yield from _ties(recipe, tied)
-        yield from _void(recipe.sample, [cell for cell in cells if cell not in tied])
+        known = {cell.domain for cell in tied}
+        yield from _void(recipe.sample, [cell for cell in cells if cell.domain not in known])
 
 
 def check_pool(recipe: model.Recipe, documents: int, candidates: int, rejected: Sequence[Reason]) -> None:

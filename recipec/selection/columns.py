@@ -84,7 +84,9 @@ def opened(folder: Path, layout: Layout) -> Columns:
     for name, type_ in layout.columns:
         # An empty file cannot be mapped.
         if layout.rows:
-            values[name] = np.memmap(folder / f"{name}.bin", dtype=type_, mode="r", shape=(layout.rows,))
+            mapped = np.memmap(folder / f"{name}.bin", dtype=type_, mode="r", shape=(layout.rows,))
+            # A plain array of the same memory: slices of a `memmap` are slow to make.
+            values[name] = mapped.view(np.ndarray)
         else:
             values[name] = np.empty(0, type_)
     return Columns(layout, values)

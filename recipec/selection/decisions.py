@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,6 @@ from recipec.selection.rules import nest_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-Values = Mapping[str, Array]
 
 
 def all_ranks(found: Ranked) -> Iterator[tuple[Part, Array | None, Array | None]]:
@@ -62,49 +61,54 @@ def _whole_ranks(ready: Arranged, rules: Rules) -> Array:
 
 RANKS = "number UBIGINT, merged DOUBLE, rank DOUBLE, draw DOUBLE"
 
+ROWS = 1 << 20
+"""Documents that are inserted at a time."""
+
 
 def ranks_table(connection: DuckDBPyConnection, found: Ranked, name: str) -> None:
     """Creates a temporary table of the documents of a pool: `number`, `merged`, `rank`, `draw`."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({RANKS})")
-    numbers = found.ready.columns["number"]
-    for part, merged, ranks in all_ranks(found):
-        _insert(
-            connection,
-            name,
-            {
-                "number": numbers[part.places()],
-                "merged": _or_missing(merged, part.size),
-                "rank": _or_missing(ranks, part.size),
-                "draw": part.draws,
-            },
-            f"number, {_known('merged', merged)}, {_known('rank', ranks)}, draw",
-        )
+    _insert(connection, name, (_ranks(found, *one) for one in all_ranks(found)), _said(found.rules))
 
 
 def table(connection: DuckDBPyConnection, drawn: Drawn, name: str) -> None:
     """Creates a temporary table of the documents of a pool: `number`, `merged`, `rank`, `draw`, `expected`, `scale`,
     `cap`, `copies`, `reason` (a number), and after earlier phases `before` and `spent`."""
-    ready = drawn.found.ready
-    more = ", before BIGINT, spent DOUBLE" if ready.left is not None else ""
+    follows = drawn.found.ready.left is not None
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {name} ({RANKS}, expected DOUBLE, scale DOUBLE, cap DOUBLE, copies BIGINT, "
-        f"reason UTINYINT{more})"
+        f"reason UTINYINT{', before BIGINT, spent DOUBLE' if follows else ''})"
     )
-    numbers = ready.columns["number"]
+    said = f"{_said(drawn.found.rules)}, expected, scale, CASE WHEN isfinite(cap) THEN cap END, copies, reason"
+    _insert(connection, name, _decided(drawn), said + (", before, spent" if follows else ""))
+
+
+def _said(rules: Rules) -> str:
+    """SQL of the first columns; without weights there is no merged quality, and without `top` either no rank."""
+    merged = "merged" if rules.merges else "CAST(NULL AS DOUBLE)"
+    rank = "rank" if rules.merges or rules.top is not None else "CAST(NULL AS DOUBLE)"
+    return f"number, {merged}, {rank}, draw"
+
+
+def _ranks(found: Ranked, part: Part, merged: Array | None, ranks: Array | None) -> dict[str, Array]:
+    unknown = np.full(part.size, np.nan)
+    return {
+        "number": found.ready.columns["number"][part.places()],
+        "merged": unknown if merged is None else merged,
+        "rank": unknown if ranks is None else ranks,
+        "draw": part.draws,
+    }
+
+
+def _decided(drawn: Drawn) -> Iterator[dict[str, Array]]:
+    """The columns of each part."""
+    left = drawn.found.ready.left
     pieces = drawn.pieces()
     piece = next(pieces, None)
     for part, merged, ranks in all_ranks(drawn.found):
-        values = {
-            "number": numbers[part.places()],
-            "merged": _or_missing(merged, part.size),
-            "rank": _or_missing(ranks, part.size),
-            "draw": part.draws,
-            "expected": np.empty(part.size),
-            "scale": np.empty(part.size),
-            "cap": np.empty(part.size),
-            "copies": np.empty(part.size, np.int64),
-            "reason": np.empty(part.size, np.uint8),
-        }
+        values = _ranks(drawn.found, part, merged, ranks)
+        values |= {name: np.empty(part.size) for name in ("expected", "scale", "cap")}
+        values |= {"copies": np.empty(part.size, np.int64), "reason": np.empty(part.size, np.uint8)}
         while piece is not None and piece.cell.part is part:
             mine = slice(piece.start, piece.stop)
             values["expected"][mine], values["scale"][mine] = piece.expected, piece.scale
@@ -112,30 +116,26 @@ def table(connection: DuckDBPyConnection, drawn: Drawn, name: str) -> None:
             values["cap"][mine][piece.out] = 0.0
             values["reason"][mine] = reasons(drawn, piece)
             piece = next(pieces, None)
-        said = (
-            f"number, {_known('merged', merged)}, {_known('rank', ranks)}, draw, expected, scale, "
-            f"CASE WHEN isfinite(cap) THEN cap END, copies, reason"
-        )
-        if ready.left is not None:
-            values["before"] = ready.left.before[part.places()].astype(np.int64)
-            values["spent"] = ready.left.spent[part.places()]
-            said += ", before, spent"
-        _insert(connection, name, values, said)
+        if left is not None:
+            values["before"] = left.before[part.places()].astype(np.int64)
+            values["spent"] = left.spent[part.places()]
+        yield values
 
 
-def _or_missing(values: Array | None, size: int) -> Array:
-    return np.full(size, np.nan) if values is None else values
-
-
-def _known(name: str, values: Array | None) -> str:
-    return "CAST(NULL AS DOUBLE)" if values is None else name
-
-
-def _insert(connection: DuckDBPyConnection, name: str, values: Values, said: str) -> None:
-    columns = {key: np.ascontiguousarray(value) for key, value in values.items()}
-    connection.register("some_decisions", columns)
-    connection.execute(f"INSERT INTO {name} SELECT {said} FROM some_decisions")
-    connection.unregister("some_decisions")
+def _insert(connection: DuckDBPyConnection, name: str, parts: Iterable[dict[str, Array]], said: str) -> None:
+    """Inserts the columns of parts, of many small ones together."""
+    waiting: list[dict[str, Array]] = []
+    size = 0
+    for values in chain(parts, (None,)):
+        if values is not None:
+            waiting.append(values)
+            size += len(values["number"])
+        if waiting and (values is None or size >= ROWS):
+            columns = {key: np.concatenate([one[key] for one in waiting]) for key in waiting[0]}
+            connection.register("some_decisions", columns)
+            connection.execute(f"INSERT INTO {name} SELECT {said} FROM some_decisions")
+            connection.unregister("some_decisions")
+            waiting, size = [], 0
 
 
 def ledger(op: logical.Sample, drawn: Drawn, candidates: str, decisions: str) -> str:

@@ -63,7 +63,9 @@ def head(part: Part, quality: Quality, weights: Array, shape: Array, equal: Ties
         # Ranks of empty documents are not numbers, so that none is within ω.
         return NOTHING
     lambda_, omega, eta, epsilon = shape.tolist()
-    near, q = within(part, quality, weights, _guess(part, quality, weights, omega, total))
+    # Of few documents, finding the ones within ω costs more than sorting all.
+    most = math.inf if part.size <= SAMPLE else _guess(part, quality, weights, omega, total)
+    near, q = within(part, quality, weights, most)
     if len(near) < part.size and int(part.tokens[near].sum(dtype=np.int64)) / total <= omega:
         near, q = within(part, quality, weights, math.inf)
     order, ranks = ranked(part, quality, near, q, total, equal)
