@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from recipec.database.sql import expression, literal
 from recipec.ir.expressions import Apply, Column, Constant, Expression, Score, describe
@@ -15,11 +15,11 @@ LONGEST = 200
 """The most characters of a value that are stored."""
 
 
-def evidence(condition: Expression, *, without: str = "") -> str | None:
+def evidence(condition: Expression, *, without: Collection[str] = ()) -> str | None:
     """SQL of the values that a condition compares, as text; None if there is nothing short to show.
 
     Args:
-        without: a column that is never shown: the text, which is long and can be read in its shard.
+        without: columns that are never shown, such as the text, which is long and can be read in its shard.
     """
     shown = {describe(subject): subject for subject in subjects(condition) if not _hidden(subject, without)}
     if not shown:
@@ -43,6 +43,6 @@ def subjects(condition: Expression) -> Iterator[Expression]:
             yield condition
 
 
-def _hidden(subject: Expression, without: str) -> bool:
+def _hidden(subject: Expression, without: Collection[str]) -> bool:
     # For a value that `Read` computed under a generated name, the original expression is no longer known.
-    return isinstance(subject, Column) and (subject.name == without or subject.name.startswith("expression:"))
+    return isinstance(subject, Column) and (subject.name in without or subject.name.startswith("expression:"))

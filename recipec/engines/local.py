@@ -112,7 +112,9 @@ class Local:
         place = self.place
         destinations = [place.root / task.results[0] for task in tasks]
         told = 0
-        for done in reading.read_many(place.connection, op, [task.shard for task in tasks], place.folder, destinations):
+        for done in reading.read_many(
+            place.connection, op, [task.shard for task in tasks], place.folder, place.root, destinations
+        ):
             yield from tasks[told:done]
             told = done
         yield from tasks[told:]

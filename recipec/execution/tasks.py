@@ -57,7 +57,7 @@ def perform(task: Task, place: Workplace, submit: Submit) -> None:
     match task:
         case ReadTask():
             destinations = [place.root / task.results[0]]
-            for _ in reading.read_many(place.connection, task.op, [task.shard], place.folder, destinations):
+            for _ in reading.read_many(place.connection, task.op, [task.shard], place.folder, place.root, destinations):
                 pass
         case ScoreTask():
             by_text.score(place.connection, task, place.folder, place.root, submit)

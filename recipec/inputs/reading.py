@@ -16,17 +16,13 @@ from recipec.database.connection import another
 from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
 from recipec.inputs import footers, shards, threads, together, tokens
+from recipec.inputs.kept import NULL, TOKENS, Value, estimated, joined, keeping, needed, store
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
-from recipec.ir.expressions import columns_of
 from recipec.places import local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-BYTES_PER_TOKEN = 4
-"""The ratio for estimated token counts: about that of today's tokenizers on English text."""
-
 
 BATCH = 256
 """The most shards that are finished together: syncing each alone takes longer than reading a small one."""
@@ -46,9 +42,13 @@ def read_many(
     op: logical.Read,
     many: Sequence[Shard],
     folder: Path,
+    root: Path,
     destinations: Sequence[Path],
 ) -> Iterator[int]:
     """Writes the results of a `Read` (see `logical.Read`) for some shards, in the order of `destinations`.
+
+    Args:
+        root: the state folder, where values derived from texts are kept (`inputs.kept`).
 
     Yields:
         the number of shards finished so far.
@@ -67,7 +67,7 @@ def read_many(
         for _ in range(min(threads_, len(todo))):
             free.put(stack.enter_context(another(connection)))
         for batch in _batches(todo):
-            _read_batch(free, op, batch, folder, threads_)
+            _read_batch(free, op, batch, folder, root, threads_)
             done += len(batch)
             yield done
 
@@ -87,6 +87,7 @@ def _read_batch(
     op: logical.Read,
     batch: Sequence[tuple[Shard, Path]],
     folder: Path,
+    root: Path,
     threads_: int,
 ) -> None:
     """Reads some shards, each with a free connection, and renames their results to their final names together."""
@@ -96,7 +97,7 @@ def _read_batch(
     def write(job: _Job) -> None:
         connection = free.get()
         try:
-            _read(connection, op, job, folder)
+            _read(connection, op, job, folder, root)
         except duckdb.Error as error:
             raise shards.unreadable(job.place, error) from None
         finally:
@@ -162,42 +163,40 @@ def _without_nulls(source: model.Source, places: Sequence[Path]) -> frozenset[Pa
     return footers.without_nulls([place for place in places if shards.is_parquet(place)], source.text)
 
 
-def _read(connection: DuckDBPyConnection, op: logical.Read, job: _Job, folder: Path) -> None:
-    scan = shards.scan(job.shard, folder, _needed(op, job.texts))
-    if op.source.tokens.by == "tokenizer":
-        tokens.count(connection, op.source, job.shard, folder, "counted")
+def _read(connection: DuckDBPyConnection, op: logical.Read, job: _Job, folder: Path, root: Path) -> None:
+    kept = keeping(op, folder, nulls=job.texts)
+    values = {value: value.path(root, job.shard) for value in kept.values}
+    missing = {value: path for value, path in values.items() if not local.is_file(path)}
+    if missing:
+        if any(value.sql is None for value in missing):
+            tokens.count(connection, op.source, job.shard, folder, "counted")
+        store(connection, missing, shards.scan(job.shard, folder, [op.source.text]), "counted")
+    names = needed(kept.op) - {value.name for value in values}
+    scan = joined(shards.scan(job.shard, folder, sorted(names)), values)
     destination = literal(str(job.temporary))
-    connection.execute(f"COPY ({_query(op, scan, job.texts)}) TO {destination} (FORMAT parquet, COMPRESSION zstd)")
+    query = _query(kept.op, scan, job.texts, values=kept.values)
+    connection.execute(f"COPY ({query}) TO {destination} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _needed(op: logical.Read, texts: bool) -> list[str]:
-    """The names of the columns to read."""
-    source = op.source
-    parts = [source.id, source.domain, *(p.condition for p in op.predicates), *(o.expression for o in op.outputs)]
-    if source.tokens.column is not None:
-        parts.append(source.tokens.column)
-    needed = set().union(*(columns_of(part) for part in parts))
-    if texts:
-        needed.add(source.text)
-    return sorted(needed)
+    """The names of the columns to read where nothing is kept."""
+    return sorted(needed(op) | ({op.source.text} if texts else frozenset()))
 
 
-def _query(op: logical.Read, scan: str, texts: bool, kept: str = "") -> str:
+def _query(op: logical.Read, scan: str, texts: bool, kept: str = "", values: Sequence[Value] = ()) -> str:
     """SQL of a row's facts, then why it is unreadable, then which clause rejects it; each level uses the one below.
 
     Args:
         kept: further columns of the scan, each preceded by a comma.
+        values: the columns of the scan that were derived from texts.
     """
     source = op.source
-    counted = "(SELECT row AS __counted_row, tokens AS __counted_tokens FROM counted)"
-    join = f"LEFT JOIN {counted} ON __counted_row = __row" if source.tokens.by == "tokenizer" else ""
     outputs = "".join(f", {expression(output.expression)} AS {ident(output.name)}" for output in op.outputs) + kept
     failed = "".join(
         f" WHEN ({expression(predicate.condition)}) IS NOT TRUE THEN {number}"
         for number, predicate in enumerate(op.predicates, start=1)
     )
     failed = f"CASE{failed} END" if failed else "NULL"
-    text_missing = f"{ident(source.text)} IS NULL" if texts else "false"
     passed = "".join(f", {ident(output.name)}" for output in op.outputs) + kept
     return f"""
         SELECT row, doc_id, domain, tokens, bad,
@@ -214,31 +213,40 @@ def _query(op: logical.Read, scan: str, texts: bool, kept: str = "") -> str:
             END AS VARCHAR) AS bad
             FROM (
                 SELECT CAST(__row AS BIGINT) AS row, CAST({expression(source.id)} AS VARCHAR) AS doc_id,
-                    CAST({expression(source.domain)} AS VARCHAR) AS domain, TRY_CAST({_tokens(op)} AS BIGINT) AS tokens,
-                    {text_missing} AS text_missing, {_rejection(op)}{outputs}
-                FROM (SELECT *, {failed} AS __failed FROM {scan} AS scanned {join})
+                    CAST({expression(source.domain)} AS VARCHAR) AS domain,
+                    TRY_CAST({_tokens(op, values)} AS BIGINT) AS tokens,
+                    {_text_missing(op, texts, values)} AS text_missing, {_rejection(op, values)}{outputs}
+                FROM (SELECT *, {failed} AS __failed FROM {scan} AS scanned)
             )
         )
     """
 
 
-def _rejection(op: logical.Read) -> str:
+def _text_missing(op: logical.Read, texts: bool, values: Sequence[Value]) -> str:
+    names = {value.name for value in values}
+    if NULL in names:
+        return ident(NULL)
+    if TOKENS in names:
+        return f"{ident(TOKENS)} IS NULL"
+    return f"{ident(op.source.text)} IS NULL" if texts else "false"
+
+
+def _rejection(op: logical.Read, values: Sequence[Value]) -> str:
     """SQL of `rejected_by` and `evidence` from the number of the clause that failed."""
+    hidden = {op.source.text, *(value.name for value in values if value.is_test)}
     texts = ", ".join(literal(predicate.text) for predicate in op.predicates)
     shown = "".join(
         f" WHEN {number} THEN {found}"
         for number, predicate in enumerate(op.predicates, start=1)
-        if (found := evidence(predicate.condition, without=op.source.text)) is not None
+        if (found := evidence(predicate.condition, without=hidden)) is not None
     )
     rejected = f"([{texts}])[__failed]" if texts else "NULL"
     shown = f"CASE __failed{shown} END" if shown else "NULL"
     return f"CAST({rejected} AS VARCHAR) AS rejected_by, CAST({shown} AS VARCHAR) AS evidence"
 
 
-def _tokens(op: logical.Read) -> str:
+def _tokens(op: logical.Read, values: Sequence[Value]) -> str:
     tokens = op.source.tokens
     if tokens.column is not None:
         return expression(tokens.column)
-    if tokens.by == "tokenizer":
-        return "__counted_tokens"
-    return f"greatest(1, (strlen({ident(op.source.text)}) + {BYTES_PER_TOKEN - 1}) // {BYTES_PER_TOKEN})"
+    return ident(TOKENS) if any(value.name == TOKENS for value in values) else estimated(op.source.text)

@@ -63,7 +63,7 @@ def read(plan: ExecutionPlan, root: Path, *, alone: bool) -> int:
         connection.execute("CALL enable_logging('QueryLog', storage = 'memory')")
         for shards in groups:
             destinations = [Store(root, "a.recipe").shard_result(step.id, shard) for shard in shards]
-            for _ in reading.read_many(connection, step.op, shards, folder, destinations):
+            for _ in reading.read_many(connection, step.op, shards, folder, folder / ".recipec", destinations):
                 pass
         logged = "SELECT count(*) FROM duckdb_logs() WHERE message LIKE 'COPY%PARTITION_BY%'"
         return int(connection.execute(logged).fetchall()[0][0])

@@ -47,8 +47,9 @@ def draw(seed: int, source: str, doc_id: str) -> float:
     return ((int.from_bytes(digest[8:], "little") >> 12) + 0.5) / 2**52
 
 
-def normalised(recipe: Recipe, pool: list[Document], name: str) -> Callable[[Document], float]:
-    known = [d.scores[name] for d in pool if d.scores[name] is not None]
+def normalised(recipe: Recipe, pool: list[Document], name: str, before: list[Document]) -> Callable[[Document], float]:
+    """σ over a pool; the worst score is that of all documents `before` those with missing scores were dropped."""
+    known = [d.scores[name] for d in before if d.scores[name] is not None]
     values = [value for value in known if value is not None]
     sign = -1.0 if recipe.directions[name] == "higher" else 1.0
     if not values:
@@ -79,9 +80,8 @@ def rank(recipe: Recipe, documents: list[Document]) -> list[Document]:
             document.rejected = f"missing {lacking[0]}"
     before = [d for d in documents if d.rejected is None or d.rejected.startswith("missing")]
     pool = [d for d in documents if d.rejected is None]
-    sigmas = {name: normalised(recipe, before, name) for name in recipe.directions}
-    if recipe.normalize == "rank":
-        sigmas = {name: normalised(recipe, pool, name) for name in recipe.directions}
+    over = pool if recipe.normalize == "rank" else before
+    sigmas = {name: normalised(recipe, over, name, before) for name in recipe.directions}
     for document in pool:
         weights = recipe.weights.get(document.domain, recipe.weights.get(None, {}))
         document.merged = sum(sigmas[name](document) * weights.get(name, 0.0) for name in sorted(recipe.directions))

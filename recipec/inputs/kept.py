@@ -1,0 +1,195 @@
+"""Values that a `Read` derives from texts, each stored by what it depends on: the text's column, the expression, the bytes.
+
+A changed threshold, tokenizer-counted tokens of a source with another filter, or another recipe over the same shards then
+need no text: `length(text) >= 200` is stored as `length(text)`, and compared anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recipec.database.sql import expression, file, ident, literal
+from recipec.ir import logical, model
+from recipec.ir.execution import Shard
+from recipec.ir.expressions import Apply, Column, Expression, columns_of, describe
+from recipec.ir.provenance import without_origins
+from recipec.places import digests, local
+from recipec.source import resolve_path
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+VERSION = 1
+"""Increased when the same expression gives other values."""
+
+COMPARED = frozenset({"and", "or", "not", "==", "!=", "<", "<=", ">", ">=", "in"})
+"""Functions that are evaluated anew, over what they compare."""
+
+TOKENS = "tokens of the text"
+NULL = "text is null"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A stored value: the name that it has as a column, and the SQL that derives it from a row of the shard.
+
+    Attributes:
+        sql: None for token counts by a tokenizer, which SQL cannot give.
+        id: what it depends on apart from the shard's bytes.
+        is_test: whether it is the result of a test of the text, which the ledger does not show.
+    """
+
+    name: str
+    sql: str | None
+    id: str
+    is_test: bool = False
+
+    def path(self, root: Path, shard: Shard) -> Path:
+        """The path of the stored values of a shard: `row BIGINT` and `value`."""
+        return root / "steps" / self.id / f"{shard.sha256[:32]}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A `Read` whose texts are replaced by stored values.
+
+    Attributes:
+        op: the operation over columns that have the names of the values.
+        values: what it needs; `texts`: whether it needs the text itself nevertheless.
+    """
+
+    op: logical.Read
+    values: tuple[Value, ...]
+    texts: bool
+
+
+def keeping(op: logical.Read, folder: Path, *, nulls: bool) -> Kept:
+    """A `Read` with what it derives from texts taken out.
+
+    Args:
+        nulls: whether texts may be missing, which makes a row unreadable.
+    """
+    taking = _Taking(op.source, {})
+    source = op.source.model_copy(update={"id": taking.of(op.source.id), "domain": taking.of(op.source.domain)})
+    if source.tokens.column is not None:
+        counted = source.tokens.model_copy(update={"column": taking.of(source.tokens.column)})
+        source = source.model_copy(update={"tokens": counted})
+    changed = op.model_copy(
+        update={
+            "source": source,
+            "predicates": tuple(p.model_copy(update={"condition": taking.of(p.condition)}) for p in op.predicates),
+            "outputs": tuple(o.model_copy(update={"expression": taking.of(o.expression)}) for o in op.outputs),
+        }
+    )
+    values = [_value(name, found, op.source) for name, found in taking.found.items()]
+    if source.tokens.by != "column":
+        values.append(_tokens(op.source, folder))
+    if source.tokens.by != "tokenizer" and nulls:
+        missing = Apply(function="is_null", operands=(Column(name=source.text, type="string"),), type="boolean")
+        values.append(_value(NULL, missing, op.source))
+    return Kept(changed, tuple(values), source.text in needed(changed))
+
+
+def needed(op: logical.Read) -> frozenset[str]:
+    """The names of the columns that the expressions of a `Read` use."""
+    source = op.source
+    parts = [source.id, source.domain, *(p.condition for p in op.predicates), *(o.expression for o in op.outputs)]
+    if source.tokens.column is not None:
+        parts.append(source.tokens.column)
+    return frozenset().union(*(columns_of(part) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """Takes values of a source's texts out of expressions; `found` has them by the name of the column in their place."""
+
+    source: model.Source
+    found: dict[str, Expression]
+
+    def of(self, part: Expression) -> Expression:
+        if not isinstance(part, Apply) or self.source.text not in columns_of(part):
+            return part
+        if part.function not in COMPARED and columns_of(part) == {self.source.text} and self._is_short(part):
+            return Column(name=self._name(part), type=part.type)
+        return part.model_copy(update={"operands": tuple(self.of(operand) for operand in part.operands)})
+
+    def _is_short(self, part: Apply) -> bool:
+        if part.type == "boolean":
+            # The ledger shows what a clause compared, unless that is the text itself.
+            return all(not isinstance(one, Apply) for one in part.operands)
+        return part.type in ("integer", "float") or part.function == "fingerprint"
+
+    def _name(self, part: Apply) -> str:
+        name = describe(part)
+        taken = {column for column, _ in self.source.schema_} | {TOKENS, NULL}
+        while name in taken or self.found.get(name, part) != part:
+            name += " "
+        self.found[name] = part
+        return name
+
+
+def _value(name: str, found: Expression, source: model.Source) -> Value:
+    said = ["value", VERSION, source.text, without_origins(found.model_dump(mode="json"))]
+    id_ = hashlib.sha256(digests.canonical_json(said).encode()).hexdigest()[:32]
+    return Value(name, expression(found), id_, found.type == "boolean")
+
+
+BYTES_PER_TOKEN = 4
+"""The ratio for estimated token counts: about that of today's tokenizers on English text."""
+
+
+def estimated(text: str) -> str:
+    """SQL of the estimated tokens of a text."""
+    return f"greatest(1, (strlen({ident(text)}) + {BYTES_PER_TOKEN - 1}) // {BYTES_PER_TOKEN})"
+
+
+def _tokens(source: model.Source, folder: Path) -> Value:
+    """The token counts of texts; those by a tokenizer are null for a missing text."""
+    sql, by = None, ""
+    if source.tokens.by == "tokenizer":
+        path = resolve_path(source.tokens.tokenizer, folder)
+        file_ = path / "tokenizer.json" if local.is_folder(path) else path
+        by = digests.sha256_file(file_) if local.is_file(file_) else ""
+    else:
+        sql = estimated(source.text)
+    said = ["tokens", VERSION, source.text, by]
+    return Value(TOKENS, sql, hashlib.sha256(digests.canonical_json(said).encode()).hexdigest()[:32])
+
+
+def store(connection: DuckDBPyConnection, values: Mapping[Value, Path], scan: str, counted: str) -> None:
+    """Writes values of a shard in one scan of its texts.
+
+    Args:
+        scan: a table expression with the text and `__row`; `counted`: the table of the tokenizer's counts.
+    """
+    by_sql = [value for value in values if value.sql is not None]
+    if by_sql:
+        columns = ", ".join(f"{value.sql} AS v{number}" for number, value in enumerate(by_sql))
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE kept_values AS SELECT __row AS row, {columns} FROM {scan}")
+    for value, path in values.items():
+        rows = f"SELECT row, tokens AS value FROM {counted}"
+        if value.sql is not None:
+            rows = f"SELECT row, v{by_sql.index(value)} AS value FROM kept_values"
+        with local.replacing(path) as temporary:
+            connection.execute(
+                f"COPY ({rows} ORDER BY row) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+    connection.execute("DROP TABLE IF EXISTS kept_values")
+
+
+def joined(scan: str, values: Mapping[Value, Path]) -> str:
+    """A table expression of a scan with stored values as columns."""
+    if not values:
+        return scan
+    columns = "".join(f", k{number}.value AS {ident(value.name)}" for number, value in enumerate(values))
+    joins = " ".join(_joins(values))
+    return f"(SELECT s.*{columns} FROM {scan} AS s {joins})"
+
+
+def _joins(values: Mapping[Value, Path]) -> Iterator[str]:
+    for number, path in enumerate(values.values()):
+        yield f"LEFT JOIN read_parquet({file(path)}, hive_partitioning = false) AS k{number} ON k{number}.row = s.__row"
