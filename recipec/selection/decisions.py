@@ -37,7 +37,7 @@ def all_ranks(found: Ranked) -> Iterator[tuple[Part, Array | None, Array | None]
             yield part, None, None
             continue
         near, q = within(part, ready.quality, rules.weights[part.number], np.inf)
-        total = int(part.tokens.sum(dtype=np.int64))
+        total = part.total
         ranks = np.full(part.size, np.nan)
         if total:
             order, sorted_ranks = ranked(part, ready.quality, near, q, total, rules.equal)
@@ -53,7 +53,7 @@ def _whole_ranks(ready: Arranged, rules: Rules) -> Array:
     for number in top or (None,):
         order, _, above = order_of_all(ready.parts, ready.quality, number, rules.weights)
         least[order] = np.minimum(least[order], above)
-    total = sum(int(part.tokens.sum(dtype=np.int64)) for part in ready.parts)
+    total = sum(part.total for part in ready.parts)
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Array = (max(len(top), 1) * least) / np.float64(total)
     return found

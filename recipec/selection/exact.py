@@ -6,6 +6,9 @@ import numpy as np
 
 from recipec.arrays import Array
 
+LIMB, EXACT = 2.0**20, 2.0**53
+"""Half of a fraction's bits; the whole numbers below the second are exact as floats."""
+
 HALF = 31
 """Bits of a piece of a whole number: products of two pieces fit in 62 bits."""
 
@@ -40,5 +43,11 @@ def dot(left: Array, right: Array) -> int:
 def weighted(tokens: Array, amounts: Array) -> float:
     """Σ tokens·amounts, where amounts (n,) are finite multiples of 2⁻⁴⁰: the exact sum, rounded once."""
     whole = np.floor(amounts)
-    fraction = np.ldexp(amounts - whole, FRACTION)
+    fraction = (amounts - whole) * float(1 << FRACTION)
+    if len(tokens) and float(tokens.max()) * max(float(whole.max()), LIMB) * len(tokens) < EXACT:
+        # Sums of whole numbers that floats hold exactly, whatever their order.
+        high = np.floor(fraction / LIMB)
+        t = tokens.astype(np.float64, copy=False)
+        low, middle, units = (int(np.dot(t, part)) for part in (fraction - high * LIMB, high, whole))
+        return ((units << FRACTION) + middle * int(LIMB) + low) / (1 << FRACTION)
     return ((dot(tokens, whole) << FRACTION) + dot(tokens, fraction)) / (1 << FRACTION)

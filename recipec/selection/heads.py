@@ -58,7 +58,7 @@ def head(part: Part, quality: Quality, weights: Array, shape: Array, equal: Ties
         weights: (N,) of the criteria; `shape`: (4,) λ, ω, η, ε.
         equal: whether documents of equal quality share a rank, or are ordered by a draw.
     """
-    total = int(part.tokens.sum(dtype=np.int64))
+    total = part.total
     if not total:
         # Ranks of empty documents are not numbers, so that none is within ω.
         return NOTHING
@@ -141,7 +141,7 @@ def best(parts: Sequence[Part], quality: Quality, top: Sequence[int], weights: A
     Args:
         top: the numbers of the criteria; () for the merged quality, with `weights` (M, N).
     """
-    total = sum(int(part.tokens.sum(dtype=np.int64)) for part in parts)
+    total = sum(part.total for part in parts)
     chosen: list[list[Array]] = [[] for _ in parts]
     for number in top or (None,):
         order, offsets, above = order_of_all(parts, quality, number, weights)

@@ -89,6 +89,11 @@ class Part:
     def size(self) -> int:
         return len(self.tokens)
 
+    @property
+    def total(self) -> int:
+        """The tokens of all documents."""
+        return sum(block.total for block in self.blocks)
+
     def places(self, start: int = 0, stop: int | None = None) -> slice | Array:
         """The places in the columns of a range of the part's documents."""
         stop = self.size if stop is None else stop

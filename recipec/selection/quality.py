@@ -82,8 +82,9 @@ class Quality:
         if not used:
             return np.zeros((part.size if stop is None else stop) - start)
         total: Array = self.normal(used[0], rows) * weights[used[0]]
+        term = np.empty_like(total)
         for number in used[1:]:
-            total += self.normal(number, rows) * weights[number]
+            total += np.multiply(self.normal(number, rows), weights[number], out=term)
         return total
 
     def _share(self, number: int) -> Array:

@@ -7,7 +7,7 @@ are summed; all others have the expectation ε, so that their tokens at any c ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -116,7 +116,7 @@ class RankedCell:
     def _full(self) -> float:
         """The scale at which every document reaches its limit."""
         drawable = self.s > 0
-        ends = (self.r[drawable] / self.s[drawable]).tolist()
+        ends = [float((self.r[drawable] / self.s[drawable]).max())] if drawable.any() else []
         if self.epsilon:
             ends += [block.limit / self.epsilon for block, count, _ in self.tails() if count]
         return math.nextafter(max(ends, default=0.0), math.inf)
