@@ -7,7 +7,7 @@ are summed; all others have the expectation ε, so that their tokens at any c ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
