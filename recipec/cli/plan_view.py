@@ -133,7 +133,7 @@ def domains(selection: Selection, *, nested: bool) -> Table:
                 count(sum(cell.drawn_documents for cell in cells)),
                 count(sum(cell.drawn_copies for cell in cells)),
                 count(tokens),
-                ", ".join(sorted({cell.binds for cell in cells if cell.binds})),
+                ", ".join(sorted({word for cell in cells for word in bound_by(cell)})),
             )
         )
     if len(groups) > len(shown):
@@ -166,6 +166,14 @@ def domains(selection: Selection, *, nested: bool) -> Table:
         "bound by",
     )
     return Table("Mixture", header, tuple(rows), frozenset(range(1, 9)))
+
+
+def bound_by(cell: Cell) -> Iterator[str]:
+    """Why a cell has not the share that was asked for, or fewer tokens than planned."""
+    if cell.binds:
+        yield cell.binds
+    if cell.blocked_by:
+        yield "a large document"
 
 
 def cascades(selection: Selection) -> Table:

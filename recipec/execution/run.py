@@ -174,15 +174,18 @@ class Run:
         _, op = pool.plan.one(logical.Rank)
         name = columns_id(pool.plan, pool.ids)
         folder = pool.store.result(name).parent
-        if not pool.store.has_result(name):
-            self.gather()
-            pool.progress("rank", 0, pool.rows, "documents")
-            with self.rates.timed(pool.rows, op):
-                layout, repeated = storing.store(pool.connection, op, self.gathered, folder)
-            if repeated:
-                self._check_duplicates()
-            pool.store.keep_facts(name, layout.model_dump(mode="json"))
-        return opened(folder, Layout.model_validate(pool.store.facts(name)))
+        if pool.store.has_result(name):
+            # Columns that are damaged or gone are made again.
+            with contextlib.suppress(OSError, ValueError):
+                return opened(folder, Layout.model_validate(pool.store.facts(name)))
+        self.gather()
+        pool.progress("rank", 0, pool.rows, "documents")
+        with self.rates.timed(pool.rows, op):
+            layout, repeated = storing.store(pool.connection, op, self.gathered, folder)
+        if repeated:
+            self._check_duplicates()
+        pool.store.keep_facts(name, layout.model_dump(mode="json"))
+        return opened(folder, layout)
 
     def ranked(self, position: int | None = None) -> kernel.Ranked:
         """The pool of a `Sample` with its documents within ω known; of the last one, if no position is given.

@@ -256,6 +256,10 @@ def _too_little(op: logical.Sample, pools: Sequence[CellTotals], total: float, m
         helps.append(
             f"the pool has {_count(unique)} unique tokens: they would have to repeat {total / unique:.2g} times"
         )
+    if any(repeat.by_default for repeat in op.repeats):
+        helps.append(
+            f"`repeat unlimited` lifts the limit of {model.STANDARD_LIMIT}, which holds where a recipe states none"
+        )
     # Bounds that are shares shrink with the budget, so a smaller budget does not help.
     if op.tokens is not None and not any(quota.most and quota.most.kind == "share" for quota in capping):
         helps.append(f"a budget of {_count(most)} tokens would do, or `shortfall shrink`")

@@ -84,6 +84,8 @@ def opened(folder: Path, layout: Layout) -> Columns:
     for name, type_ in layout.columns:
         # An empty file cannot be mapped.
         if layout.rows:
+            if (folder / f"{name}.bin").stat().st_size != layout.rows * np.dtype(type_).itemsize:
+                raise ValueError(f"the column {name} has another size")
             mapped = np.memmap(folder / f"{name}.bin", dtype=type_, mode="r", shape=(layout.rows,))
             # A plain array of the same memory: slices of a `memmap` are slow to make.
             values[name] = mapped.view(np.ndarray)
