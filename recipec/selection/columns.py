@@ -16,6 +16,7 @@ import numpy as np
 from recipec.arrays import Array
 from recipec.ir.expressions import Frozen
 from recipec.ir.selection import Reason, Stats
+from recipec.places import local
 
 
 class DomainRange(Frozen):
@@ -84,7 +85,7 @@ def opened(folder: Path, layout: Layout) -> Columns:
     for name, type_ in layout.columns:
         # An empty file cannot be mapped.
         if layout.rows:
-            if (folder / f"{name}.bin").stat().st_size != layout.rows * np.dtype(type_).itemsize:
+            if local.size(folder / f"{name}.bin") != layout.rows * np.dtype(type_).itemsize:
                 raise ValueError(f"the column {name} has another size")
             mapped = np.memmap(folder / f"{name}.bin", dtype=type_, mode="r", shape=(layout.rows,))
             # A plain array of the same memory: slices of a `memmap` are slow to make.
