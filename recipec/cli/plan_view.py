@@ -116,43 +116,16 @@ MOST_ROWS = 200
 def domains(selection: Selection, *, nested: bool) -> Table:
     """Table of the mixture: the shares asked for, the shares after quotas and pool limits, and the drawn tokens."""
     drawn = sum(cell.drawn_tokens for cell in selection.cells)
-    rows = []
     groups = list(grouped(selection.cells, nested=nested))
     largest = sorted(groups, key=lambda group: (-sum(cell.drawn_tokens for cell in group[1]), group[0]))[:MOST_ROWS]
-    shown = {label for label, _ in largest}
-    for label, cells in (group for group in groups if group[0] in shown):
-        tokens = sum(cell.drawn_tokens for cell in cells)
-        rows.append(
-            (
-                label,
-                count(sum(cell.tokens for cell in cells)),
-                share(sum(cell.asked for cell in cells)),
-                share(sum(cell.weight for cell in cells)),
-                share(tokens / drawn) if drawn else "—",
-                " … ".join(sorted({f"{cell.scale:.3g}" for cell in cells}, key=float)),
-                count(sum(cell.drawn_documents for cell in cells)),
-                count(sum(cell.drawn_copies for cell in cells)),
-                count(tokens),
-                ", ".join(sorted({word for cell in cells for word in bound_by(cell)})),
-            )
-        )
-    if len(groups) > len(shown):
-        rest = [cell for label, cells in groups if label not in shown for cell in cells]
-        tokens = sum(cell.drawn_tokens for cell in rest)
-        rows.append(
-            (
-                f"{len(groups) - len(shown):,} more (--json)",
-                count(sum(cell.tokens for cell in rest)),
-                share(sum(cell.asked for cell in rest)),
-                share(sum(cell.weight for cell in rest)),
-                share(tokens / drawn) if drawn else "—",
-                "",
-                count(sum(cell.drawn_documents for cell in rest)),
-                count(sum(cell.drawn_copies for cell in rest)),
-                count(tokens),
-                "",
-            )
-        )
+    names = {label for label, _ in largest}
+    rows = []
+    for label, cells in (group for group in groups if group[0] in names):
+        scales = " … ".join(sorted({f"{cell.scale:.3g}" for cell in cells}, key=float))
+        bound = ", ".join(sorted({word for cell in cells for word in bound_by(cell)}))
+        rows.append(domain_row(label, cells, drawn, scales, bound))
+    if rest := [cell for label, cells in groups if label not in names for cell in cells]:
+        rows.append(domain_row(f"{len(groups) - len(names):,} more (--json)", rest, drawn, "", ""))
     header = (
         "domain",
         "pool tokens",
@@ -166,6 +139,23 @@ def domains(selection: Selection, *, nested: bool) -> Table:
         "bound by",
     )
     return Table("Mixture", header, tuple(rows), frozenset(range(1, 9)))
+
+
+def domain_row(label: str, cells: Sequence[Cell], drawn: int, scales: str, bound: str) -> tuple[str, ...]:
+    """A row of the mixture: the sums of some cells, of `drawn` tokens in all."""
+    tokens = sum(cell.drawn_tokens for cell in cells)
+    return (
+        label,
+        count(sum(cell.tokens for cell in cells)),
+        share(sum(cell.asked for cell in cells)),
+        share(sum(cell.weight for cell in cells)),
+        share(tokens / drawn) if drawn else "—",
+        scales,
+        count(sum(cell.drawn_documents for cell in cells)),
+        count(sum(cell.drawn_copies for cell in cells)),
+        count(tokens),
+        bound,
+    )
 
 
 def bound_by(cell: Cell) -> Iterator[str]:

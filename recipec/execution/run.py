@@ -187,8 +187,11 @@ class Run:
         pool.store.keep_facts(name, layout.model_dump(mode="json"))
         return opened(folder, layout)
 
-    def ranked(self, position: int | None = None) -> kernel.Ranked:
+    def ranked(self, position: int | None = None, columns: Columns | None = None) -> kernel.Ranked:
         """The pool of a `Sample` with its documents within ω known; of the last one, if no position is given.
+
+        Args:
+            columns: the pool's, if they are open already.
 
         Raises:
             Failure: the recipe names a domain that no document has, or scores are missing.
@@ -197,7 +200,7 @@ class Run:
         position = pool.plan.end if position is None else position
         op = self._stated(position)
         number, rank = pool.plan.one(logical.Rank)
-        columns = self.columns()
+        columns = columns or self.columns()
         rules = kernel.rules_of(rank, op, columns.domains)
         if not pool.store.has_result(pool.ids[number]):
             self._check_domains()
@@ -279,10 +282,10 @@ class Run:
     def _sample(self, position: int, earlier: Sequence[Selection]) -> Selection:
         pool, op = self.pool, self._stated(position)
         # Making the columns is timed as `rank`, and a mixer's measurements are no time for drawing.
-        self.columns()
+        columns = self.columns()
         with self.rates.timed(0, op):
-            found = self.ranked(position)
-        layout = found.ready.columns.layout
+            found = self.ranked(position, columns)
+        layout = columns.layout
         documents = sum(one.documents for one in found.totals)
         if pool.sampling is None:
             cautions.check_pool(pool.recipe, documents, layout.candidates, layout.rejected)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database.sql import expression, file, ident, literal
+from recipec.inputs import tokens
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import Apply, Column, Expression, columns_of, describe
 from recipec.ir.provenance import without_origins
 from recipec.places import digests, local
-from recipec.source import resolve_path
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -151,8 +151,7 @@ def _tokens(source: model.Source, folder: Path) -> Value:
     """The token counts of texts; those by a tokenizer are null for a missing text."""
     sql, by = None, ""
     if source.tokens.by == "tokenizer":
-        path = resolve_path(source.tokens.tokenizer, folder)
-        file_ = path / "tokenizer.json" if local.is_folder(path) else path
+        file_ = tokens.file_of(source, folder)
         by = digests.sha256_file(file_) if local.is_file(file_) else ""
     else:
         sql = estimated(source.text)

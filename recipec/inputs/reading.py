@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,7 +16,7 @@ from recipec.database.connection import another
 from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
 from recipec.inputs import footers, shards, threads, together, tokens
-from recipec.inputs.kept import NULL, TOKENS, Value, estimated, joined, keeping, needed, store
+from recipec.inputs.kept import NULL, TOKENS, Kept, Value, estimated, joined, keeping, needed, store
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.places import local
@@ -61,13 +61,14 @@ def read_many(
     todo = [(shard, destination) for destination, shard in reversed(distinct.items())]
     # A tokenizer already uses all cores.
     threads_ = 1 if op.source.tokens.by == "tokenizer" else session.threads(connection)
+    kept = {nulls: keeping(op, folder, nulls=nulls) for nulls in (False, True)}
     done = 0
     with contextlib.ExitStack() as stack:
         free: SimpleQueue[DuckDBPyConnection] = SimpleQueue()
         for _ in range(min(threads_, len(todo))):
             free.put(stack.enter_context(another(connection)))
         for batch in _batches(todo):
-            _read_batch(free, op, batch, folder, root, threads_)
+            _read_batch(free, op, kept, batch, folder, root, threads_)
             done += len(batch)
             yield done
 
@@ -85,6 +86,7 @@ class _Job:
 def _read_batch(
     free: SimpleQueue[DuckDBPyConnection],
     op: logical.Read,
+    kept: Mapping[bool, Kept],
     batch: Sequence[tuple[Shard, Path]],
     folder: Path,
     root: Path,
@@ -97,7 +99,7 @@ def _read_batch(
     def write(job: _Job) -> None:
         connection = free.get()
         try:
-            _read(connection, op, job, folder, root)
+            _read(connection, op, kept[job.texts], job, folder, root)
         except duckdb.Error as error:
             raise shards.unreadable(job.place, error) from None
         finally:
@@ -163,8 +165,7 @@ def _without_nulls(source: model.Source, places: Sequence[Path]) -> frozenset[Pa
     return footers.without_nulls([place for place in places if shards.is_parquet(place)], source.text)
 
 
-def _read(connection: DuckDBPyConnection, op: logical.Read, job: _Job, folder: Path, root: Path) -> None:
-    kept = keeping(op, folder, nulls=job.texts)
+def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Job, folder: Path, root: Path) -> None:
     values = {value: value.path(root, job.shard) for value in kept.values}
     missing = {value: path for value, path in values.items() if not local.is_file(path)}
     if missing:

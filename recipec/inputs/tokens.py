@@ -36,6 +36,12 @@ def count(connection: DuckDBPyConnection, source: model.Source, shard: Shard, fo
             )
 
 
+def file_of(source: model.Source, folder: Path) -> Path:
+    """The tokenizer.json that a source names, itself or by its folder; it may not exist."""
+    path = resolve_path(source.tokens.tokenizer, folder)
+    return path / "tokenizer.json" if local.is_folder(path) else path
+
+
 def load(source: model.Source, folder: Path) -> Any:
     """The tokenizer that a source names: a tokenizer.json, or a folder with one. Nothing is downloaded.
 
@@ -43,8 +49,7 @@ def load(source: model.Source, folder: Path) -> Any:
         Failure: it does not exist, is not a tokenizer, or the package `tokenizers` is missing.
     """
     name, span = source.tokens.tokenizer, source.origin.span
-    path = resolve_path(name, folder)
-    file = path / "tokenizer.json" if local.is_folder(path) else path
+    file = file_of(source, folder)
     if not local.is_file(file):
         helps = ("name a tokenizer.json, or a folder that has one, relative to the recipe",)
         raise Failure(Diagnostic("R0305", f"there is no tokenizer `{name}`", span, place=str(file), helps=helps))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recipec import spec
+from recipec.inputs import tokens
 from recipec.inputs.shards import find
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
@@ -20,7 +21,6 @@ from recipec.models import cache, features
 from recipec.places import digests, local
 from recipec.scoring.by_model import wanted
 from recipec.selection.mixing import mixer_of, params_of
-from recipec.source import resolve_path
 
 VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 2, "sample": 2, "write": 1}
 """Increased when the code of an operation produces other results, so that stored ones are not used."""
@@ -104,8 +104,7 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
         case logical.Sample():
             return _mixed(op, folder)
         case logical.Read() if op.source.tokens.tokenizer:
-            path = resolve_path(op.source.tokens.tokenizer, folder)
-            file = path / "tokenizer.json" if local.is_folder(path) else path
+            file = tokens.file_of(op.source, folder)
             return [digests.sha256_file(file)] if local.is_file(file) else []
         case _:
             return None

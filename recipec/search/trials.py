@@ -133,10 +133,7 @@ class Trials:
         """What `apply` would select with weights (M, N) and curves (M, 4)."""
         found = kernel.ranked(self.ready, replace(self.rules, weights=weights, curves=curves))
         drawn = kernel.draw(found, self.op, mixing.decide(mixing.Problem(self.op, found.totals)))
-        asked: dict[str, float] = {}
-        for (domain, _), weight in drawn.allocation.weights.items():
-            asked[domain] = asked.get(domain, 0.0) + weight
-        check_vanishing(self.op, asked, drawn.tokens())
+        check_vanishing(self.op, drawn.allocation.weights, drawn.tokens())
         return drawn
 
     def training(self, name: str, drawn: Drawn, seed: int = SEED) -> Training:

@@ -52,6 +52,9 @@ def allocate(op: logical.Sample, pools: Sequence[CellTotals], decided: Decided) 
     Raises:
         Failure: a weight for a missing domain, partially overlapping quotas, or bounds that cannot all be met.
     """
+    if op.allow_empty and not any(pool.documents for pool in pools):
+        none = {pool.key: 0.0 for pool in pools}
+        return Allocation(None, None, none, none, {})
     asked = _asked(op, pools, decided.weights)
     natural = math.fsum(pool.natural for pool in pools)
     if op.tokens is None and decided.follows_curves and not op.quotas:

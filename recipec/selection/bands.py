@@ -116,16 +116,14 @@ def _rows(found: Ranked, drawn: Drawn | None, lower: Sequence[float], nested: bo
     bands: (domain, nest, band, first rank, at it, tokens, tokens that may be drawn, whether some have no limit, the most
     tokens of the others, drawn tokens, distinct ones)."""
     left = found.ready.left
-    copies = _copies(drawn) if drawn is not None else {}
+    copies = drawn.copies() if drawn is not None else np.zeros(found.ready.columns.layout.rows)
     for part, _, ranks in all_ranks(found):
         tokens = part.tokens.astype(np.float64)
-        limits = np.repeat([block.limit for block in part.blocks], [block.stop - block.start for block in part.blocks])
-        given = copies.get(part.number, np.zeros(part.size))
+        limits = part.spread([block.limit for block in part.blocks])
+        given = copies[part.places()]
         if left is not None and drawn is not None:
             limits, given = limits + left.before[part.places()], given + left.before[part.places()]
-        nests = np.repeat(
-            [block.nest if nested else 0 for block in part.blocks], [block.stop - block.start for block in part.blocks]
-        )
+        nests = part.spread([block.nest if nested else 0 for block in part.blocks])
         band = np.zeros(part.size, np.int64) if ranks is None else np.searchsorted(lower[1:], ranks, side="left")
         firsts = np.full(len(lower), np.inf)
         if ranks is not None:
@@ -143,12 +141,3 @@ def _rows(found: Ranked, drawn: Drawn | None, lower: Sequence[float], nested: bo
             mass, usable, free, most, sold, fresh = (float(one[key]) for one in sums)
             first = None if ranks is None else float(firsts[number])
             yield name, int(bits[where]), number, first, bool(key % 2), mass, usable, free > 0, most, sold, fresh
-
-
-def _copies(drawn: Drawn) -> dict[int, Array]:
-    """The copies (n,) of the documents of each part, by its number."""
-    found: dict[int, Array] = {}
-    for piece in drawn.pieces():
-        part = piece.cell.part
-        found.setdefault(part.number, np.zeros(part.size))[piece.start : piece.stop] = piece.copies
-    return found

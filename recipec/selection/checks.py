@@ -44,11 +44,7 @@ def check_missing(
     for number, one in enumerate(columns.layout.stats):
         if not one.missing:
             continue
-        used = [
-            domain
-            for place, domain in enumerate(columns.layout.domains)
-            if rules.weights[place, number] or number in (rules.top or ())
-        ]
+        used = [domain for place, domain in enumerate(columns.layout.domains) if rules.needs(place, number)]
         count = sum(int(np.isnan(columns.score(number)[domain.start : domain.stop]).sum()) for domain in used)
         if count:
             names = ", ".join(literal(domain.name) for domain in used)

@@ -170,11 +170,7 @@ def _rejected(drawn: Drawn) -> str:
     cases = ""
     for number, one in enumerate(layout.stats):
         if one.missing:
-            used = [
-                literal(domain.name)
-                for place, domain in enumerate(layout.domains)
-                if rules.weights[place, number] or number in (rules.top or ())
-            ]
+            used = [literal(domain.name) for place, domain in enumerate(layout.domains) if rules.needs(place, number)]
             if used:
                 column = ident(f"score_{one.criterion}")
                 cases += (

@@ -14,6 +14,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cell, Reason, ReasonWord, Selection
+from recipec.selection.allocation import Key
 from recipec.selection.digest import Digest
 from recipec.selection.kernel import Drawn, Piece
 from recipec.selection.scales import RankedCell
@@ -97,7 +98,10 @@ def selection(op: logical.Sample, drawn: Drawn, decided: Decided) -> Selection:
         evidence=decided.evidence,
         waiting=decided.waiting,
     )
-    _check_vanishing(op, result)
+    in_domain: Counter[str] = Counter()
+    for one_cell in result.cells:
+        in_domain[one_cell.domain] += one_cell.drawn_documents
+    check_vanishing(op, drawn.allocation.weights, in_domain)
     return result
 
 
@@ -169,22 +173,15 @@ def blockers(drawn: Drawn, found: Selection) -> dict[tuple[str, int], tuple[int,
     return result
 
 
-def _check_vanishing(op: logical.Sample, result: Selection) -> None:
-    """Raises Failure if a domain with a weight gets no document, unless the recipe allows it."""
-    asked: dict[str, float] = {}
-    documents: dict[str, int] = {}
-    for cell in result.cells:
-        asked[cell.domain] = asked.get(cell.domain, 0.0) + cell.weight
-        documents[cell.domain] = documents.get(cell.domain, 0) + cell.drawn_documents
-    check_vanishing(op, asked, documents)
-
-
-def check_vanishing(op: logical.Sample, asked: Mapping[str, float], given: Mapping[str, float]) -> None:
+def check_vanishing(op: logical.Sample, weights: Mapping[Key, float], given: Mapping[str, float]) -> None:
     """Raises Failure if a domain with a weight gets nothing, unless the recipe allows it.
 
     Args:
-        asked: weights by domain; `given`: the documents or tokens drawn.
+        weights: by cell; `given`: the documents or tokens drawn, by domain.
     """
+    asked: dict[str, float] = {}
+    for (domain, _), weight in weights.items():
+        asked[domain] = asked.get(domain, 0.0) + weight
     gone = sorted(domain for domain, weight in asked.items() if weight > 0 and not given[domain])
     if not gone or op.allow_vanishing:
         return

@@ -27,7 +27,7 @@ from recipec.selection.exact import rounded
 from recipec.selection.heads import NOTHING, Head, Ties, best, head
 from recipec.selection.parts import Left, Part, parts
 from recipec.selection.quality import Quality, pieces
-from recipec.selection.scales import NONE, RankedCell, copies, every_cell
+from recipec.selection.scales import RankedCell, copies, every_cell
 from recipec.selection.small import Scaled, scales_of
 
 T = TypeVar("T")
@@ -57,6 +57,10 @@ class Rules:
     normalize: str
     drops: bool
     equal: Ties
+
+    def needs(self, domain: int, criterion: int) -> bool:
+        """Whether the documents of a domain need a score by a criterion, both by their numbers."""
+        return bool(self.weights[domain, criterion]) or criterion in (self.top or ())
 
     @property
     def rest(self) -> Array:
@@ -141,7 +145,7 @@ def _dropped(columns: Columns, rules: Rules) -> Array | None:
     found = np.full(columns.layout.rows, -1, np.int16)
     for number in reversed(missing):
         for place, domain in enumerate(columns.layout.domains):
-            if rules.weights[place, number] or number in (rules.top or ()):
+            if rules.needs(place, number):
                 mine = slice(domain.start, domain.stop)
                 found[mine][np.isnan(columns.score(number)[mine])] = number
     return found if (found >= 0).any() else None
@@ -269,9 +273,6 @@ def draw(found: Ranked, op: logical.Sample, decided: Decided) -> Drawn:
     Raises:
         Failure: quotas, repetition limits and budget cannot all hold.
     """
-    if op.allow_empty and not any(one.documents for one in found.totals):
-        none = {one.key: 0.0 for one in found.totals}
-        return Drawn(found, Allocation(None, None, none, none, {}), none, {one.key: NONE for one in found.totals})
     allocation = allocate(op, found.totals, decided)
     if allocation.targets is None:
         scaled = [Scaled(1.0) for _ in found.cells]

@@ -76,7 +76,7 @@ class Part:
     Attributes:
         number: of the domain in the columns.
         rows: the documents' places in the columns: a range, or (n,) numbers.
-        tokens, draws, limits: (n,); `blocks`: in the order of (nest, limit).
+        tokens, draws: (n,); `blocks`: in the order of (nest, limit).
     """
 
     number: int
@@ -101,6 +101,10 @@ class Part:
             return slice(self.rows.start + start, self.rows.start + stop)
         found: Array = self.rows[start:stop]
         return found
+
+    def spread(self, values: Sequence[float]) -> Array:
+        """A value of each block as one (n,) of each document."""
+        return np.repeat(values, [block.stop - block.start for block in self.blocks])
 
     def limits(self, which: Array) -> Array:
         """The limits (k,) of some of its documents."""

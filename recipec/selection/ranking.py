@@ -15,6 +15,7 @@ from recipec.database.sql import ident, literal
 from recipec.ir import logical
 from recipec.ir.selection import Stats
 from recipec.selection.gathering import score_column
+from recipec.selection.heads import SPREAD
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -206,7 +207,7 @@ def _rank(op: logical.Rank, stats: dict[str, Stats], merged: bool, total: str) -
         return f"CAST({len(sums)} * least({', '.join(sums)}) AS DOUBLE) / {total}"
     if merged:
         # Without ties, the order of equally good documents is that of the low bits of their draws.
-        spread = f"{draw(op.seed)} * {1 << 26}"
+        spread = f"{draw(op.seed)} * {SPREAD}"
         more = f", {spread} - floor({spread})" if op.quality.ties == "split" else ""
         window = f"PARTITION BY domain ORDER BY merged{more} RANGE UNBOUNDED PRECEDING"
     else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from recipec.database.sql import literal
 from recipec.ir import logical, model
 from recipec.selection.allocation import mask
+from recipec.selection.exact import FRACTION
 
-UNIT = float(1 << 40)
+UNIT = 2.0**FRACTION
 """Expected copies are multiples of 1 / UNIT (`selection.exact`)."""
 
 INFINITE = "'inf' :: DOUBLE"

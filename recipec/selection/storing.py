@@ -28,7 +28,7 @@ ROWS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Contents:
     """What is known of the candidates before they are read.
 
     Attributes:
@@ -53,22 +53,22 @@ def store(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path, fo
         candidates: the result of a `Gather`.
     """
     table = f"read_parquet({literal(str(candidates))}, hive_partitioning = false, file_row_number = true)"
-    plan = _planned(connection, op, table)
+    contents = _contents(connection, op, table)
     local.make_folder(folder)
-    codes, draws, repeated = _read(connection, plan, op, table, folder)
-    order = _order(codes, draws, list(plan.domains.values()))
+    codes, draws, repeated = _read(connection, contents, op, table, folder)
+    order = _order(codes, draws, list(contents.domains.values()))
     del codes
     _write(folder / "draw.bin", draws[order])
     del draws
-    for name, (_, type_) in plan.values.items():
+    for name, (_, type_) in contents.values.items():
         _arrange(folder, name, type_, order)
     layout = Layout(
-        rows=plan.rows,
-        candidates=plan.candidates,
-        domains=tuple(_ranges(plan.domains)),
+        rows=contents.rows,
+        candidates=contents.candidates,
+        domains=tuple(_ranges(contents.domains)),
         stats=statistics(connection, table, [name for name, _ in op.criteria]),
         rejected=_rejected(connection, table),
-        columns=(("draw", "float64"), *((name, type_) for name, (_, type_) in plan.values.items())),
+        columns=(("draw", "float64"), *((name, type_) for name, (_, type_) in contents.values.items())),
     )
     return layout, repeated
 
@@ -80,7 +80,7 @@ def _ranges(domains: dict[str, int]) -> Iterator[DomainRange]:
         start += count
 
 
-def _planned(connection: DuckDBPyConnection, op: logical.Rank, table: str) -> Plan:
+def _contents(connection: DuckDBPyConnection, op: logical.Rank, table: str) -> Contents:
     """One scan for the sizes of domains and the smallest types that hold all values."""
     names = [ident(score_column(name)) for name, _ in op.criteria]
     narrow = "".join(f", bool_and(coalesce({n} = {n} :: FLOAT :: DOUBLE, true))" for n in names)
@@ -102,44 +102,46 @@ def _planned(connection: DuckDBPyConnection, op: logical.Rank, table: str) -> Pl
         values["cap"] = ("cap", "float64")
     if op.top is not None:
         values["place"] = ("row_number() OVER (ORDER BY source, doc_id)", smallest(candidates))
-    return Plan({row[0]: int(row[1]) for row in rows}, candidates, values)
+    return Contents({row[0]: int(row[1]) for row in rows}, candidates, values)
 
 
 def _read(
-    connection: DuckDBPyConnection, plan: Plan, op: logical.Rank, table: str, folder: Path
+    connection: DuckDBPyConnection, contents: Contents, op: logical.Rank, table: str, folder: Path
 ) -> tuple[Array, Array, bool]:
     """Writes each column to `<name>.tmp`, in the order of the candidates; returns the number of the domain and the
     draw (n,) of each document, and whether two readable rows may have the same source and id."""
-    codes, draws = np.empty(plan.rows, smallest(len(plan.domains))), np.empty(plan.rows)
+    codes, draws = np.empty(contents.rows, smallest(len(contents.domains))), np.empty(contents.rows)
     seen: list[Array] = []
     done = 0
     with contextlib.ExitStack() as files:
-        out = {name: files.enter_context(open(folder / f"{name}.tmp", "wb")) for name in plan.values}
-        for found in _fetched(connection, plan, op, table):
+        out = {name: files.enter_context(open(folder / f"{name}.tmp", "wb")) for name in contents.values}
+        for found in _fetched(connection, contents, op, table):
             seen.append(found["ident"])
             order = np.argsort(found["number"])
             order = order[found["pooled"][order]]
             stop = done + len(order)
             codes[done:stop], draws[done:stop] = found["domain_code"][order], found["draw"][order]
-            for name, (_, type_) in plan.values.items():
+            for name, (_, type_) in contents.values.items():
                 _filled(found[name], name)[order].astype(type_).tofile(out[name])
             done = stop
     every = np.sort(np.concatenate([np.empty(0, np.uint64), *seen]))
     return codes, draws, bool((every[1:] == every[:-1]).any())
 
 
-def _fetched(connection: DuckDBPyConnection, plan: Plan, op: logical.Rank, table: str) -> Iterator[dict[str, Array]]:
+def _fetched(
+    connection: DuckDBPyConnection, contents: Contents, op: logical.Rank, table: str
+) -> Iterator[dict[str, Array]]:
     """The readable rows with their columns, some at a time, in the order of the candidates."""
-    words = ", ".join(literal(name) for name in plan.domains) or "''"
+    words = ", ".join(literal(name) for name in contents.domains) or "''"
     connection.execute(f"DROP TYPE IF EXISTS pool_domain; CREATE TYPE pool_domain AS ENUM ({words})")
-    columns = ", ".join(f"{value} AS {name}" for name, (value, _) in plan.values.items())
+    columns = ", ".join(f"{value} AS {name}" for name, (value, _) in contents.values.items())
     code = "coalesce(enum_code(TRY_CAST(domain AS pool_domain)), 0) AS domain_code"
     query = f"SELECT {code}, {draw(op.seed)} AS draw, {POOL} AS pooled, {columns} FROM {table} WHERE bad IS NULL"
     if op.top is not None:
         # Places are in the order of all documents, so that they cannot be found piece by piece.
         connection.execute(f"CREATE OR REPLACE TEMP TABLE placed_pool AS {query}")
         query = "SELECT * FROM placed_pool WHERE true"
-    for start in range(0, plan.candidates, ROWS):
+    for start in range(0, contents.candidates, ROWS):
         inside = f"AND {_number(op)} >= {start} AND {_number(op)} < {start + ROWS}"
         found: dict[str, Array] = connection.execute(f"{query} {inside}").fetchnumpy()
         yield found

@@ -140,7 +140,8 @@ def main() -> None:
         started = time.perf_counter()
         s = plain(ready, table[:, :3], table[:, 3:])
         theirs.append(time.perf_counter() - started)
-        targets = [drawn.allocation.targets[name, 0] for name in names]  # type: ignore[index]
+        by_cell = drawn.allocation.targets or {}
+        targets = [by_cell[name, 0] for name in names]
         given = selected(ready, s, targets)
         whole.append(time.perf_counter() - started)
         apart = max(apart, *(abs(a - tokens[n]) for a, n in zip(given, names, strict=True)))

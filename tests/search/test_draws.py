@@ -20,21 +20,10 @@ from recipec.search.course import NATURAL
 from recipec.search.space import Space, bounded
 from recipec.selection import kernel, mixing
 from tests.selection import by_sql
+from tests.selection.by_sql import HEAD
 
 pytestmark = pytest.mark.slow
 
-HEAD = """seed 11
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-criterion one = column(one) higher is better
-criterion two = column(two) lower is better
-criterion three = column(three) higher is better
-"""
 
 RECIPES = {
     "natural": "budget 60_000 tokens\n",

@@ -19,6 +19,20 @@ from recipec.selection.ranking import draw
 from recipec.selection.rules import INFINITE, expected, nest_of, threshold
 from tests.selection import sql_scales
 
+HEAD = """seed 11
+source web {
+  shards "data/*.parquet"
+  id id
+  text text
+  tokens n
+  domain topic
+}
+criterion one = column(one) higher is better
+criterion two = column(two) lower is better
+criterion three = column(three) higher is better
+"""
+"""The source and the criteria of the recipes that are compared with this oracle."""
+
 
 def ranked(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path) -> str:
     """Creates the table `oracle_ranked`: the candidates with `merged`, `rank` and `draw`; returns its name."""

@@ -28,21 +28,10 @@ from recipec.selection.heads import Head
 from recipec.selection.parts import parts
 from recipec.selection.small import is_short, scales_of
 from tests.selection import by_sql
+from tests.selection.by_sql import HEAD
 
 pytestmark = pytest.mark.slow
 
-HEAD = """seed 11
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-criterion one = column(one) higher is better
-criterion two = column(two) lower is better
-criterion three = column(three) higher is better
-"""
 WEIGHTS = "weights { one 1, two 0.5, three 0.25 }\n"
 CURVE = "sample quadmix {\n  curve { lambda 20, omega 0.3, epsilon 0.05 }\n  curve for b { omega 0.9, eta 2, epsilon 0 }\n}\n"
 
