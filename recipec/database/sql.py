@@ -9,6 +9,9 @@ from pathlib import Path
 
 from recipec.ir import expressions
 
+SEPARATOR = "\x1f"
+"""Between the parts of a key that is hashed."""
+
 
 def ident(name: str) -> str:
     """A name as a quoted identifier. SQL text cannot contain NUL, so a name with NUL refers to nothing."""

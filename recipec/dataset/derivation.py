@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from recipec.database.relations import SEPARATOR
-from recipec.database.sql import literal
+from recipec.database.sql import SEPARATOR, literal
 from recipec.diagnostics import Diagnostic
 from recipec.ir import model
 from recipec.ir.execution import Manifest

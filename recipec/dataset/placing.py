@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recipec.database.relations import SEPARATOR
-from recipec.database.sql import literal
+from recipec.database.sql import SEPARATOR, literal
 from recipec.ir import logical
 from recipec.ir.execution import DomainTotal, Shard
 

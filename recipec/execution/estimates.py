@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from recipec.execution.pool import Pool
-from recipec.execution.run import Rates, Run
+from recipec.execution.run import Run
+from recipec.execution.timings import Rates
 from recipec.ir.selection import Cell, Reason, Selection, Stats
 from recipec.planning import costs
 from recipec.planning.fingerprints import step_ids

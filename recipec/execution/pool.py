@@ -8,11 +8,13 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from recipec.database import relations
+from recipec.inputs import documents
+from recipec.inputs.facts import facts
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.task import Documents, Link, ReadTask, Scored, ScoreTask
 from recipec.places.state import Store
+from recipec.planning.fingerprints import Reads, columns_id, pool_id
 from recipec.planning.scheduler import Observed, source_of
 from recipec.progress import Progress, silent
 from recipec.scoring.by_model import Scorer, cascade_of, wanted
@@ -23,7 +25,7 @@ class Pool:
     """The documents of a plan's shards, as far as its steps have results.
 
     Attributes:
-        ids: the identity of each operation (`planning.fingerprints`).
+        ids: the identity of each operation (`planning.fingerprints`); `reads`: where the results of reads are.
         folder: the recipe's folder, against which the paths of shards are resolved.
         scorer: runs models.
         progress: receives the progress of long work.
@@ -34,6 +36,7 @@ class Pool:
     recipe: model.Recipe
     plan: logical.LogicalPlan
     ids: tuple[str, ...]
+    reads: Reads
     shards: tuple[Shard, ...]
     folder: Path
     store: Store
@@ -79,12 +82,14 @@ class Pool:
         return [(shard, mine) for shard, mine in found if mine]
 
     def read_tasks(self, position: int) -> list[ReadTask]:
-        """The remaining read tasks of a source: one per shard without a result."""
+        """The remaining read tasks of a source: one per shard without a result that is not read directly."""
         op = self.plan.ops[position]
         assert isinstance(op, logical.Read)
+        read, id_ = facts(op).read, self.reads.ids[position]
         return [
-            ReadTask(op=op, shard=shard, results=(self.store.shard_name(self.ids[position], shard),))
-            for shard in self.store.missing(self.ids[position], self.shards_of(position))
+            ReadTask(op=read, shard=shard, results=(self.store.shard_name(id_, shard),))
+            for shard in self.store.missing(id_, self.shards_of(position))
+            if (shard.source, shard.path) not in self.reads.direct
         ]
 
     def score_tasks(self, positions: Sequence[int]) -> list[ScoreTask]:
@@ -113,11 +118,17 @@ class Pool:
         return Documents(
             read=op,
             shards=tuple(shards),
-            files=tuple(self.store.shard_name(self.ids[at], shard) for shard in shards),
+            files=tuple(self._read_name(at, shard) for shard in shards),
+            starts=tuple(self.reads.starts[shard.source, shard.path] for shard in shards),
             links=tuple(reversed(links)),
             seed=self.recipe.seed,
             share=self.sampling,
         )
+
+    def _read_name(self, position: int, shard: Shard) -> str:
+        """The name of the result of a read; "" if the shard is read directly."""
+        direct = (shard.source, shard.path) in self.reads.direct
+        return "" if direct else self.store.shard_name(self.reads.ids[position], shard)
 
     def _scored(self, position: int, op: logical.Score, shards: Sequence[Shard]) -> Scored:
         files = tuple(self.store.shard_name(self.ids[position], shard) for shard in shards)
@@ -125,15 +136,30 @@ class Pool:
 
     def before(self, position: int, shard: Shard) -> str:
         """A table expression of the documents of a shard before the step at `position`."""
-        return relations.documents(self.documents(position, (shard,)), self.store.root)
+        return documents.documents(self.documents(position, (shard,)), self.store.root, self.folder)
 
     def after(self, position: int, shards: Sequence[Shard]) -> str:
         """A table expression of the documents of some shards after the step at `position`."""
-        return relations.documents(self.documents(position, shards, own=True), self.store.root)
+        return documents.documents(self.documents(position, shards, own=True), self.store.root, self.folder)
+
+    def rejections(self, position: int, shards: Sequence[Shard]) -> tuple[str, tuple[str, ...]] | None:
+        """SQL of the documents that clauses reject up to the step at `position`: see `inputs.documents.rejections`."""
+        return documents.rejections(self.documents(position, shards, own=True), self.store.root, self.folder)
+
+    @property
+    def columns(self) -> str:
+        """The identity of the columns of the readable documents."""
+        sample = "" if self.sampling is None else repr(self.sampling)
+        return columns_id(self.plan, self.ids, self.reads.ids, self.shards, sample)
+
+    @property
+    def passing(self) -> str:
+        """The identity of what the clauses leave of them."""
+        return pool_id(self.plan, self.ids, self.columns)
 
     def survivors(self, position: int, shard: Shard) -> str:
         """A table expression of the `row`s of a shard that the step at `position` processes."""
-        return relations.survivors(self.documents(position, (shard,)), self.store.root)
+        return documents.survivors(self.documents(position, (shard,)), self.store.root, self.folder)
 
     def ends(self) -> list[tuple[Shard, int, bool]]:
         """For each shard, the step up to which its documents are filtered without a model (True: inclusive)."""
@@ -151,7 +177,7 @@ class Pool:
         """For each shard, a table expression of its documents after the filters that need no model, with `rejected_by`
         set for those that they reject."""
         return [
-            (shard, relations.documents(self.documents(position, (shard,), own=own), self.store.root))
+            (shard, documents.documents(self.documents(position, (shard,), own=own), self.store.root, self.folder))
             for shard, position, own in self.ends()
         ]
 

@@ -2,63 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from recipec.database.session import threads
-from recipec.database.sql import literal
 from recipec.diagnostics import Failure
 from recipec.execution import deciding
+from recipec.execution.candidates import Candidates
 from recipec.execution.cascades import Cascades
 from recipec.execution.pool import Pool
 from recipec.execution.tasks import Runner
-from recipec.inputs import catalog
+from recipec.execution.timings import Rates
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cascade, Selection
-from recipec.ir.task import ScoreTask, Task
+from recipec.ir.task import Task
 from recipec.planning import cautions, costs, domains, rates
-from recipec.planning.costs import Measured, Setting
-from recipec.planning.fingerprints import columns_id
+from recipec.planning.costs import Setting
 from recipec.planning.scheduler import source_of
 from recipec.progress import counted
-from recipec.selection import checks, decisions, figures, gathering, kernel, mixing, storing
-from recipec.selection.columns import Columns, Layout, opened
-
-
-@dataclass(slots=True)
-class Rates:
-    """Timings of the operations of a run, for the estimates of the next plan."""
-
-    measured: list[Measured] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def timed(self, work: float, *ops: logical.Op) -> Iterator[None]:
-        """Records the time of the block for operations that ran together, each with `work` units of work."""
-        started = time.monotonic()
-        yield
-        self.add(time.monotonic() - started, [(op, work) for op in ops])
-
-    @contextlib.contextmanager
-    def scanned(self, tasks: Sequence[Task]) -> Iterator[None]:
-        """Records the time of the block for the operations of tasks, each with the work of the tasks that contain it."""
-        started = time.monotonic()
-        yield
-        ops: dict[int, logical.Op] = {}
-        work: dict[int, float] = defaultdict(float)
-        for task in tasks:
-            for op in task.ops if isinstance(task, ScoreTask) else (task.op,):
-                ops[id(op)] = op
-                work[id(op)] += costs.work(op, task.shard.rows, task.shard.bytes)
-        self.add(time.monotonic() - started, [(op, work[key]) for key, op in ops.items()])
-
-    def add(self, seconds: float, parts: Sequence[tuple[logical.Op, float]]) -> None:
-        """Records the time that operations, each with its units of work, took together."""
-        self.measured += costs.split(seconds, parts)
+from recipec.selection import checks, decisions, figures, kernel, mixing
+from recipec.selection.columns import Columns
 
 
 @dataclass(slots=True)
@@ -149,43 +114,14 @@ class Run:
         cascades = Cascades.of(self.pool)
         return () if cascades is None else (cascades.report(),)
 
-    def gather(self) -> None:
-        """Combines all sources, unless the result is stored."""
-        pool = self.pool
-        position, op = pool.plan.one(logical.Gather)
-        pool.progress("gather", 0, pool.rows, "documents")
-        if pool.store.has_result(pool.ids[position]):
-            return
-        parts = [
-            gathering.GatherInput(source_of(pool.plan, end).source.name, pool.after(end, pool.shards_of(end)))
-            for end in op.inputs
-        ]
-        with self.rates.timed(pool.rows, op):
-            gathering.gather(pool.connection, op, parts, pool.store.result(pool.ids[position]))
-        pool.store.keep_facts(pool.ids[position], {})
+    @property
+    def candidates(self) -> Candidates:
+        """All documents of the run."""
+        return Candidates(self.pool, self.rates)
 
     def columns(self) -> Columns:
-        """The pool as columns, from the stored ones if there are.
-
-        Raises:
-            Failure: an id appears twice in a source.
-        """
-        pool = self.pool
-        _, op = pool.plan.one(logical.Rank)
-        name = columns_id(pool.plan, pool.ids)
-        folder = pool.store.result(name).parent
-        if pool.store.has_result(name):
-            # Columns that are damaged or gone are made again.
-            with contextlib.suppress(OSError, ValueError):
-                return opened(folder, Layout.model_validate(pool.store.facts(name)))
-        self.gather()
-        pool.progress("rank", 0, pool.rows, "documents")
-        with self.rates.timed(pool.rows, op):
-            layout, repeated = storing.store(pool.connection, op, self.gathered, folder)
-        if repeated:
-            self._check_duplicates()
-        pool.store.keep_facts(name, layout.model_dump(mode="json"))
-        return opened(folder, layout)
+        """The pool as columns: see `Candidates.columns`."""
+        return self.candidates.columns()
 
     def ranked(self, position: int | None = None, columns: Columns | None = None) -> kernel.Ranked:
         """The pool of a `Sample` with its documents within ω known; of the last one, if no position is given.
@@ -203,9 +139,10 @@ class Run:
         columns = columns or self.columns()
         rules = kernel.rules_of(rank, op, columns.domains)
         if not pool.store.has_result(pool.ids[number]):
-            self._check_domains()
+            if unknown := domains.unknown(pool.recipe, self.candidates.domains()):
+                raise Failure(*unknown)
             checks.check_weights(rank, columns)
-            checks.check_missing(pool.connection, rank, columns, rules, self.candidates())
+            checks.check_missing(pool.connection, rank, columns, rules, self.candidates.relation())
             pool.store.keep_facts(pool.ids[number], {})
         left = kernel.leaves(self.drawn(op.input)) if isinstance(pool.plan.ops[op.input], logical.Sample) else None
         ready = kernel.arranged(columns, rank, rules, left=left, threads=threads(pool.connection))
@@ -229,49 +166,16 @@ class Run:
         """SQL of the ledger's rows, over a temporary table of the decisions."""
         drawn = self.drawn()
         decisions.table(self.pool.connection, drawn, "decisions")
-        return decisions.ledger(self.pool.plan.sample, drawn, self.candidates(), "decisions")
-
-    def candidates(self) -> str:
-        """A table expression of the gathered documents with their `file_row_number`."""
-        return f"read_parquet({literal(str(self.gathered))}, hive_partitioning = false, file_row_number = true)"
-
-    @property
-    def gathered(self) -> Path:
-        """The stored result of `Gather`."""
-        position, _ = self.pool.plan.one(logical.Gather)
-        return self.pool.store.result(self.pool.ids[position])
+        return decisions.ledger(self.pool.plan.sample, drawn, self.candidates.relation(), "decisions")
 
     def _drafted(self, pool: Pool) -> str:
         """A table expression of the candidates with `rank`, computed from the draft scores of another pool."""
         draft = replace(self, pool=pool, draws={})
         decisions.ranks_table(pool.connection, draft.ranked(), "drafted_ranks")
         return (
-            f"(SELECT c.* EXCLUDE (file_row_number), merged, rank, draw FROM {draft.candidates()} AS c "
-            f"LEFT JOIN drafted_ranks AS r ON c.file_row_number = r.number)"
+            f"(SELECT c.*, merged, rank, draw FROM {draft.candidates.relation()} AS c "
+            f"LEFT JOIN drafted_ranks AS r ON c.number = r.number)"
         )
-
-    def _reads(self) -> Iterator[tuple[int, logical.Read]]:
-        for position, op in enumerate(self.pool.plan.ops):
-            if isinstance(op, logical.Read):
-                yield position, op
-
-    def _check_duplicates(self) -> None:
-        pool = self.pool
-        for position, op in self._reads():
-            shards = pool.shards_of(position)
-            files = [pool.store.shard_result(pool.ids[position], shard) for shard in shards]
-            catalog.check_duplicates(pool.connection, op.source, shards, files)
-
-    def _check_domains(self) -> None:
-        pool = self.pool
-        known: set[str] = set()
-        for position, _ in self._reads():
-            shards = pool.shards_of(position)
-            results = [pool.store.shard_result(pool.ids[position], shard) for shard in shards]
-            known.update(catalog.domains(pool.store.root, pool.ids[position], shards, results))
-        found = domains.unknown(pool.recipe, known)
-        if found:
-            raise Failure(*found)
 
     def _stated(self, position: int) -> logical.Sample:
         """The `Sample` at a position; in an estimate, that of the sample of documents."""
@@ -310,7 +214,7 @@ class Run:
         names = {
             row: f"{doc_id} of source {source}"
             for row, source, doc_id in self.pool.connection.execute(
-                f"SELECT file_row_number, source, doc_id FROM {self.candidates()} WHERE file_row_number IN ({rows})"
+                f"SELECT number, source, doc_id FROM {self.candidates.relation()} WHERE number IN ({rows})"
             ).fetchall()
         }
         cells = []

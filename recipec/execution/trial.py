@@ -54,15 +54,13 @@ class Trial:
         guess = ", ".join(f"h.value_{n} AS {ident(f'guess {name}')}" for name, n in criteria)
         held = self.pool.store.root / "tmp" / "held.parquet"
         self._sql(
-            f"CREATE OR REPLACE TEMP TABLE trial AS SELECT r.* EXCLUDE (merged, rank, draw) REPLACE ({exact}), {guess}, "
-            f"rank AS guessed, {edge_of(self.pool, 'r.domain')} AS edge, f.number AS file_row_number FROM {ranked} AS r "
+            f"CREATE OR REPLACE TEMP TABLE trial AS SELECT r.* EXCLUDE (merged, rank, draw, number) REPLACE ({exact}), {guess}, "
+            f"rank AS guessed, {edge_of(self.pool, 'r.domain')} AS edge, f.number AS number FROM {ranked} AS r "
             f"JOIN scored_sample AS e USING (source, shard, row) JOIN cascade_fitted AS f USING (source, shard, row) "
             f"JOIN read_parquet({literal(str(held))}) AS h ON h.row = f.number WHERE {ranking.POOL}"
         )
         truth, edge = self._ranks("trial")
-        found = self.pool.connection.execute(
-            "SELECT guessed, tokens, domain FROM trial ORDER BY file_row_number"
-        ).fetchnumpy()
+        found = self.pool.connection.execute("SELECT guessed, tokens, domain FROM trial ORDER BY number").fetchnumpy()
         guessed, tokens = np.asarray(found["guessed"], float), np.asarray(found["tokens"], float)
         whole = isinstance(self.pool.plan.sample.sample, model.Top)
         groups = np.zeros(len(truth), int) if whole else np.unique(found["domain"].astype(str), return_inverse=True)[1]
@@ -88,8 +86,8 @@ class Trial:
         stats = ranking.statistics(self.pool.connection, table, [name for name, _ in op.criteria])
         ranking.rank_pool(self.pool.connection, op, table, stats)
         found = self.pool.connection.execute(
-            f"SELECT p.rank, t.edge FROM ranked_pool AS p JOIN {table} AS t ON p.row_number = t.file_row_number "
-            f"ORDER BY t.file_row_number"
+            f"SELECT p.rank, t.edge FROM ranked_pool AS p JOIN {table} AS t ON p.row_number = t.number "
+            f"ORDER BY t.number"
         ).fetchnumpy()
         self._sql("DROP TABLE ranked_pool; DROP TYPE pool_domain")
         return np.asarray(found["rank"], float), np.asarray(found["edge"], float)
@@ -98,7 +96,7 @@ class Trial:
         """The ranks when near documents have their exact scores and the others their predictions."""
         self.pool.connection.execute(
             "CREATE OR REPLACE TEMP TABLE near AS SELECT unnest($1 :: BOOLEAN[]) AS near, "
-            "unnest((SELECT list(file_row_number ORDER BY file_row_number) FROM trial)) AS number",
+            "unnest((SELECT list(number ORDER BY number) FROM trial)) AS place",
             [near],
         )
         mixed = ", ".join(
@@ -107,8 +105,8 @@ class Trial:
             for name, _ in self._criteria()
         )
         self._sql(
-            f"CREATE OR REPLACE TEMP TABLE mixed AS SELECT * EXCLUDE (near, number) REPLACE ({mixed}) "
-            f"FROM trial JOIN near ON number = file_row_number"
+            f"CREATE OR REPLACE TEMP TABLE mixed AS SELECT * EXCLUDE (near, place) REPLACE ({mixed}) "
+            f"FROM trial JOIN near ON place = number"
         )
         return self._ranks("mixed")[0]
 

@@ -35,7 +35,6 @@ THREADS = min(8, os.cpu_count() or 1)
 
 TABLES = f"""
     CREATE TABLE IF NOT EXISTS shards (path VARCHAR PRIMARY KEY, mark VARCHAR, sha256 VARCHAR, rows BIGINT, columns VARCHAR);
-    CREATE TABLE IF NOT EXISTS totals (step VARCHAR, sha256 VARCHAR, domain VARCHAR, documents BIGINT, tokens BIGINT);
     CREATE TABLE IF NOT EXISTS version AS SELECT {VERSION} AS number;
 """
 
@@ -218,41 +217,31 @@ def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:
     return tuple(result)
 
 
-def check_duplicates(
-    connection: duckdb.DuckDBPyConnection, source: model.Source, shards: Sequence[Shard], results: Sequence[Path]
-) -> None:
+def check_duplicates(connection: duckdb.DuckDBPyConnection, source: model.Source, documents: str) -> None:
     """Raises Failure if an id appears twice among the readable rows of a source, naming both locations of some.
 
     Args:
-        results: the results of `Read`, in the order of `shards`.
+        documents: a table expression of `doc_id`, `shard`, `row`, `number` and `bad`.
     """
-    if not shards:
-        return
-    names = [str(path) for path in results]
     repeated = connection.execute(
-        """
-        SELECT hash(doc_id) FROM read_parquet($1, hive_partitioning = false) WHERE bad IS NULL
-        GROUP BY ALL HAVING count(*) > 1 LIMIT 1000
-        """,
-        [names],
+        f"SELECT hash(doc_id) FROM {documents} WHERE bad IS NULL GROUP BY ALL HAVING count(*) > 1 LIMIT 1000"
     ).fetchall()
     if not repeated:
         return
     rows = connection.execute(
-        """
-        SELECT doc_id, list([file_index :: BIGINT, row] ORDER BY file_index, row)
-        FROM read_parquet($1, hive_partitioning = false)
-        WHERE bad IS NULL AND list_contains($2 :: UBIGINT[], hash(doc_id))
+        f"""
+        SELECT doc_id, list(shard || ', row ' || row ORDER BY number) FROM {documents}
+        WHERE bad IS NULL AND list_contains($1 :: UBIGINT[], hash(doc_id))
         GROUP BY doc_id HAVING count(*) > 1 ORDER BY doc_id LIMIT 5
         """,
-        [names, [row[0] for row in repeated]],
+        [[row[0] for row in repeated]],
     ).fetchall()
     if rows:
-        raise Failure(*(_duplicate(source, shards, *row) for row in rows))
+        raise Failure(*(_duplicate(source, *row) for row in rows))
 
 
-def _duplicate(source: model.Source, shards: Sequence[Shard], doc_id: str, places: list[list[int]]) -> Diagnostic:
-    first, second = (f"{shards[file].path}, row {row}" for file, row in places[:2])
+def _duplicate(source: model.Source, doc_id: str, places: list[str]) -> Diagnostic:
+    first, second = places[:2]
     more = f" and {len(places) - 2} more times" if len(places) > 2 else ""
     return Diagnostic(
         "R0307",
@@ -261,35 +250,3 @@ def _duplicate(source: model.Source, shards: Sequence[Shard], doc_id: str, place
         place=f"{first} and {second}{more}",
         helps=("ids must be unique within a source: bind `id` to another column, or drop a shard",),
     )
-
-
-def domains(state: Path, step: str, shards: Sequence[Shard], results: Sequence[Path]) -> dict[str, tuple[int, int]]:
-    """Documents and tokens of each domain over some shards; the totals of a shard are computed once and stored.
-
-    Args:
-        step: the identity of the `Read` whose results these are.
-        results: in the order of `shards`.
-    """
-    catalog = open_catalog(state)
-    try:
-        kept = catalog.execute("SELECT DISTINCT sha256 FROM totals WHERE step = $1", [step]).fetchall()
-        known = {row[0] for row in kept}
-        new = {s.sha256: str(path) for s, path in zip(shards, results, strict=True) if s.sha256 not in known}
-        if new:
-            catalog.execute(
-                """
-                INSERT INTO totals SELECT $1, ($2)[file_index :: BIGINT + 1], domain, count(*), CAST(sum(tokens) AS BIGINT)
-                FROM read_parquet($3, hive_partitioning = false) WHERE bad IS NULL GROUP BY ALL
-                """,
-                [step, list(new), list(new.values())],
-            )
-        rows = catalog.execute(
-            """
-            SELECT domain, sum(documents) :: BIGINT, sum(tokens) :: BIGINT FROM totals
-            WHERE step = $1 AND list_contains($2, sha256) GROUP BY domain
-            """,
-            [step, [shard.sha256 for shard in shards]],
-        ).fetchall()
-    finally:
-        catalog.close()
-    return {row[0]: (row[1], row[2]) for row in rows}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from recipec.database.sql import expression, file, ident, literal
 from recipec.inputs import tokens
+from recipec.inputs.facts import is_short, needed
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import Apply, Column, Expression, columns_of, describe
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 VERSION = 1
 """Increased when the same expression gives other values."""
 
-COMPARED = frozenset({"and", "or", "not", "==", "!=", "<", "<=", ">", ">=", "in"})
-"""Functions that are evaluated anew, over what they compare."""
-
 TOKENS = "tokens of the text"
 NULL = "text is null"
 
@@ -40,13 +38,11 @@ class Value:
     Attributes:
         sql: None for token counts by a tokenizer, which SQL cannot give.
         id: what it depends on apart from the shard's bytes.
-        is_test: whether it is the result of a test of the text, which the ledger does not show.
     """
 
     name: str
     sql: str | None
     id: str
-    is_test: bool = False
 
     def path(self, root: Path, shard: Shard) -> Path:
         """The path of the stored values of a shard: `row BIGINT` and `value`."""
@@ -81,7 +77,6 @@ def keeping(op: logical.Read, folder: Path, *, nulls: bool) -> Kept:
     changed = op.model_copy(
         update={
             "source": source,
-            "predicates": tuple(p.model_copy(update={"condition": taking.of(p.condition)}) for p in op.predicates),
             "outputs": tuple(o.model_copy(update={"expression": taking.of(o.expression)}) for o in op.outputs),
         }
     )
@@ -94,15 +89,6 @@ def keeping(op: logical.Read, folder: Path, *, nulls: bool) -> Kept:
     return Kept(changed, tuple(values), source.text in needed(changed))
 
 
-def needed(op: logical.Read) -> frozenset[str]:
-    """The names of the columns that the expressions of a `Read` use."""
-    source = op.source
-    parts = [source.id, source.domain, *(p.condition for p in op.predicates), *(o.expression for o in op.outputs)]
-    if source.tokens.column is not None:
-        parts.append(source.tokens.column)
-    return frozenset().union(*(columns_of(part) for part in parts))
-
-
 @dataclass(frozen=True, slots=True)
 class _Taking:
     """Takes values of a source's texts out of expressions; `found` has them by the name of the column in their place."""
@@ -113,15 +99,9 @@ class _Taking:
     def of(self, part: Expression) -> Expression:
         if not isinstance(part, Apply) or self.source.text not in columns_of(part):
             return part
-        if part.function not in COMPARED and columns_of(part) == {self.source.text} and self._is_short(part):
+        if is_short(part, self.source.text):
             return Column(name=self._name(part), type=part.type)
         return part.model_copy(update={"operands": tuple(self.of(operand) for operand in part.operands)})
-
-    def _is_short(self, part: Apply) -> bool:
-        if part.type == "boolean":
-            # The ledger shows what a clause compared, unless that is the text itself.
-            return all(not isinstance(one, Apply) for one in part.operands)
-        return part.type in ("integer", "float") or part.function == "fingerprint"
 
     def _name(self, part: Apply) -> str:
         name = describe(part)
@@ -135,7 +115,7 @@ class _Taking:
 def _value(name: str, found: Expression, source: model.Source) -> Value:
     said = ["value", VERSION, source.text, without_origins(found.model_dump(mode="json"))]
     id_ = hashlib.sha256(digests.canonical_json(said).encode()).hexdigest()[:32]
-    return Value(name, expression(found), id_, found.type == "boolean")
+    return Value(name, expression(found), id_)
 
 
 BYTES_PER_TOKEN = 4

@@ -1,4 +1,7 @@
-"""Op `Read`: id, domain, tokens and readability of every row of a shard, and the clause that rejects it."""
+"""Op `Read`: id, domain, tokens, readability and facts of every row of a shard.
+
+Where that takes no more than scanning columns, nothing is stored: later steps scan them themselves (`direct`).
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ import duckdb
 
 from recipec.database import session
 from recipec.database.connection import another
-from recipec.database.evidence import evidence
 from recipec.database.sql import expression, ident, literal
 from recipec.inputs import footers, shards, threads, together, tokens
-from recipec.inputs.kept import NULL, TOKENS, Kept, Value, estimated, joined, keeping, needed, store
+from recipec.inputs.facts import needed
+from recipec.inputs.kept import NULL, TOKENS, Kept, Value, estimated, joined, keeping, store
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.places import local
@@ -45,7 +48,7 @@ def read_many(
     root: Path,
     destinations: Sequence[Path],
 ) -> Iterator[int]:
-    """Writes the results of a `Read` (see `logical.Read`) for some shards, in the order of `destinations`.
+    """Writes the results of a `Read` without clauses (see `logical.Read`) for some shards, in the order of `destinations`.
 
     Args:
         root: the state folder, where values derived from texts are kept (`inputs.kept`).
@@ -71,6 +74,21 @@ def read_many(
             _read_batch(free, op, kept, batch, folder, root, threads_)
             done += len(batch)
             yield done
+
+
+def direct(op: logical.Read, many: Sequence[Shard], folder: Path) -> frozenset[str]:
+    """The paths of the shards whose rows are read where they are used: large Parquet files of which no text is needed."""
+    if op.source.tokens.by != "column" or op.source.text in needed(op):
+        return frozenset()
+    places = {shard.path: shards.path(shard, folder) for shard in many if shard.rows > FEW_ROWS}
+    found = [path for path, place in places.items() if shards.is_parquet(place)]
+    whole = footers.without_nulls([places[path] for path in found], op.source.text)
+    return frozenset(path for path in found if places[path] in whole)
+
+
+def rows(op: logical.Read, shard: Shard, folder: Path) -> str:
+    """SQL of what a `Read` without clauses would store of one of the shards that are `direct`."""
+    return _query(op, shards.scan(shard, folder, sorted(needed(op))), texts=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +203,7 @@ def _needed(op: logical.Read, texts: bool) -> list[str]:
 
 
 def _query(op: logical.Read, scan: str, texts: bool, kept: str = "", values: Sequence[Value] = ()) -> str:
-    """SQL of a row's facts, then why it is unreadable, then which clause rejects it; each level uses the one below.
+    """SQL of a row's facts, then why it is unreadable.
 
     Args:
         kept: further columns of the scan, each preceded by a comma.
@@ -193,32 +211,22 @@ def _query(op: logical.Read, scan: str, texts: bool, kept: str = "", values: Seq
     """
     source = op.source
     outputs = "".join(f", {expression(output.expression)} AS {ident(output.name)}" for output in op.outputs) + kept
-    failed = "".join(
-        f" WHEN ({expression(predicate.condition)}) IS NOT TRUE THEN {number}"
-        for number, predicate in enumerate(op.predicates, start=1)
-    )
-    failed = f"CASE{failed} END" if failed else "NULL"
     passed = "".join(f", {ident(output.name)}" for output in op.outputs) + kept
     return f"""
-        SELECT row, doc_id, domain, tokens, bad,
-            CASE WHEN bad IS NULL THEN rejected_by END AS rejected_by,
-            CASE WHEN bad IS NULL THEN evidence END AS evidence{passed}
-        FROM (
-            SELECT *, CAST(CASE
+        SELECT row, doc_id, domain, tokens, CAST(CASE
                 WHEN doc_id IS NULL THEN 'id is null'
                 WHEN text_missing THEN 'text is null'
                 WHEN domain IS NULL THEN 'domain is null'
                 WHEN tokens IS NULL THEN 'tokens are null'
                 WHEN tokens = 0 THEN 'tokens are zero'
                 WHEN tokens < 0 THEN 'tokens are negative'
-            END AS VARCHAR) AS bad
-            FROM (
-                SELECT CAST(__row AS BIGINT) AS row, CAST({expression(source.id)} AS VARCHAR) AS doc_id,
-                    CAST({expression(source.domain)} AS VARCHAR) AS domain,
-                    TRY_CAST({_tokens(op, values)} AS BIGINT) AS tokens,
-                    {_text_missing(op, texts, values)} AS text_missing, {_rejection(op, values)}{outputs}
-                FROM (SELECT *, {failed} AS __failed FROM {scan} AS scanned)
-            )
+            END AS VARCHAR) AS bad{passed}
+        FROM (
+            SELECT CAST(__row AS BIGINT) AS row, CAST({expression(source.id)} AS VARCHAR) AS doc_id,
+                CAST({expression(source.domain)} AS VARCHAR) AS domain,
+                TRY_CAST({_tokens(op, values)} AS BIGINT) AS tokens,
+                {_text_missing(op, texts, values)} AS text_missing{outputs}
+            FROM {scan} AS scanned
         )
     """
 
@@ -230,20 +238,6 @@ def _text_missing(op: logical.Read, texts: bool, values: Sequence[Value]) -> str
     if TOKENS in names:
         return f"{ident(TOKENS)} IS NULL"
     return f"{ident(op.source.text)} IS NULL" if texts else "false"
-
-
-def _rejection(op: logical.Read, values: Sequence[Value]) -> str:
-    """SQL of `rejected_by` and `evidence` from the number of the clause that failed."""
-    hidden = {op.source.text, *(value.name for value in values if value.is_test)}
-    texts = ", ".join(literal(predicate.text) for predicate in op.predicates)
-    shown = "".join(
-        f" WHEN {number} THEN {found}"
-        for number, predicate in enumerate(op.predicates, start=1)
-        if (found := evidence(predicate.condition, without=hidden)) is not None
-    )
-    rejected = f"([{texts}])[__failed]" if texts else "NULL"
-    shown = f"CASE __failed{shown} END" if shown else "NULL"
-    return f"CAST({rejected} AS VARCHAR) AS rejected_by, CAST({shown} AS VARCHAR) AS evidence"
 
 
 def _tokens(op: logical.Read, values: Sequence[Value]) -> str:

@@ -38,12 +38,12 @@ class Output(Frozen):
 
 
 class Read(Frozen):
-    """Rows of one source's shards.
+    """Rows of one source's shards, and the clauses over what is read of them.
 
     Result per shard (Parquet, in row order, every row of the shard): `row BIGINT` (0-based), `doc_id VARCHAR`,
-    `domain VARCHAR`, `tokens BIGINT`, `bad VARCHAR` (null, or why the row is unreadable), `rejected_by VARCHAR` (null,
-    or the text of the first of `predicates` that is not true), `evidence VARCHAR` (what it compared), then `outputs` in
-    order.
+    `domain VARCHAR`, `tokens BIGINT`, `bad VARCHAR` (null, or why the row is unreadable), then `outputs` and what
+    `predicates` compare (see `inputs.facts`). Shards that are read directly have none. The first of `predicates` that is
+    not true gives `rejected_by VARCHAR`, and `evidence VARCHAR`, what it compared, wherever documents are used.
     """
 
     kind: Literal["read"] = "read"
@@ -83,9 +83,10 @@ class GatherCriterion(Frozen):
 class Gather(Frozen):
     """All sources combined, with duplicates resolved.
 
-    Result (Parquet): `source, doc_id, shard VARCHAR, row, domain, tokens, bad, rejected_by, evidence,
+    Candidates: `source, doc_id, shard VARCHAR, row, domain, tokens, bad, rejected_by, evidence,
     score_<criterion> DOUBLE…, cap DOUBLE` (per-document repetition limit or null), `nest INTEGER` (bit k set = in
-    nested quota k). A NaN or infinite score makes the row unreadable.
+    nested quota k), `number BIGINT` (of the row among those of all shards). A NaN or infinite score makes the row
+    unreadable. They are stored (Parquet) only if there are `duplicates`, and else worked out where they are used.
     """
 
     kind: Literal["gather"] = "gather"

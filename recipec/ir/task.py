@@ -37,20 +37,22 @@ class Documents(Frozen):
     """The documents of some shards of a source, in their state after `links`.
 
     Attributes:
-        files: names of the results of `read`, in the order of `shards`.
+        files: names of the results of `read`, in the order of `shards`; "" for one whose rows are read directly.
+        starts: the number of the first row of each shard among all of a pool, where these are known.
         seed, share: if `share` is not None, only this share of the documents, chosen by a keyed hash of their ids.
     """
 
     read: logical.Read
     shards: tuple[Shard, ...]
     files: tuple[str, ...]
+    starts: tuple[int, ...] = ()
     links: tuple[Link, ...] = ()
     seed: int
     share: float | None = None
 
 
 class ReadTask(Frozen):
-    """`Read` of one shard: one result (see `logical.Read`)."""
+    """`Read` of one shard, without clauses: one result (see `logical.Read`)."""
 
     kind: Literal["read"] = "read"
     op: logical.Read

@@ -73,6 +73,7 @@ class Place:
             recipe=recipe,
             plan=ops,
             ids=ids,
+            reads=fingerprints.reads(ops, self.shards, self.folder),
             shards=self.shards,
             folder=self.folder,
             store=self.store,

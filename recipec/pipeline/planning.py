@@ -142,15 +142,18 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
         store = replace(store, recipe=f"{store.recipe} {len(recipe.before)}")
     draft = _draft(pool, place)
     published = destination is not None and dataset.is_published(destination, dataset.plan_digest(draft))
-    steps = scheduler.schedule(pool.plan, pool.ids, pool.shards, recipe.plugins, store, published, place.engine)
+    steps = scheduler.schedule(
+        pool.plan, pool.ids, pool.reads, pool.shards, recipe.plugins, store, published, place.engine
+    )
     run.read()
-    share = None if wishes.score else estimates.share(run, wishes.limit)
-    documents = {} if wishes.score else pool.by_model()[0]
-    if share is None:
-        run.score()
-        selection, sample, drawing = run.select(), "", run
-    else:
-        selection, sample, drawing = estimates.estimate(run, share)
+    with run.candidates.blaming():
+        share = None if wishes.score else estimates.share(run, wishes.limit)
+        documents = {} if wishes.score else pool.by_model()[0]
+        if share is None:
+            run.score()
+            selection, sample, drawing = run.select(), "", run
+        else:
+            selection, sample, drawing = estimates.estimate(run, share)
     run.keep_rates(place.setting)
     steps = scheduler.timed(steps, documents, pool.by_model()[1], store, place.setting)
     opening.check_unreadable(recipe, selection)
@@ -183,7 +186,9 @@ def _draft(pool: Pool, place: Place) -> ExecutionPlan:
         recipe=pool.recipe,
         folder=str(place.folder),
         shards=pool.shards,
-        steps=scheduler.schedule(pool.plan, pool.ids, pool.shards, pool.recipe.plugins, place.store, published=False),
+        steps=scheduler.schedule(
+            pool.plan, pool.ids, pool.reads, pool.shards, pool.recipe.plugins, place.store, published=False
+        ),
         selection=None,
         exact=False,
     )

@@ -6,12 +6,15 @@ Read and Score are identified without their shards, as they have one result per 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from recipec import spec
-from recipec.inputs import tokens
+from recipec.inputs import reading, tokens
+from recipec.inputs.facts import facts
 from recipec.inputs.shards import find
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
@@ -22,12 +25,44 @@ from recipec.places import digests, local
 from recipec.scoring.by_model import wanted
 from recipec.selection.mixing import mixer_of, params_of
 
-VERSIONS = {"read": 1, "filter": 1, "score": 1, "gather": 1, "rank": 2, "sample": 2, "write": 1}
+VERSIONS = {"read": 2, "filter": 1, "score": 1, "gather": 2, "rank": 2, "sample": 2, "write": 1}
 """Increased when the code of an operation produces other results, so that stored ones are not used."""
 
 
-COLUMNS = 1
+COLUMNS = 2
 """Increased when the columns of a pool are stored in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Where the results of the reads of a plan are.
+
+    Attributes:
+        ids: by position, the identity of what a `Read` stores, which does not depend on clauses.
+        direct: the source and path of each shard of which nothing is stored (see `inputs.reading`).
+        starts: by source and path, the number of a shard's first row among the rows of all.
+    """
+
+    ids: Mapping[int, str]
+    direct: frozenset[tuple[str, str]]
+    starts: Mapping[tuple[str, str], int]
+
+
+def reads(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path) -> Reads:
+    """Where the results of the reads of a plan over some shards are."""
+    ids: dict[int, str] = {}
+    direct: set[tuple[str, str]] = set()
+    for position, op in enumerate(plan.ops):
+        if isinstance(op, logical.Read):
+            read, name = facts(op).read, op.source.name
+            ids[position] = _hashed(
+                {"op": described(read), "version": VERSIONS["read"], "data": _data(read, shards, folder)}
+            )
+            mine = [shard for shard in shards if shard.source == name]
+            direct.update((name, path) for path in reading.direct(read, mine, folder))
+    stops = accumulate(shard.rows for shard in shards)
+    starts = {(shard.source, shard.path): stop - shard.rows for shard, stop in zip(shards, stops, strict=True)}
+    return Reads(ids, frozenset(direct), starts)
 
 
 def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, sample: str = "") -> tuple[str, ...]:
@@ -46,15 +81,46 @@ def step_ids(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path, s
             "data": [_data(op, shards, folder), *(_around(plan, shards) if cascade else ())],
             "sample": sample if op.kind in ("filter", "score", "gather") else "",
         }
-        ids.append(hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()[:32])
+        ids.append(_hashed(value))
     return tuple(ids)
 
 
-def columns_id(plan: logical.LogicalPlan, ids: Sequence[str]) -> str:
-    """The identity of the columns of a plan's pool: they depend on its documents, their scores, and the seed."""
-    _, op = plan.one(logical.Rank)
-    value = ["columns", COLUMNS, ids[op.input], op.seed, [name for name, _ in op.criteria], op.top is not None]
+def _hashed(value: Any) -> str:
     return hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()[:32]
+
+
+def columns_id(
+    plan: logical.LogicalPlan,
+    ids: Sequence[str],
+    read_ids: Mapping[int, str],
+    shards: Sequence[Shard],
+    sample: str = "",
+) -> str:
+    """The identity of the columns of a plan's readable documents: they depend on what is read of them, their scores, and
+    the seed, and on clauses only as far as scores do.
+
+    Args:
+        sample: as in `step_ids`.
+    """
+    _, rank = plan.one(logical.Rank)
+    _, gather = plan.one(logical.Gather)
+    chains = []
+    for end in gather.inputs:
+        at, chain = end, []
+        while not isinstance(op := plan.ops[at], logical.Read):
+            chain += [ids[at]] if isinstance(op, logical.Score) else []
+            at = inputs(op)[0]
+        chains.append([read_ids[at], *chain])
+    gathered = described(gather.model_copy(update={"duplicates": ()}))
+    places = [[shard.source, shard.path, shard.sha256] for shard in shards]
+    criteria = [name for name, _ in rank.criteria]
+    return _hashed(["columns", COLUMNS, chains, gathered, places, rank.seed, criteria, rank.top is not None, sample])
+
+
+def pool_id(plan: logical.LogicalPlan, ids: Sequence[str], columns: str) -> str:
+    """The identity of a plan's pool: which of the documents in some columns pass its clauses."""
+    _, rank = plan.one(logical.Rank)
+    return _hashed(["pool", COLUMNS, columns, ids[rank.input]])
 
 
 def _around(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> list[Any]:

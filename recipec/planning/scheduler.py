@@ -12,7 +12,7 @@ from recipec.ir.model import Plugin
 from recipec.places.state import Store
 from recipec.planning import costs, rates, reasons
 from recipec.planning.costs import Setting
-from recipec.planning.fingerprints import inputs
+from recipec.planning.fingerprints import Reads, columns_id, inputs
 
 Action = Literal["run", "partial", "reuse"]
 
@@ -20,6 +20,7 @@ Action = Literal["run", "partial", "reuse"]
 def schedule(
     plan: logical.LogicalPlan,
     ids: Sequence[str],
+    reads: Reads,
     shards: Sequence[Shard],
     plugins: Sequence[Plugin],
     store: Store,
@@ -35,7 +36,7 @@ def schedule(
     """
     steps: list[Step] = []
     for position, op in enumerate(plan.ops):
-        action, missing = _action(plan, position, ids, shards, store, steps, published)
+        action, missing = _action(plan, position, ids, reads, shards, store, steps, published)
         steps.append(
             Step(
                 id=ids[position],
@@ -62,6 +63,7 @@ def _action(
     plan: logical.LogicalPlan,
     position: int,
     ids: Sequence[str],
+    reads: Reads,
     shards: Sequence[Shard],
     store: Store,
     steps: Sequence[Step],
@@ -73,12 +75,31 @@ def _action(
         name = source_of(plan, position).source.name
         mine = [shard for shard in shards if shard.source == name]
         missing = store.missing(ids[position], mine)
+        if isinstance(op, logical.Read):
+            missing = _unread(plan, position, ids, reads, mine, shards, store)
         return ("reuse" if not missing else "run" if len(missing) == len(mine) else "partial"), missing
     if isinstance(op, logical.Filter):
         # Evaluated within the steps around it, so it runs when they do.
         return steps[op.input].action, ()
     stored = published if isinstance(op, logical.Write) else store.has_result(ids[position])
     return ("reuse", ()) if stored else ("run", shards)
+
+
+def _unread(
+    plan: logical.LogicalPlan,
+    position: int,
+    ids: Sequence[str],
+    reads: Reads,
+    mine: Sequence[Shard],
+    shards: Sequence[Shard],
+    store: Store,
+) -> tuple[Shard, ...]:
+    """The shards of a read without a result. Those that are read directly have theirs in the columns of the pool."""
+    stored = [shard for shard in mine if (shard.source, shard.path) not in reads.direct]
+    missing = {shard.path for shard in store.missing(reads.ids[position], stored)}
+    if not store.has_result(columns_id(plan, ids, reads.ids, shards)):
+        missing |= {shard.path for shard in mine if (shard.source, shard.path) in reads.direct}
+    return tuple(shard for shard in mine if shard.path in missing)
 
 
 def _cost(op: logical.Op, shards: Sequence[Shard]) -> Cost:

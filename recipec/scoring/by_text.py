@@ -14,10 +14,9 @@ import duckdb
 import numpy as np
 
 from recipec import plugins, spec
-from recipec.database import relations
 from recipec.database.sql import ident, literal
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import shards, targets
+from recipec.inputs import documents, shards, targets
 from recipec.ir import logical
 from recipec.ir.task import ScoreTask
 from recipec.places import local
@@ -46,7 +45,7 @@ def score(
     """
     text = ident(task.ops[0].source.text)
     scan = shards.scan(task.shard, folder, [task.ops[0].source.text])
-    survivors = relations.survivors(task.input, root)
+    survivors = documents.survivors(task.input, root, folder)
     texts = (
         f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
     )

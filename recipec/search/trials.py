@@ -222,7 +222,7 @@ def _numbers(run: Run, corpus: proxies.Corpus) -> Array:
     """The corpus's number (n,) of each candidate, −1 if it is not there."""
     there = f"read_parquet({literal(str(corpus.folder / 'documents.parquet'))})"
     found = run.pool.connection.execute(
-        f"SELECT file_row_number AS row, k.number AS number FROM {run.candidates()} AS c "
+        f"SELECT c.number AS row, k.number AS number FROM {run.candidates.relation()} AS c "
         f"JOIN (SELECT source, doc_id, number FROM {there}) AS k USING (source, doc_id)"
     ).fetchnumpy()
     numbers = np.full(run.pool.rows, -1, np.int64)

@@ -7,7 +7,9 @@ recipe are then applied to them by `selection.kernel`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from recipec.arrays import Array
 from recipec.ir.expressions import Frozen
 from recipec.ir.selection import Reason, Stats
 from recipec.places import local
+
+ROWS = 1 << 20
+"""Documents that are copied at a time."""
 
 
 class DomainRange(Frozen):
@@ -93,6 +98,46 @@ def opened(folder: Path, layout: Layout) -> Columns:
         else:
             values[name] = np.empty(0, type_)
     return Columns(layout, values)
+
+
+def masked(columns: Columns, layout: Layout, passing: Array, folder: Path) -> Columns:
+    """Some of the documents of columns, in their order.
+
+    Args:
+        layout: what is known of them; `passing`: (n,) which they are; `folder`: for files without a name.
+    """
+    return Columns(layout, _Masked(columns.values, passing, layout.rows, folder))
+
+
+class _Masked(Mapping[str, Array]):
+    """Columns without the documents outside a mask; each is taken when it is first used, and lies in a file that has no
+    name, so that the system may free its memory."""
+
+    def __init__(self, values: Mapping[str, Array], passing: Array, rows: int, folder: Path) -> None:
+        self._values, self._passing, self._rows, self._folder = values, passing, rows, folder
+        self._taken: dict[str, Array] = {}
+        self._taking = threading.Lock()
+
+    def __getitem__(self, name: str) -> Array:
+        with self._taking:
+            if name not in self._taken:
+                self._taken[name] = self._take(self._values[name])
+            return self._taken[name]
+
+    def _take(self, values: Array) -> Array:
+        if not self._rows:
+            return np.empty(0, values.dtype)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            for start in range(0, len(values), ROWS):
+                values[start : start + ROWS][self._passing[start : start + ROWS]].tofile(file)
+            file.flush()
+            return np.memmap(file, dtype=values.dtype, mode="r", shape=(self._rows,)).view(np.ndarray)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def smallest(most: int) -> str:

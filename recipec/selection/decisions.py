@@ -142,18 +142,18 @@ def ledger(op: logical.Sample, drawn: Drawn, candidates: str, decisions: str) ->
     """SQL of the ledger's rows: every candidate, with what was decided about it.
 
     Args:
-        candidates: a table expression of a `Gather`'s result with `file_row_number`.
+        candidates: a table expression of a `Gather`'s result.
         decisions: the table that `table` made.
     """
     names = ", ".join(literal(word) for word in REASONS)
     more = ", before, spent" if drawn.found.ready.left is not None else ""
     return f"""
-        SELECT c.* EXCLUDE (cap, nest, file_row_number) REPLACE ({_rejected(drawn)} AS rejected_by),
+        SELECT c.* EXCLUDE (cap, nest, number) REPLACE ({_rejected(drawn)} AS rejected_by),
             merged, rank, draw{more}, {nest_of(op)} AS nest, expected, scale, d.cap AS cap,
             coalesce(copies, 0) AS copies,
             CASE WHEN bad IS NOT NULL THEN 'unreadable' WHEN d.number IS NULL THEN 'filtered'
                 ELSE ([{names}])[reason + 1] END AS reason
-        FROM {candidates} AS c LEFT JOIN {decisions} AS d ON c.file_row_number = d.number
+        FROM {candidates} AS c LEFT JOIN {decisions} AS d ON c.number = d.number
     """
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database.relations import exactness
 from recipec.database.sql import expression, ident, literal
+from recipec.inputs.documents import exactness
 from recipec.ir import logical
 from recipec.ir.expressions import Score
 from recipec.places import local
@@ -22,24 +22,34 @@ class GatherInput:
     """One input of a gather.
 
     Attributes:
+        index: its place among the inputs.
         source: the name of the source.
-        relation: a table expression with doc_id, shard, row, domain, tokens, bad, rejected_by, evidence, the outputs of
+        relation: a table expression with doc_id, shard, row, number, domain, tokens, bad, rejected_by, evidence, the outputs of
             `Read` and the scores, each by name.
     """
 
+    index: int
     source: str
     relation: str
 
 
+def relation(op: logical.Gather, parts: Sequence[GatherInput]) -> str:
+    """A table expression of the candidates of all sources (see `logical.Gather`), with duplicates unresolved."""
+    return f"(SELECT {', '.join(_columns(op))} FROM ({_united(op, parts)}))"
+
+
 def gather(connection: DuckDBPyConnection, op: logical.Gather, parts: Sequence[GatherInput], destination: Path) -> None:
     """Writes the candidates of all sources (see `logical.Gather`)."""
-    united = " UNION ALL ".join(_part(op, index, part) for index, part in enumerate(parts))
-    query = f"SELECT * FROM ({united})"
+    query = f"SELECT * FROM ({_united(op, parts)})"
     for number, clause in enumerate(op.duplicates):
         query = _without_duplicates(query, f"key_{number}", clause.text)
     query = f"SELECT {', '.join(_columns(op))} FROM ({query})"
     with local.replacing(destination) as temporary:
         connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
+
+
+def _united(op: logical.Gather, parts: Sequence[GatherInput]) -> str:
+    return " UNION ALL ".join(_part(op, part) for part in parts)
 
 
 def score_column(criterion: str) -> str:
@@ -56,11 +66,12 @@ def _columns(op: logical.Gather) -> list[str]:
     fixed = ["source", "doc_id", "shard", "row", "domain", "tokens", "bad", "rejected_by", "evidence"]
     scores = [ident(score_column(criterion.name)) for criterion in op.criteria]
     exact = [ident(exact_column(criterion.name)) for criterion in op.criteria if criterion.cascade]
-    return [*fixed, *scores, *exact, "cap", "nest"]
+    return [*fixed, *scores, *exact, "cap", "nest", "number"]
 
 
-def _part(op: logical.Gather, index: int, part: GatherInput) -> str:
+def _part(op: logical.Gather, part: GatherInput) -> str:
     """SQL of one input with its scores as doubles; a non-finite score makes the row unreadable."""
+    index = part.index
     scores = [(score_column(c.name), f"CAST({expression(c.values[index])} AS DOUBLE)") for c in op.criteria]
     keys = [f"{expression(clause.keys[index])} AS key_{number}" for number, clause in enumerate(op.duplicates)]
     bad = " ".join(f"WHEN NOT isfinite({value}) THEN {literal(f'{name} is not finite')}" for name, value in scores)
@@ -69,6 +80,7 @@ def _part(op: logical.Gather, index: int, part: GatherInput) -> str:
         "doc_id",
         "shard",
         "row",
+        "number",
         "domain",
         "tokens",
         f"coalesce(bad, CASE {bad} END) AS bad" if bad else "bad",

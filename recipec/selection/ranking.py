@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from recipec.database.relations import SEPARATOR
-from recipec.database.sql import ident, literal
+from recipec.database.sql import SEPARATOR, ident, literal
 from recipec.ir import logical
 from recipec.ir.selection import Stats
 from recipec.selection.gathering import score_column
@@ -29,7 +28,7 @@ def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stat
     """Creates the temporary table `ranked_pool` (row_number, domain, merged, rank) of the documents in the pool.
 
     Args:
-        table: the candidates with their `file_row_number`.
+        table: the candidates.
     """
     pool = f"{table} WHERE {POOL} AND {missing(op)} IS NULL"
     totals = connection.execute(f"SELECT domain, sum(tokens) FROM {pool} GROUP BY domain ORDER BY domain").fetchall()
@@ -43,7 +42,7 @@ def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stat
         total = f"{sum(total for _, total in totals)} :: DOUBLE"
     scores = "".join(f", {ident(score_column(name))}" for name, _ in op.criteria)
     keys = ", source, doc_id" if op.top is not None or op.quality.ties == "split" else ""
-    narrow = f"SELECT file_row_number AS row_number, tokens, domain :: pool_domain AS domain{keys}{scores} FROM {pool}"
+    narrow = f"SELECT number AS row_number, tokens, domain :: pool_domain AS domain{keys}{scores} FROM {pool}"
     ranked = f"SELECT row_number, domain, merged, rank FROM ({_ranked(op, narrow, stats, total)})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE ranked_pool AS {ranked}")
 

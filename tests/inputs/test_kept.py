@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from recipec import pipeline
+from recipec.inputs.facts import facts
 from recipec.inputs.kept import keeping
 from recipec.ir import logical
 from tests.conftest import RECIPEC, REPOSITORY, rows, write_parquet
@@ -83,7 +84,7 @@ def test_what_needs_no_text_a_second_time(folder: Path, clause: str, texts: bool
     recipe = folder / "a.recipe"
     recipe.write_text(SOURCE.replace("TOKENS", "") + f"where {clause}\nallow bad 20%\nallow empty\nsample all\n")
     [read] = [step.op for step in pipeline.plan(recipe, {}).plan.steps if isinstance(step.op, logical.Read)]
-    assert keeping(read, folder, nulls=True).texts is texts
+    assert keeping(facts(read).read, folder, nulls=True).texts is texts
 
 
 def test_a_changed_threshold_tokenises_nothing(folder: Path) -> None:

@@ -11,9 +11,11 @@ import pytest
 from recipec import pipeline
 from recipec.database.connection import connect
 from recipec.inputs import reading
+from recipec.inputs.facts import facts
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan
 from recipec.places.state import Store
+from recipec.planning import fingerprints
 from tests.conftest import SOURCE, Run, rows, write_parquet
 
 pytestmark = pytest.mark.slow
@@ -49,7 +51,9 @@ def pool(tmp_path: Path) -> Path:
 def results(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     """The rows of each result of `Read`, in their order, by the name of its file."""
     found = folder.glob(".recipec/steps/*/*.parquet")
-    return {path.name: rows(f"FROM '{path}'") for path in found if path.name != "result.parquet"}
+    # Values of texts are stored in files of the same names.
+    reads = [path for path in found if ("doc_id",) in rows(f"SELECT column_name FROM (DESCRIBE FROM '{path}')")]
+    return {path.name: rows(f"FROM '{path}'") for path in reads}
 
 
 def read(plan: ExecutionPlan, root: Path, *, alone: bool) -> int:
@@ -59,11 +63,14 @@ def read(plan: ExecutionPlan, root: Path, *, alone: bool) -> int:
     step = next(step for step in plan.steps if isinstance(step.op, logical.Read))
     assert isinstance(step.op, logical.Read)
     groups = [[shard] for shard in plan.shards] if alone else [plan.shards]
+    name = fingerprints.reads(logical.LogicalPlan(ops=(step.op,)), plan.shards, folder).ids[0]
     with connect() as connection:
         connection.execute("CALL enable_logging('QueryLog', storage = 'memory')")
         for shards in groups:
-            destinations = [Store(root, "a.recipe").shard_result(step.id, shard) for shard in shards]
-            for _ in reading.read_many(connection, step.op, shards, folder, folder / ".recipec", destinations):
+            destinations = [Store(root, "a.recipe").shard_result(name, shard) for shard in shards]
+            for _ in reading.read_many(
+                connection, facts(step.op).read, shards, folder, folder / ".recipec", destinations
+            ):
                 pass
         logged = "SELECT count(*) FROM duckdb_logs() WHERE message LIKE 'COPY%PARTITION_BY%'"
         return int(connection.execute(logged).fetchall()[0][0])

@@ -101,7 +101,8 @@ def test_optimised_and_unoptimised_plans_select_the_same(mix: Path) -> None:
     with opening.opened(recipe, opening.settings(mix), "cpu", silent) as place:
         optimised, plan = place.run(recipe), planning.lower(recipe)
         ids = fingerprints.step_ids(plan, place.shards, place.folder)
-        plain = replace(optimised, pool=replace(optimised.pool, plan=plan, ids=ids))
+        reads = fingerprints.reads(plan, place.shards, place.folder)
+        plain = replace(optimised, pool=replace(optimised.pool, plan=plan, ids=ids, reads=reads))
         assert plain.pool.plan.ops != optimised.pool.plan.ops
         selections = []
         for run in (optimised, plain):
@@ -142,21 +143,6 @@ def test_the_index_keeps_identities_and_totals(mix: Path) -> None:
     assert not catalog.stale(shards, mix.parent)
     (mix.parent / "data/0.parquet").unlink()
     assert len(catalog.stale(shards, mix.parent)) == 1
-
-
-def test_the_index_keeps_totals_by_domain(mix: Path) -> None:
-    plan = pipeline.plan(mix, {}).plan
-    state = mix.parent / ".recipec"
-    step = next(step for step in plan.steps if step.op.kind == "read")
-    results = [state / "steps" / step.id / f"{shard.sha256[:32]}.parquet" for shard in plan.shards]
-    expected = {
-        row[0]: row[1:] for row in rows(f"SELECT topic, count(*), sum(n) FROM '{mix.parent}/data/*.parquet' GROUP BY 1")
-    }
-    assert catalog.domains(state, step.id, plan.shards, results) == expected
-    # A catalog that is lost, or damaged, is made again.
-    (state / "catalog.duckdb").write_bytes(b"damaged")
-    assert catalog.domains(state, step.id, plan.shards, results) == expected
-    assert catalog.domains(state, step.id, plan.shards[:1], results[:1]) != expected
 
 
 def test_an_estimate_is_marked_and_scoring_makes_it_exact(world: Path, run: Run) -> None:

@@ -102,7 +102,7 @@ def test_a_draw_is_the_selection(place: tuple[opening.Place, model.Recipe]) -> N
         )
         other = where.run(changed).pool.plan
         drawn, codes = evaluated(found, run.pool.plan.sample, table)
-        ranked = by_sql.ranked(connection, other.one(logical.Rank)[1], run.gathered)
+        ranked = by_sql.ranked(connection, other.one(logical.Rank)[1], run.candidates.relation())
         if drawn is None:
             with pytest.raises(Failure) as same:
                 by_sql.ledger(connection, other.sample, ranked)

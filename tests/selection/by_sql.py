@@ -6,7 +6,6 @@ This was the product until the kernel took its place. It shares the allocation w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
@@ -34,19 +33,19 @@ criterion three = column(three) higher is better
 """The source and the criteria of the recipes that are compared with this oracle."""
 
 
-def ranked(connection: DuckDBPyConnection, op: logical.Rank, candidates: Path) -> str:
-    """Creates the table `oracle_ranked`: the candidates with `merged`, `rank` and `draw`; returns its name."""
-    table = f"read_parquet({literal(str(candidates))}, file_row_number = true)"
+def ranked(connection: DuckDBPyConnection, op: logical.Rank, table: str) -> str:
+    """Creates the table `oracle_ranked`: the candidates of a table expression with `merged`, `rank` and
+    `draw`; returns its name."""
     stats = ranking.statistics(connection, table, [name for name, _ in op.criteria])
     ranking.rank_pool(connection, op, table, stats)
     connection.execute(
         f"""
         CREATE OR REPLACE TABLE oracle_ranked AS
-        SELECT c.* EXCLUDE (file_row_number) REPLACE (
+        SELECT c.* EXCLUDE (number) REPLACE (
                 CASE WHEN bad IS NULL THEN coalesce(rejected_by, {ranking.missing(op)}) END AS rejected_by
             ), p.merged, p.rank, CASE WHEN p.row_number IS NOT NULL THEN {draw(op.seed)} END AS draw
         FROM {table} AS c LEFT JOIN (SELECT row_number, merged, rank FROM ranked_pool) AS p
-            ON c.file_row_number = p.row_number
+            ON c.number = p.row_number
         """
     )
     connection.execute("DROP TABLE ranked_pool; DROP TYPE pool_domain")

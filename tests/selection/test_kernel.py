@@ -101,9 +101,8 @@ COMPARED = (
 def test_the_kernel_decides_as_the_formulas_in_sql(made: tuple[Run, Selection]) -> None:
     run, selection = made
     connection, plan = run.pool.connection, run.pool.plan
-    position, _ = plan.one(logical.Gather)
     _, rank = plan.one(logical.Rank)
-    table = by_sql.ranked(connection, rank, run.pool.store.result(run.pool.ids[position]))
+    table = by_sql.ranked(connection, rank, run.candidates.relation())
     expected, scales = by_sql.ledger(connection, plan.sample, table)
     assert run.drawn().scales == scales
     connection.execute(f"CREATE OR REPLACE TEMP TABLE ours AS {run.ledger()}")
