@@ -6,19 +6,19 @@ The columns do not depend on clauses, so that after a changed threshold only thi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recipec.arrays import Array
-from recipec.database.sql import ident
+from recipec.database import session
 from recipec.ir import logical
-from recipec.ir.selection import Reason, Stats
+from recipec.ir.selection import Reason
 from recipec.places import local
 from recipec.selection.columns import Columns, Layout, masked
-from recipec.selection.gathering import score_column
-from recipec.selection.ranking import statistics
+from recipec.selection.statistics import statistics_of
 from recipec.selection.storing import ranges
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def store(
         with local.replacing(folder / MASK) as temporary:
             np.packbits(passing).tofile(temporary)
         pool = masked(columns, _layout(columns, rejected, texts), passing, folder)
-    stats = _statistics(connection, [name for name, _ in op.criteria], pool)
+    names = [name for name, _ in op.criteria]
+    with ThreadPoolExecutor(session.threads(connection)) as workers:
+        stats = tuple(workers.map(statistics_of, names, map(pool.score, range(len(names)))))
     return Columns(pool.layout.model_copy(update={"stats": stats}), pool.values)
 
 
@@ -114,17 +116,3 @@ def _filtered(columns: Columns, rejected: Array, starts: Array, texts: Sequence[
                 documents=int(counts[number]),
                 tokens=(high << 32) + low,
             )
-
-
-def _statistics(connection: DuckDBPyConnection, criteria: Sequence[str], pool: Columns) -> tuple[Stats, ...]:
-    """The statistics of the criteria over a pool."""
-    if not criteria:
-        return ()
-    connection.register("pool_scores", {f"s{number}": pool.score(number) for number in range(len(criteria))})
-    values = "".join(
-        f", CASE WHEN NOT isnan(s{number}) THEN CAST(s{number} AS DOUBLE) END AS {ident(score_column(name))}"
-        for number, name in enumerate(criteria)
-    )
-    found = statistics(connection, f"(SELECT NULL AS bad, NULL AS rejected_by{values} FROM pool_scores)", criteria)
-    connection.unregister("pool_scores")
-    return found

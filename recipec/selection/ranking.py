@@ -6,7 +6,6 @@ weights in the rank, and ties share one rank.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +14,7 @@ from recipec.ir import logical
 from recipec.ir.selection import Stats
 from recipec.selection.gathering import score_column
 from recipec.selection.heads import SPREAD
+from recipec.selection.statistics import halved, stats_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -69,28 +69,15 @@ def statistics(connection: DuckDBPyConnection, table: str, criteria: Sequence[st
     ranges = _row(connection, table, [f"[count({c}), count(*) - count({c}), min({c}), max({c})]" for c in columns])
     sums = []
     for c, (_, _, low, high) in zip(columns, ranges, strict=True):
-        half, fine = _halved(low or 0.0, high or 0.0)
+        half, fine = halved(low or 0.0, high or 0.0)
         distance = f"({c} * {half} - {literal((low or 0.0) * half)})"
         fixed = f"CAST(CAST(round({distance} * {fine!r}) AS BIGINT) AS HUGEINT)"
         sums += [f"sum({fixed})", f"sum({fixed} * {fixed})"]
     found = _row(connection, table, sums)
     return tuple(
-        _stats(name, range_, found[2 * number], found[2 * number + 1])
+        stats_of(name, range_, found[2 * number], found[2 * number + 1])
         for number, (name, range_) in enumerate(zip(criteria, ranges, strict=True))
     )
-
-
-def _stats(name: str, range_: Sequence[float | None], total: int | None, squares: int | None) -> Stats:
-    """The statistics from the fixed-point sums; Python integers are exact."""
-    count, missing = int(range_[0] or 0), int(range_[1] or 0)
-    low, high = range_[2] or 0.0, range_[3] or 0.0
-    if not count:
-        return Stats(criterion=name, count=0, missing=missing, mean=0.0, std=0.0, low=0.0, high=0.0)
-    half, fine = _halved(low, high)
-    total, squares = int(total or 0), int(squares or 0)
-    mean = min(max(low + total / count / fine / half, low), high)
-    std = math.sqrt((count * squares - total * total) / (count * count)) / fine / half
-    return Stats(criterion=name, count=count, missing=missing, mean=mean, std=std, low=low, high=high)
 
 
 def _row(connection: DuckDBPyConnection, table: str, values: Sequence[str]) -> tuple[Any, ...]:
@@ -99,14 +86,6 @@ def _row(connection: DuckDBPyConnection, table: str, values: Sequence[str]) -> t
         return ()
     found: tuple[Any, ...] = connection.execute(f"SELECT {', '.join(values)} FROM {table} WHERE {POOL}").fetchall()[0]
     return found
-
-
-def _halved(low: float, high: float) -> tuple[float, float]:
-    """The factor for values before distances are taken (less than 1 only if a distance would be infinite), and the
-    power of two that then scales distances below 2**46, so that the squares of 2**35 rows fit a HUGEINT."""
-    half = 1.0 if math.isfinite(high - low) else 0.25
-    largest = high * half - low * half
-    return half, math.ldexp(1.0, min(46 - math.frexp(largest)[1], 1000)) if largest else 1.0
 
 
 def weight(op: logical.Rank, criterion: str) -> str:
