@@ -105,7 +105,7 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
     """Writes all files into the staging folder, the manifest last."""
     plan, connection = writing.plan, writing.connection
     # The ledger first: whatever follows is read from what stands in it.
-    ledger_files = ledger.write_ledger(connection, writing.rows, selection.candidates, writing.staging)
+    ledger_files = ledger.write_ledger(connection, writing.rows, selection, plan.shards, writing.staging)
     written = ledger.tables([writing.staging.folder / file.path for file in ledger_files])
     problems = tuple(conservation.check_ledger(connection, written, selection, plan.shards))
     if problems:
