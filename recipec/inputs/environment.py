@@ -8,11 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-import duckdb
-
-from recipec.database.connection import shared
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import shards
+from recipec.inputs import schemas, shards
 from recipec.ir import model
 from recipec.ir.expressions import Type
 from recipec.places import local, scheme
@@ -50,7 +47,7 @@ class Files:
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         with _placed(span):
             if first_shard not in self._schemas:
-                self._schemas[first_shard] = shards.schema(first_shard)
+                self._schemas[first_shard] = schemas.columns(folder, first_shard)
             return self._schemas[first_shard]
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
@@ -109,6 +106,11 @@ def _placed(span: Span) -> Iterator[None]:
 
 @cache
 def _pattern_error(pattern: str) -> str | None:
+    # Imported here: see `inputs.shards`.
+    import duckdb
+
+    from recipec.database.connection import shared
+
     try:
         with shared() as connection:
             connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()

@@ -11,15 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from recipec import plugins, spec
-from recipec.database.connection import shared
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.model import Plugin
 from recipec.places import local
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     # For types only: the models of a plan take a while to build, and reading a schema needs no plan.
     from recipec.ir.execution import Shard
 
@@ -141,8 +140,13 @@ def has_nulls(shard: Shard, folder: Path, column: str) -> bool:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _reading(path: Path) -> Iterator[DuckDBPyConnection]:
     """A connection for reading a file; errors are reported for that file."""
+    # Imported here: loading the engine takes longer than checking a recipe whose schemas are known.
+    import duckdb
+
+    from recipec.database.connection import shared
+
     try:
         with shared() as connection:
             yield connection

@@ -1,0 +1,58 @@
+"""The columns of shards that recipes were checked with, remembered beside the results of a folder's recipes.
+
+A check then opens no shard that is unchanged, which takes longer than all else that a check does. Nothing is remembered
+where no recipe was planned yet: a check alone leaves no files behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any, get_args
+
+from recipec import spec
+from recipec.inputs import shards
+from recipec.ir.expressions import Type
+from recipec.places import local
+from recipec.places.state import Store
+
+NOTE = "schemas"
+
+VERSION = 1
+"""Increased when the columns of the same file are found in another way."""
+
+MOST = 1000
+"""The most files that are remembered."""
+
+
+def columns(folder: Path, path: Path) -> spec.Columns:
+    """The columns of a file, which a recipe of a folder names.
+
+    Raises:
+        Failure: as in `shards.schema`.
+    """
+    store = Store.beside(folder)
+    if not local.is_folder(store.root) or not local.is_file(path) or shards.plugin_of(path) is not None:
+        return shards.schema(path)
+    mark = f"{VERSION} {local.mark(path)}"
+    entries = store.note(NOTE)
+    entries = entries if isinstance(entries, dict) else {}
+    found = _read(entries.get(str(path)), mark)
+    if found is None:
+        found = shards.schema(path)
+        others = [(name, entry) for name, entry in entries.items() if name != str(path)]
+        # A folder that cannot be written to, or a name that is no text, is no reason why a recipe is wrong.
+        with contextlib.suppress(OSError, ValueError):
+            store.keep_note(NOTE, {**dict(others[-MOST:]), str(path): {"mark": mark, "columns": found}})
+    return found
+
+
+def _read(entry: Any, mark: str) -> spec.Columns | None:
+    """The columns in an entry, or None if it is of another file, or damaged."""
+    if not isinstance(entry, dict) or entry.get("mark") != mark:
+        return None
+    try:
+        found = tuple((name, type_) for name, type_ in entry["columns"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return found if all(isinstance(name, str) and type_ in get_args(Type) for name, type_ in found) else None
