@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -32,6 +33,10 @@ REASONS: tuple[ReasonWord, ...] = (
 """The reasons of documents of the pool; `reasons` numbers them so."""
 
 
+Counts: TypeAlias = "Counter[tuple[str, str, str | None]]"
+"""Documents, or tokens, by domain, reason and clause."""
+
+
 def reasons(drawn: Drawn, piece: Piece) -> Array:
     """The numbers (k,) of the reasons of a piece's documents, in `REASONS`."""
     rules = drawn.found.rules
@@ -56,20 +61,11 @@ def selection(op: logical.Sample, drawn: Drawn, decided: Decided) -> Selection:
         Failure: a domain with a weight gets no document.
     """
     layout = drawn.found.ready.columns.layout
-    ident = drawn.found.ready.columns["ident"]
-    total = Digest()
-    given: dict[tuple[str, int], Array] = {cell.key: np.zeros(4, np.int64) for cell in drawn.found.cells}
-    counts: Counter[tuple[str, str, str | None]] = Counter()
-    tokens: Counter[tuple[str, str, str | None]] = Counter()
+    total, given = Digest(), {cell.key: np.zeros(4, np.int64) for cell in drawn.found.cells}
+    counts: Counts = Counter()
+    tokens: Counts = Counter()
     for piece in drawn.pieces():
-        copies = piece.copies.astype(np.int64)
-        chosen = np.flatnonzero(copies)
-        if len(chosen):
-            total.add(ident[piece.rows][chosen], copies[chosen])
-            t = piece.tokens[chosen].astype(np.int64)
-            sizes = t * copies[chosen]
-            tail = int(sizes[~piece.within[chosen]].sum())
-            given[piece.cell.key] += (len(chosen), int(copies[chosen].sum()), int(sizes.sum()), tail)
+        given[piece.cell.key] += _chosen(drawn, piece, total)
         numbers = reasons(drawn, piece)
         documents = np.bincount(numbers, minlength=len(REASONS))
         weights = np.bincount(numbers, weights=piece.tokens, minlength=len(REASONS))
@@ -105,9 +101,20 @@ def selection(op: logical.Sample, drawn: Drawn, decided: Decided) -> Selection:
     return result
 
 
-def _add_dropped(
-    drawn: Drawn, counts: Counter[tuple[str, str, str | None]], tokens: Counter[tuple[str, str, str | None]]
-) -> None:
+def _chosen(drawn: Drawn, piece: Piece, total: Digest) -> Array:
+    """The documents that are drawn of a piece, their copies, tokens of copies, and tokens of copies beyond ω (4,); adds
+    them to a digest."""
+    copies = piece.copies.astype(np.int64)
+    chosen = np.flatnonzero(copies)
+    if not len(chosen):
+        return np.zeros(4, np.int64)
+    total.add(drawn.found.ready.columns["ident"][piece.rows][chosen], copies[chosen])
+    sizes = piece.tokens[chosen].astype(np.int64) * copies[chosen]
+    tail = sizes[~piece.within[chosen]].sum()
+    return np.array([len(chosen), copies[chosen].sum(), sizes.sum(), tail])
+
+
+def _add_dropped(drawn: Drawn, counts: Counts, tokens: Counts) -> None:
     """Counts the documents that leave the pool for a missing score."""
     ready = drawn.found.ready
     if ready.dropped is None:
