@@ -7,9 +7,11 @@ recipe are then applied to them by `selection.kernel`.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from recipec.places import local
 
 ROWS = 1 << 20
 """Documents that are copied at a time."""
+
+LARGE = 1 << 28
+"""The bytes from which a part of a column is not held in memory."""
 
 
 class DomainRange(Frozen):
@@ -110,27 +115,32 @@ def masked(columns: Columns, layout: Layout, passing: Array, folder: Path) -> Co
 
 
 class _Masked(Mapping[str, Array]):
-    """Columns without the documents outside a mask; each is taken when it is first used, and lies in a file that has no
-    name, so that the system may free its memory."""
+    """Columns without the documents outside a mask. The first use of one takes all, in threads; large ones lie in files that
+    have no names, so that the system may free their memory."""
 
     def __init__(self, values: Mapping[str, Array], passing: Array, rows: int, folder: Path) -> None:
         self._values, self._passing, self._rows, self._folder = values, passing, rows, folder
-        self._taken: dict[str, Array] = {}
+        self._taken: dict[str, Future[Array]] = {}
         self._taking = threading.Lock()
 
     def __getitem__(self, name: str) -> Array:
         with self._taking:
-            if name not in self._taken:
-                self._taken[name] = self._take(self._values[name])
-            return self._taken[name]
+            if not self._taken:
+                workers = ThreadPoolExecutor(os.cpu_count() or 1)
+                self._taken = {key: workers.submit(self._take, values) for key, values in self._values.items()}
+                workers.shutdown(wait=False)
+        return self._taken[name].result()
 
     def _take(self, values: Array) -> Array:
-        if not self._rows:
-            return np.empty(0, values.dtype)
+        if values.nbytes < LARGE:
+            taken: Array = values[self._passing]
+            return taken
         with tempfile.TemporaryFile(dir=self._folder) as file:
             for start in range(0, len(values), ROWS):
                 values[start : start + ROWS][self._passing[start : start + ROWS]].tofile(file)
             file.flush()
+            if not self._rows:
+                return np.empty(0, values.dtype)
             return np.memmap(file, dtype=values.dtype, mode="r", shape=(self._rows,)).view(np.ndarray)
 
     def __iter__(self) -> Iterator[str]:
