@@ -26,7 +26,7 @@ ROWS = 1 << 20
 """Documents that are copied at a time."""
 
 LARGE = 1 << 28
-"""The bytes from which a part of a column is not held in memory."""
+"""The bytes of a column from which a part of it is not held in memory."""
 
 
 class DomainRange(Frozen):
@@ -105,21 +105,22 @@ def opened(folder: Path, layout: Layout) -> Columns:
     return Columns(layout, values)
 
 
-def masked(columns: Columns, layout: Layout, passing: Array, folder: Path) -> Columns:
+def masked(columns: Columns, layout: Layout, passing: Array, folder: Path, large: int = LARGE) -> Columns:
     """Some of the documents of columns, in their order.
 
     Args:
         layout: what is known of them; `passing`: (n,) which they are; `folder`: for files without a name.
+        large: the bytes of a column from which what is taken of it lies in such a file.
     """
-    return Columns(layout, _Masked(columns.values, passing, layout.rows, folder))
+    return Columns(layout, _Masked(columns.values, passing, layout.rows, folder, large))
 
 
 class _Masked(Mapping[str, Array]):
     """Columns without the documents outside a mask. The first use of one takes all, in threads; large ones lie in files that
     have no names, so that the system may free their memory."""
 
-    def __init__(self, values: Mapping[str, Array], passing: Array, rows: int, folder: Path) -> None:
-        self._values, self._passing, self._rows, self._folder = values, passing, rows, folder
+    def __init__(self, values: Mapping[str, Array], passing: Array, rows: int, folder: Path, large: int) -> None:
+        self._values, self._passing, self._rows, self._folder, self._large = values, passing, rows, folder, large
         self._taken: dict[str, Future[Array]] = {}
         self._taking = threading.Lock()
 
@@ -132,15 +133,13 @@ class _Masked(Mapping[str, Array]):
         return self._taken[name].result()
 
     def _take(self, values: Array) -> Array:
-        if values.nbytes < LARGE:
+        if values.nbytes < self._large or not self._rows:
             taken: Array = values[self._passing]
             return taken
         with tempfile.TemporaryFile(dir=self._folder) as file:
             for start in range(0, len(values), ROWS):
-                values[start : start + ROWS][self._passing[start : start + ROWS]].tofile(file)
+                _part(values, start)[self._passing[start : start + ROWS]].tofile(file)
             file.flush()
-            if not self._rows:
-                return np.empty(0, values.dtype)
             return np.memmap(file, dtype=values.dtype, mode="r", shape=(self._rows,)).view(np.ndarray)
 
     def __iter__(self) -> Iterator[str]:
@@ -148,6 +147,15 @@ class _Masked(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def _part(values: Array, start: int) -> Array:
+    """Some values of a column, of a mapped one without its pages in memory."""
+    if isinstance(values.base, np.memmap) and values.base.filename is not None:
+        count = min(ROWS, len(values) - start)
+        found: Array = np.fromfile(values.base.filename, values.dtype, count, offset=start * values.itemsize)
+        return found
+    return values[start : start + ROWS]
 
 
 def smallest(most: int) -> str:
