@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from recipec.database.sql import expression, literal
-from recipec.ir.expressions import Apply, Column, Constant, Expression, Score, describe
+from recipec.ir.expressions import HIDDEN, Apply, Column, Constant, Expression, Score, describe
 
 COMPARISONS = frozenset(
     {"==", "!=", "<", "<=", ">", ">=", "in", "matches", "is_null", "starts_with", "ends_with", "contains"}
@@ -15,13 +15,9 @@ LONGEST = 200
 """The most characters of a value that are stored."""
 
 
-def evidence(condition: Expression, *, without: Collection[str] = ()) -> str | None:
-    """SQL of the values that a condition compares, as text; None if there is nothing short to show.
-
-    Args:
-        without: columns that are never shown, such as the text, which is long and can be read in its shard.
-    """
-    shown = {describe(subject): subject for subject in subjects(condition) if not _hidden(subject, without)}
+def evidence(condition: Expression) -> str | None:
+    """SQL of the values that a condition compares, as text; None if there is nothing short to show."""
+    shown = {describe(subject): subject for subject in subjects(condition) if not _hidden(subject)}
     if not shown:
         return None
     parts = (
@@ -43,6 +39,6 @@ def subjects(condition: Expression) -> Iterator[Expression]:
             yield condition
 
 
-def _hidden(subject: Expression, without: Collection[str]) -> bool:
+def _hidden(subject: Expression) -> bool:
     # For a value that `Read` computed under a generated name, the original expression is no longer known.
-    return isinstance(subject, Column) and (subject.name in without or subject.name.startswith("expression:"))
+    return isinstance(subject, Column) and subject.name.startswith(HIDDEN)

@@ -45,8 +45,8 @@ def write_ledger(
     staging: Staging,
 ) -> tuple[DataFile, ...]:
     """Writes the rows of the SQL that `rows` gives, the candidates of a selection, to `ledger/`, sorted by (source, doc_id)."""
-    count = max(1, -(-selection.candidates // ROWS_PER_FILE))
-    paths = [f"ledger/part-{number:05}.parquet" for number in range(count)]
+    parts = max(1, -(-selection.candidates // ROWS_PER_FILE))
+    paths = [f"ledger/part-{number:05}.parquet" for number in range(parts)]
     records = [staging.finished(path) for path in paths]
     finished = tuple(record for record in records if record is not None)
     if len(finished) == len(paths):

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -18,12 +19,13 @@ from recipec.inputs import shards as files
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 from recipec.places import local
+from recipec.planning.fingerprints import columns_id, pool_id
 from recipec.planning.scheduler import source_of
 from recipec.selection import gathering, passing, storing
 from recipec.selection.columns import Columns, Layout, opened
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidates:
     """The documents of a pool, readable or not, whether clauses reject them or not.
 
@@ -44,6 +46,18 @@ class Candidates:
         position, _ = self.pool.plan.one(logical.Gather)
         return self.pool.store.result(self.pool.ids[position])
 
+    @cached_property
+    def readable_id(self) -> str:
+        """The identity of the columns of the readable documents."""
+        pool = self.pool
+        sample = "" if pool.sampling is None else repr(pool.sampling)
+        return columns_id(pool.plan, pool.ids, pool.reads.ids, pool.shards, sample)
+
+    @cached_property
+    def passing_id(self) -> str:
+        """The identity of what the clauses leave of them."""
+        return pool_id(self.pool.plan, self.pool.ids, self.readable_id)
+
     def relation(self) -> str:
         """A table expression of the candidates (see `logical.Gather`)."""
         if self.op.duplicates:
@@ -59,8 +73,8 @@ class Candidates:
         pool = self.pool
         # Columns that are damaged or gone are made again.
         with contextlib.suppress(OSError, ValueError):
-            if pool.store.has_result(pool.columns) and pool.store.has_result(pool.passing):
-                return passing.opened(self._stored(), self._layout(pool.passing), self._folder(pool.passing))
+            if pool.store.has_result(self.readable_id) and pool.store.has_result(self.passing_id):
+                return passing.opened(self._stored(), self._layout(self.passing_id), self._folder(self.passing_id))
         started = time.monotonic()
         with self.blaming():
             self._gather()
@@ -75,7 +89,7 @@ class Candidates:
 
     def domains(self) -> set[str]:
         """The domains of all that can be read, whatever the clauses leave; the columns must exist."""
-        return {domain.name for domain in self._layout(self.pool.columns).domains}
+        return {domain.name for domain in self._layout(self.readable_id).domains}
 
     def _gather(self) -> None:
         """Combines all sources, if there are duplicates to resolve and no result is stored."""
@@ -90,17 +104,17 @@ class Candidates:
         """The columns of all readable documents, and the operations that ran for them: none if they are stored."""
         pool = self.pool
         with contextlib.suppress(OSError, ValueError):
-            if pool.store.has_result(pool.columns):
+            if pool.store.has_result(self.readable_id):
                 return self._stored(), []
         _, rank = pool.plan.one(logical.Rank)
-        folder = self._folder(pool.columns)
+        folder = self._folder(self.readable_id)
         layout, repeated = storing.store(
             pool.connection, rank, self.relation(), list(self._pieces()), pool.rows, folder
         )
         if repeated:
             for position, op in self._reads():
                 catalog.check_duplicates(pool.connection, op.source, pool.after(position, pool.shards_of(position)))
-        pool.store.keep_facts(pool.columns, layout.model_dump(mode="json"))
+        pool.store.keep_facts(self.readable_id, layout.model_dump(mode="json"))
         sources = {source for source, _ in pool.reads.direct}
         reads = [op for _, op in self._reads() if op.source.name in sources]
         return self._stored(), [*reads, *([] if self.op.duplicates else [self.op]), rank]
@@ -111,8 +125,8 @@ class Candidates:
         _, rank = pool.plan.one(logical.Rank)
         queries, texts = self._rejections()
         rejected = passing.rejections(pool.connection, queries, columns, len(texts))
-        found = passing.store(pool.connection, rank, columns, rejected, texts, self._folder(pool.passing))
-        pool.store.keep_facts(pool.passing, found.layout.model_dump(mode="json"))
+        found = passing.store(pool.connection, rank, columns, rejected, texts, self._folder(self.passing_id))
+        pool.store.keep_facts(self.passing_id, found.layout.model_dump(mode="json"))
         return found
 
     def _rejections(self) -> tuple[list[str], list[str]]:
@@ -179,7 +193,7 @@ class Candidates:
                 yield position, op
 
     def _stored(self) -> Columns:
-        return opened(self._folder(self.pool.columns), self._layout(self.pool.columns))
+        return opened(self._folder(self.readable_id), self._layout(self.readable_id))
 
     def _layout(self, name: str) -> Layout:
         return Layout.model_validate(self.pool.store.facts(name))

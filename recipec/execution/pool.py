@@ -14,7 +14,7 @@ from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.task import Documents, Link, ReadTask, Scored, ScoreTask
 from recipec.places.state import Store
-from recipec.planning.fingerprints import Reads, columns_id, pool_id
+from recipec.planning.fingerprints import Reads
 from recipec.planning.scheduler import Observed, source_of
 from recipec.progress import Progress, silent
 from recipec.scoring.by_model import Scorer, cascade_of, wanted
@@ -145,17 +145,6 @@ class Pool:
     def rejections(self, position: int, shards: Sequence[Shard]) -> tuple[str, tuple[str, ...]] | None:
         """SQL of the documents that clauses reject up to the step at `position`: see `inputs.documents.rejections`."""
         return documents.rejections(self.documents(position, shards, own=True), self.store.root, self.folder)
-
-    @property
-    def columns(self) -> str:
-        """The identity of the columns of the readable documents."""
-        sample = "" if self.sampling is None else repr(self.sampling)
-        return columns_id(self.plan, self.ids, self.reads.ids, self.shards, sample)
-
-    @property
-    def passing(self) -> str:
-        """The identity of what the clauses leave of them."""
-        return pool_id(self.plan, self.ids, self.columns)
 
     def survivors(self, position: int, shard: Shard) -> str:
         """A table expression of the `row`s of a shard that the step at `position` processes."""

@@ -126,9 +126,9 @@ def _filtered(relation: str, predicates: Sequence[logical.Predicate]) -> str:
     shown = f"CASE failed{shown} END" if shown else "NULL"
     return f"""(
         SELECT * EXCLUDE (failed) REPLACE (
-            coalesce(rejected_by, ([{texts}])[failed]) AS rejected_by, coalesce(evidence, {shown}) AS evidence
+            ([{texts}])[failed] AS rejected_by, CAST({shown} AS VARCHAR) AS evidence
         ) FROM (
-            SELECT *, CASE WHEN bad IS NOT NULL OR rejected_by IS NOT NULL THEN NULL {cases} END AS failed
+            SELECT *, CASE WHEN bad IS NOT NULL THEN NULL {cases} END AS failed
             FROM {relation}
         )
     )"""

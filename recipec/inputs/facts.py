@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from recipec.ir import logical
-from recipec.ir.expressions import CARRIED, Apply, Column, Constant, Expression, columns_of, describe
+from recipec.ir.expressions import CARRIED, HIDDEN, Apply, Column, Constant, Expression, columns_of, describe
 from recipec.places.digests import canonical_json
-
-HIDDEN = "expression:"
-"""The start of the names of facts that evidence does not show: the outcomes of tests of the text."""
-
 
 CONNECTIVES = frozenset({"and", "or", "not"})
 

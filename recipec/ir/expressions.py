@@ -83,6 +83,9 @@ def scores_of(expression: Expression) -> frozenset[str]:
             return frozenset()
 
 
+HIDDEN = "expression:"
+"""Prefix of the `Read` outputs that are computed under generated names, which evidence does not show."""
+
 CARRIED = "column:"
 """Prefix of the `Read` outputs that are unchanged columns, so that no column's name collides with a fixed one."""
 

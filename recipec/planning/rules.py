@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 
 from recipec import spec
 from recipec.ir import logical
-from recipec.ir.expressions import CARRIED, Apply, Column, Constant, Expression, columns_of, scores_of
+from recipec.ir.expressions import CARRIED, HIDDEN, Apply, Column, Constant, Expression, columns_of, scores_of
 from recipec.places.digests import canonical_json
 from recipec.planning.chains import Chain, Link, assembled, chains, gather, rebuilt, tail
 
@@ -224,6 +224,6 @@ def _lifted(expression: Expression, outputs: dict[str, logical.Output]) -> Expre
         return expression
     # Named by content, so that the same expression is the same output in every plan.
     digest = hashlib.sha256(canonical_json(raw.model_dump(mode="json")).encode()).hexdigest()[:16]
-    name = f"expression:{digest}"
+    name = f"{HIDDEN}{digest}"
     outputs.setdefault(name, logical.Output(name=name, expression=raw))
     return Column(name=name, type=expression.type)

@@ -74,9 +74,10 @@ def _action(
     if isinstance(op, logical.Read | logical.Score):
         name = source_of(plan, position).source.name
         mine = [shard for shard in shards if shard.source == name]
-        missing = store.missing(ids[position], mine)
         if isinstance(op, logical.Read):
             missing = _unread(plan, position, ids, reads, mine, shards, store)
+        else:
+            missing = store.missing(ids[position], mine)
         return ("reuse" if not missing else "run" if len(missing) == len(mine) else "partial"), missing
     if isinstance(op, logical.Filter):
         # Evaluated within the steps around it, so it runs when they do.
@@ -95,10 +96,11 @@ def _unread(
     store: Store,
 ) -> tuple[Shard, ...]:
     """The shards of a read without a result. Those that are read directly have theirs in the columns of the pool."""
-    stored = [shard for shard in mine if (shard.source, shard.path) not in reads.direct]
+    direct = {shard.path for shard in mine if (shard.source, shard.path) in reads.direct}
+    stored = [shard for shard in mine if shard.path not in direct]
     missing = {shard.path for shard in store.missing(reads.ids[position], stored)}
-    if not store.has_result(columns_id(plan, ids, reads.ids, shards)):
-        missing |= {shard.path for shard in mine if (shard.source, shard.path) in reads.direct}
+    if direct and not store.has_result(columns_id(plan, ids, reads.ids, shards)):
+        missing |= direct
     return tuple(shard for shard in mine if shard.path in missing)
 
 

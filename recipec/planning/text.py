@@ -6,8 +6,8 @@ s1 := Score[s0] mean_word_length()
 
 from __future__ import annotations
 
+from recipec.inputs.facts import needed
 from recipec.ir import logical
-from recipec.ir.expressions import Expression, columns_of
 from recipec.ir.mixing import word
 
 
@@ -18,13 +18,7 @@ def text(plan: logical.LogicalPlan) -> str:
 
 def columns_read(op: logical.Read) -> tuple[str, ...]:
     """The columns of the shard that a `Read` needs, sorted."""
-    source = op.source
-    parts: list[Expression] = [source.id, source.domain]
-    if source.tokens.column is not None:
-        parts.append(source.tokens.column)
-    parts += [predicate.condition for predicate in op.predicates]
-    parts += [output.expression for output in op.outputs]
-    return tuple(sorted({source.text}.union(*(columns_of(part) for part in parts))))
+    return tuple(sorted({op.source.text} | needed(op)))
 
 
 def _op(op: logical.Op) -> str:

@@ -16,17 +16,11 @@ from recipec.selection import mixing, ranking
 from recipec.selection.allocation import Allocation, CellTotals, allocate
 from recipec.selection.ranking import draw
 from recipec.selection.rules import INFINITE, expected, nest_of, threshold
+from tests.conftest import SOURCE
 from tests.selection import sql_scales
 
-HEAD = """seed 11
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-criterion one = column(one) higher is better
+HEAD = f"""seed 11
+{SOURCE}criterion one = column(one) higher is better
 criterion two = column(two) lower is better
 criterion three = column(three) higher is better
 """
