@@ -168,6 +168,8 @@ CODES: dict[str, str] = {
     "R0246": "a `needs` of a package whose words are not used",
     "R0247": "a plug-in that failed while it ran",
     "R0248": "an extension that is not installed",
+    "R0250": "a source whose documents have no ids",
+    "R0251": "a statement for a source that the recipe does not have",
     # R03xx: shards, the index, rows (planning.index, planning.reading)
     "R0301": "a glob that no file matches",
     "R0302": "a shard of unknown format",

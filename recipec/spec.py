@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +23,7 @@ from recipec.ir.expressions import Type
 from recipec.ir.mixing import Decided
 from recipec.ir.model import Plugin
 from recipec.ir.passes import Wanted
+from recipec.ir.shapes import Columns
 from recipec.source import Span
 
 if TYPE_CHECKING:
@@ -127,16 +128,32 @@ class NoParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-Columns = tuple[tuple[str, Type], ...]
-"""The names of columns with their types in the language, in order."""
+References = Sequence[tuple[str, str]]
+"""References to values of a row (see `ir.paths`), each with the SQL type that the value shall have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What the index stores about a shard."""
+    """What the index stores about a shard.
+
+    Attributes:
+        columns: of the format's files that state their types, these; otherwise those that hold all values of all rows.
+        kinds: by reference, how many rows have a value of each kind, where the format counts them.
+        unreadable: the number of rows that cannot be read at all.
+    """
 
     columns: Columns
     rows: int
+    kinds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unreadable: int = 0
+
+
+class Misread(ValueError):
+    """A file that is not what its suffix says, with what to do about it."""
+
+    def __init__(self, message: str, *helps: str) -> None:
+        super().__init__(message)
+        self.helps = helps
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +171,21 @@ class Format:
         compressions: the words for `compression`, the best general choice first.
         suffix: maps the compression to the suffix of a written file's name, with its dot.
         columns: the columns of a file, without reading all of it.
-        structure: the columns of a file and its number of rows.
-        scan: maps a file, columns with their types in the recipe, and a name to a table expression of these columns
-            and, under that name, the 0-based number of each row. A row that cannot be read becomes a row of nulls.
+        structure: the structure of a file, found in all of its rows.
+        scan: maps a file, its columns, references to values with the SQL type that each shall have, and a name to a table
+            expression of these values (under `database.sql.column` of the reference), of `database.values.FAULT`, and,
+            under that name, of the 0-based number of each row. A row that cannot be read becomes a row of nulls.
+        stored: the SQL types with which a dataset keeps the columns of a file.
+        whole: maps a file, its columns, columns with the types that they shall have as SQL, and a name to a table
+            expression of these columns as they stand in the file, under the names c0, c1, …, and of the number of each
+            row, for a dataset.
         write: writes a query's rows, in its order, to a path with the compression and a suitable number of rows per
             group, and returns the number of rows written. The caller syncs, hashes and names the dataset's files.
         read_back: maps written files and some of their columns (names and SQL types) to a table expression.
         loader: the word by which `datasets.load_dataset` knows it.
-        typed: whether files state the types of their columns. If not, types are guessed from some rows, and those with
-            which the recipe was checked apply to all shards.
+        typed: whether files state the types of their columns. If not, a column may have values of several kinds.
+        faults: maps a file to the rows that cannot be read, each with the reason, for formats whose files may have some.
+        lines: maps a file to a table expression of its rows as they are written and their numbers, for text formats.
         has_nulls: whether a column of a file may have nulls, for formats that know without reading the column.
         longest_line: bytes of the longest row that can be read back, several of which each thread holds in memory; 0
             for columnar formats.
@@ -175,11 +198,15 @@ class Format:
     suffix: Callable[[str], str]
     columns: Callable[[DuckDBPyConnection, Path], Columns]
     structure: Callable[[DuckDBPyConnection, Path], Structure]
-    scan: Callable[[Path, Columns, str], str]
+    scan: Callable[[Path, Columns, References, str], str]
+    whole: Callable[[Path, Columns, Columns, str], str]
+    stored: Callable[[DuckDBPyConnection, Path, Columns], Columns]
     write: Callable[[DuckDBPyConnection, str, Path, str, int], int]
     read_back: Callable[[Sequence[Path], Sequence[tuple[str, str]]], str]
     loader: str
     typed: bool = True
+    faults: Callable[[DuckDBPyConnection, Path], Iterable[tuple[int, str]]] | None = None
+    lines: Callable[[Path, str], str] | None = None
     has_nulls: Callable[[DuckDBPyConnection, Path, str], bool] | None = None
     longest_line: int = 0
 

@@ -12,7 +12,7 @@ from recipec import spec
 from recipec.arrays import Array
 from recipec.audit import measures
 from recipec.audit.measures import Separation
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
 from recipec.ir import model
@@ -179,10 +179,9 @@ def _with_texts(pool: Pool, found: Sequence[tuple[int, str, str, str, int]]) -> 
         mine = {row: doc_id for _, doc_id, name, path, row in found if (name, path) == (shard.source, shard.path)}
         if not mine:
             continue
-        source = next(source for source in pool.recipe.sources if source.name == shard.source)
-        scan = shards.scan(shard, pool.folder, [source.text])
+        texts = shards.texts(pool.source(shard), shard, pool.folder)
         rows = pool.connection.execute(
-            f"SELECT __row, {ident(source.text)} FROM {scan} WHERE __row IN (SELECT unnest($1))", [sorted(mine)]
+            f"SELECT __row, text FROM {texts} WHERE __row IN (SELECT unnest($1))", [sorted(mine)]
         ).fetchall()
         result += [(mine[row], text) for row, text in rows if text]
     return sorted(result)

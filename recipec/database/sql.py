@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from recipec.ir import expressions
@@ -16,6 +16,14 @@ SEPARATOR = "\x1f"
 def ident(name: str) -> str:
     """A name as a quoted identifier. SQL text cannot contain NUL, so a name with NUL refers to nothing."""
     return '"' + name.replace('"', '""').replace("\0", "\N{REPLACEMENT CHARACTER}") + '"'
+
+
+def column(name: str) -> str:
+    """The identifier of a value of a row (a reference, a score) in queries of ours.
+
+    Names that differ only in case are the same to SQL, so that capital letters are counted in the identifier."""
+    capitals = [str(position) for position, letter in enumerate(name) if "A" <= letter <= "Z"]
+    return ident(f"{name}#{'.'.join(capitals)}" if capitals else name)
 
 
 def literal(value: str | int | float | bool | None) -> str:
@@ -40,19 +48,20 @@ def file(path: Path) -> str:
 
 
 def expression(
-    value: expressions.Expression, column: Callable[[str], str] = ident, score: Callable[[str], str] = ident
+    value: expressions.Expression, of: Callable[[str], str] = column, score: Callable[[str], str] = column
 ) -> str:
-    """An expression as SQL. `column` and `score` map the name of a column or score to its SQL."""
+    """An expression as SQL. `of` and `score` map the name of a column or score to its SQL."""
     match value:
         case expressions.Column():
-            return column(value.name)
+            return of(value.name)
         case expressions.Score():
             return score(value.name)
         case expressions.Constant():
             return literal(value.value)
         case expressions.Apply():
-            operands = [expression(operand, column, score) for operand in value.operands]
-            return TEMPLATES[value.function](operands)
+            operands = [expression(operand, of, score) for operand in value.operands]
+            sql = TEMPLATES[value.function](operands)
+            return finite(f"CAST({sql} AS DOUBLE)") if value.function in "+-*" and value.type == "float" else sql
 
 
 def _infix(operator: str) -> Callable[[list[str]], str]:
@@ -61,6 +70,29 @@ def _infix(operator: str) -> Callable[[list[str]], str]:
 
 def _call(function: str) -> Callable[[list[str]], str]:
     return lambda operands: f"{function}({', '.join(operands)})"
+
+
+def _arithmetic(operator: str) -> Callable[[list[str]], str]:
+    return lambda operands: f"TRY({operands[0]} {operator} {operands[1]})"
+
+
+def finite(sql: str) -> str:
+    """SQL of a number of type DOUBLE, null if it is infinite or none at all."""
+    for word in ("inf", "-inf", "nan"):
+        sql = f"nullif({sql}, '{word}' :: DOUBLE)"
+    return sql
+
+
+def _is_whole(json: str) -> str:
+    return f"json_type({json}) IN ('UBIGINT', 'BIGINT', 'HUGEINT')"
+
+
+def _is_number(json: str) -> str:
+    return f"json_type({json}) IN ('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')"
+
+
+def _double(json: str) -> str:
+    return finite(f"TRY_CAST({json} ->> '$' AS DOUBLE)")
 
 
 def _cast(type_: str) -> Callable[[list[str]], str]:
@@ -78,13 +110,14 @@ TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     "<=": _infix("<="),
     ">": _infix(">"),
     ">=": _infix(">="),
-    "+": _infix("+"),
-    "-": _infix("-"),
-    "*": _infix("*"),
+    # What overflows is null, and makes the row unreadable (see `fault`).
+    "+": _arithmetic("+"),
+    "-": _arithmetic("-"),
+    "*": _arithmetic("*"),
     # Division by zero is null, not infinity.
-    "/": lambda o: f"({o[0]} / nullif(CAST({o[1]} AS DOUBLE), 0))",
+    "/": lambda o: finite(f"{o[0]} / nullif(CAST({o[1]} AS DOUBLE), 0)"),
     "%": lambda o: f"({o[0]} % nullif({o[1]}, 0))",
-    "neg": lambda o: f"(- {o[0]})",
+    "neg": lambda o: f"TRY(- {o[0]})",
     "concat": _infix("||"),
     "in": lambda o: f"({o[0]} IN ({', '.join(o[1:])}))",
     "is_null": lambda o: f"({o[0]} IS NULL)",
@@ -97,7 +130,7 @@ TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     "ends_with": _call("ends_with"),
     "contains": _call("contains"),
     "coalesce": _call("coalesce"),
-    "abs": _call("abs"),
+    "abs": lambda o: f"TRY(abs({o[0]}))",
     "round": lambda o: f"round(CAST({o[0]} AS DOUBLE))",
     "least": _call("least"),
     "greatest": _call("greatest"),
@@ -105,10 +138,44 @@ TEMPLATES: dict[str, Callable[[list[str]], str]] = {
     "if": lambda o: f"(CASE WHEN {o[0]} THEN {o[1]} END)",
     "fingerprint": lambda o: f"md5(CAST({o[0]} AS VARCHAR))",
     "int": _cast("BIGINT"),
-    "float": _cast("DOUBLE"),
+    "float": lambda o: finite(f"TRY_CAST({o[0]} AS DOUBLE)"),
     "string": _cast("VARCHAR"),
     "bool": _cast("BOOLEAN"),
     "date": _cast("DATE"),
     "timestamp": _cast("TIMESTAMP"),
+    # A field of several kinds, where its use needs one of them.
+    "as boolean": lambda o: f"(CASE WHEN json_type({o[0]}) = 'BOOLEAN' THEN CAST({o[0]} ->> '$' AS BOOLEAN) END)",
+    "as integer": lambda o: f"(CASE WHEN {_is_whole(o[0])} THEN TRY_CAST({o[0]} ->> '$' AS HUGEINT) END)",
+    "as float": lambda o: f"(CASE WHEN {_is_number(o[0])} THEN {_double(o[0])} END)",
+    "as string": lambda o: f"(CASE WHEN json_type({o[0]}) = 'VARCHAR' THEN {o[0]} ->> '$' END)",
+    "as text": lambda o: f"(CASE WHEN json_type({o[0]}) NOT IN ('OBJECT', 'ARRAY') THEN {o[0]} ->> '$' END)",
 }
 """Word of the language -> its SQL. `semantics.functions` has the types of the same words."""
+
+PARTIAL = frozenset({"+", "-", "*", "/", "%", "neg", "abs", *(word for word in TEMPLATES if word.startswith("as "))})
+"""Functions that have no value for some operands, which makes a row unreadable."""
+
+
+def faults(value: expressions.Expression, of: Callable[[str], str] = column) -> Iterator[tuple[str, str]]:
+    """SQL of the tests whether a part of an expression has no value though its operands have, each with SQL of why."""
+    if not isinstance(value, expressions.Apply):
+        return
+    for operand in value.operands:
+        yield from faults(operand, of)
+    if value.function in PARTIAL and not expressions.scores_of(value):
+        operands = [expression(operand, of) for operand in value.operands]
+        present = " AND ".join(f"{operand} IS NOT NULL" for operand in operands)
+        yield f"{present} AND {expression(value, of)} IS NULL", _why(value, operands)
+
+
+def _why(value: expressions.Apply, operands: list[str]) -> str:
+    described = expressions.describe(value)
+    if value.function in ("/", "%"):
+        divided = literal(f"`{described}` divides by zero")
+        return f"CASE WHEN {operands[1]} = 0 THEN {divided} ELSE {literal(f'`{described}` overflows')} END"
+    if not value.function.startswith("as "):
+        return literal(f"`{described}` overflows")
+    wanted = {"as text": "a string or a number"}.get(value.function, f"{value.function.removeprefix('as ')}")
+    article = "" if value.function == "as text" else "an " if wanted == "integer" else "a "
+    name = expressions.describe(value.operands[0])
+    return f"{literal(f'`{name}` is ')} || left({operands[0]} :: VARCHAR, 40) || {literal(f', not {article}{wanted}')}"

@@ -7,7 +7,7 @@ import re
 
 from recipec import spec
 from recipec.dataset import columns
-from recipec.dataset.texts import Column
+from recipec.dataset.rows import Column
 from recipec.ir.execution import Manifest
 
 PROVENANCE = {

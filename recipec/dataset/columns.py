@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from recipec.inputs import shards
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 
@@ -37,7 +38,7 @@ class Provenance:
 
 def provenance(op: logical.Write) -> Provenance:
     """The provenance columns of a dataset: each with a leading underscore, or more if a source has that name."""
-    taken = {name.lower() for source in op.sources for name, _ in source.schema_}
+    taken = {name.lower() for source in op.sources for name, _ in source.schema_}  # as in SQL
     last = "copy" if op.output.copies == "rows" else "copies"
     words = ("source", "doc_id", "domain", "tokens", last)
     prefix = "_"
@@ -48,27 +49,32 @@ def provenance(op: logical.Write) -> Provenance:
 
 def columns_of(op: logical.Write) -> dict[str, tuple[str, ...]]:
     """For each source, the columns that go into the dataset, in their order in the dataset."""
-    chosen = op.output.columns
-    wanted = {name.lower() for name in chosen}
-    result = {}
-    for source in op.sources:
-        names = [name for name, _ in source.schema_]
-        result[source.name] = tuple(name for name in names if not chosen or name.lower() in wanted)
-    return result
+    chosen = frozenset(op.output.columns)
+    return {
+        source.name: tuple(name for name, _ in source.schema_ if not chosen or name in chosen) for source in op.sources
+    }
 
 
 def columns_in(op: logical.Write, shard: Shard) -> tuple[str, ...]:
-    """The dataset's columns that a shard has, by the shard's own names; a shard may lack some."""
-    wanted = {name.lower() for name in columns_of(op)[shard.source]}
-    return tuple(name for name, _ in shard.schema_ if name.lower() in wanted)
+    """The dataset's columns that a shard has, in it or in the names of its folders; a shard may lack some."""
+    own = {name for name, _ in shard.schema_} | {name for name, _ in shards.partition_names(shard.path)}
+    return tuple(name for name in columns_of(op)[shard.source] if name in own)
 
 
 def united(op: logical.Write) -> tuple[str, ...]:
-    """The names of the dataset's own columns: as chosen, or all in order of first appearance in the sources.
-
-    Names that differ only in case are one column, as they are to DuckDB."""
+    """The names of the dataset's own columns: as chosen, or all in order of first appearance in the sources."""
     per_source: Sequence[Sequence[str]] = tuple(columns_of(op).values())
-    names: dict[str, str] = {}
-    for name in op.output.columns or tuple(name for source in per_source for name in source):
-        names.setdefault(name.lower(), name)
-    return tuple(names.values())
+    return tuple(dict.fromkeys(op.output.columns or tuple(name for source in per_source for name in source)))
+
+
+def written(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of columns in files that cannot tell those apart that differ only in case: later ones get a number."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        number, new = 1, name
+        while new.lower() in taken or (number > 1 and new in names):
+            new, number = f"{name}_{number}", number + 1
+        taken.add(new.lower())
+        result.append(new)
+    return tuple(result)

@@ -2,73 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from recipec.database.sql import ident
 from recipec.dataset import columns
-from recipec.dataset.texts import Column
+from recipec.dataset.rows import Column
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import packing
 from recipec.inputs import shards as shard_scans
-from recipec.ir import logical
+from recipec.ir import logical, shapes
 from recipec.ir.execution import Shard
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-UNWRITABLE = frozenset({"HUGEINT", "UHUGEINT"})
-"""Types that no file format preserves: Parquet would convert them to doubles."""
+DECIMAL = "DECIMAL(38,0)"
+"""The type of integers that need more than 64 bits: no file format preserves HUGEINT."""
 
 
 def dataset_schema(
-    connection: DuckDBPyConnection, op: logical.Write, shards: Sequence[Shard], folder: Path
+    connection: DuckDBPyConnection, op: logical.Write, shards: Sequence[Shard], folder: Path, *, strict: bool
 ) -> tuple[Column, ...]:
     """The columns of the dataset in order, the five provenance columns last.
+
+    Args:
+        strict: whether all values of a column must have a common type; otherwise those without are JSON.
 
     Raises:
         Failure: a column has types without a common type.
     """
     found: dict[str, dict[str, Shard]] = {}
+    seen: dict[tuple[str, shapes.Columns], shapes.Columns] = {}
     for shard in shards:
-        for name, type_ in _types(connection, op, shard, folder):
-            found.setdefault(name.lower(), {}).setdefault(type_, shard)
-    result, failures = [], []
+        for name, type_ in _types(connection, op, shard, folder, seen):
+            found.setdefault(name, {}).setdefault(type_, shard)
+    result: list[Column] = []
+    failures: list[Diagnostic] = []
     for name in columns.united(op):
-        try:
-            result.append(Column(name, _unite(connection, tuple(found.get(name.lower(), {"VARCHAR": None})))))
-        except duckdb.Error:
-            failures.append(_conflict(op, name, found[name.lower()]))
+        united = _unite(connection, tuple(found.get(name, {"VARCHAR": None})))
+        if united is not None or not strict:
+            result.append(Column(name, united or "JSON"))
+        else:
+            failures.append(_conflict(op, name, found[name]))
     if failures:
         raise Failure(*failures)
     return (*result, *(Column(*pair) for pair in columns.provenance(op).types()))
 
 
-def _types(connection: DuckDBPyConnection, op: logical.Write, shard: Shard, folder: Path) -> Iterable[tuple[str, str]]:
-    names = columns.columns_in(op, shard)
-    if not names:
-        return ()
-    scan = shard_scans.scan(shard, folder, names, row="__row")
-    listed = ", ".join(ident(name) for name in names)
-    rows = connection.execute(f"DESCRIBE SELECT {listed} FROM {scan}").fetchall()
-    return tuple((row[0], row[1]) for row in rows)
+def _types(
+    connection: DuckDBPyConnection,
+    op: logical.Write,
+    shard: Shard,
+    folder: Path,
+    seen: dict[tuple[str, shapes.Columns], shapes.Columns],
+) -> Iterator[tuple[str, str]]:
+    """The columns of the dataset that a shard has, with their SQL types; `seen` has those of shards with the same shapes."""
+    path = shard_scans.path(shard, folder)
+    format_ = shard_scans.format_of(path)
+    key = (format_.name, shard.schema_)
+    if key not in seen or any("OTHER" in shape for _, shape in shard.schema_):
+        seen[key] = format_.stored(connection, packing.readable(path, folder), shard.schema_)
+    types = dict(seen[key])
+    for name in columns.columns_in(op, shard):
+        if shard.rows:
+            yield name, types.get(name, "VARCHAR")
 
 
-def _unite(connection: DuckDBPyConnection, types: Sequence[str]) -> str:
-    """The common type of all of `types`.
+def _unite(connection: DuckDBPyConnection, types: Sequence[str]) -> str | None:
+    """The common type of all of `types`, or None if there is none."""
+    known = [type_ for type_ in types if type_ != '"NULL"'] or ["VARCHAR"]
+    united: str | None = known[0]
+    if len(known) > 1:
+        branches = " UNION ALL ".join(f"SELECT CAST(NULL AS {type_}) AS value" for type_ in known)
+        try:
+            united = str(connection.execute(f"DESCRIBE {branches}").fetchall()[0][1])
+        except duckdb.Error:
+            united = None
+        if united is None or "VARCHAR" in united or "JSON" in known or "STRUCT" in united:
+            united = _of_shapes(known)
+    if united is not None and "UHUGEINT" in united:
+        return None
+    return united.replace("HUGEINT", DECIMAL) if united is not None else None
 
-    Raises:
-        duckdb.Error: there is none.
-    """
-    if len(types) == 1:
-        return types[0] if types[0] != '"NULL"' else "VARCHAR"
-    branches = " UNION ALL ".join(f"SELECT CAST(NULL AS {type_}) AS value" for type_ in types if type_ != '"NULL"')
-    united = str(connection.execute(f"DESCRIBE {branches}").fetchall()[0][1])
-    if united in UNWRITABLE or ("VARCHAR" in united and not all("VARCHAR" in type_ for type_ in types)):
-        raise duckdb.ConversionException("text and something else")
-    return united
+
+def _of_shapes(types: Sequence[str]) -> str | None:
+    """The common type of structs with different fields, of fields of several kinds, and of texts."""
+    shape = shapes.united(map(shapes.parse, types), shapes.CLASH)
+    words = str(shape)
+    return None if "CLASH" in words or "OTHER" in words else words.replace('"NULL"', "VARCHAR")
 
 
 def _conflict(op: logical.Write, name: str, found: dict[str, Shard]) -> Diagnostic:

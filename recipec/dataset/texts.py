@@ -16,19 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database.session import in_order
-from recipec.database.sql import ident, literal
-from recipec.dataset import columns
+from recipec.database.sql import literal
 from recipec.dataset.placing import Part
-from recipec.inputs import shards as shard_scans
+from recipec.dataset.rows import ROW, Layout, no_rows
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 from recipec.places import local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-ROW = "__row"
-"""The name of the column with a shard's row numbers, made longer if a column has that name."""
 
 SHARDS_PER_QUERY = 256
 
@@ -57,26 +53,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    type: str  # as DuckDB writes it
-
-
-@dataclass(frozen=True, slots=True)
 class Gathering:
     """The settings for filling parts, the same for all parts."""
 
     connection: DuckDBPyConnection
     op: logical.Write
     shards: tuple[Shard, ...]
-    folder: Path
-    schema: tuple[Column, ...]
+    layout: Layout
     scratch: Path
     memory: int  # bytes of text that one group may have
     fan_out: int  # ranges of one scatter
-
-    def select_list(self) -> str:
-        return ", ".join(ident(column.name) for column in self.schema)
 
 
 Rows = Callable[[int, int], tuple[str, ...]]
@@ -87,7 +73,7 @@ Write = Callable[[Part, str], None]
 
 
 def gather(gathering: Gathering, parts: Sequence[Part], write: Write) -> None:
-    """Calls `write` for every part in order, each with a table expression of `schema`'s columns, `part`, `position`."""
+    """Calls `write` for every part in order, each with a table expression of `layout.held()`, `part`, `position`."""
 
     def rows(first: int, end: int) -> tuple[str, ...]:
         return tuple(_input_queries(gathering, first, end))
@@ -146,29 +132,19 @@ def _input_queries(gathering: Gathering, first: int, end: int) -> Iterator[str]:
     inputs = [row[0] for row in touched]
     for start in range(0, max(len(inputs), 1), SHARDS_PER_QUERY):
         some = inputs[start : start + SHARDS_PER_QUERY]
-        branches = [_shard_query(gathering, number, first, end) for number in some] or [_no_rows(gathering)]
+        branches = [_shard_query(gathering, number, first, end) for number in some]
+        branches = branches or [no_rows(gathering.layout.held())]
         yield " UNION ALL ".join(branches)
 
 
 def _shard_query(gathering: Gathering, number: int, first: int, end: int) -> str:
-    shard = gathering.shards[number]
-    own = {name.lower(): name for name in columns.columns_in(gathering.op, shard)}
-    row = ROW
-    while row in own:
-        row += "_"
-    scan = shard_scans.scan(shard, gathering.folder, tuple(own.values()), row=row)
-    values = [
-        f"CAST({f'texts.{ident(own[key])}' if (key := column.name.lower()) in own else 'NULL'} AS {column.type}) "
-        f"AS {ident(column.name)}"
-        for column in gathering.schema[:-5]
-    ]
+    scan, values = gathering.layout.values(gathering.shards[number])
     places, copies = _places(gathering, number, first, end)
-    origin = ("source", "doc_id", "domain", "tokens", "copies")
-    last = zip(origin, gathering.schema[-5:], strict=True)
-    values += [f"{copies if name == 'copies' else f'places.{name}'} AS {ident(column.name)}" for name, column in last]
+    values += [f"places.{name}" for name in ("source", "doc_id", "domain", "tokens")] + [copies]
+    listed = ", ".join(f"{value} AS c{number}" for number, value in enumerate(values))
     return (
-        f"SELECT places.part, places.position, {', '.join(values)} FROM {scan} AS texts "
-        f"JOIN {places} AS places ON places.row = texts.{ident(row)}"
+        f"SELECT places.part, places.position, {listed} FROM {scan} AS texts "
+        f"JOIN {places} AS places ON places.row = texts.{ROW}"
     )
 
 
@@ -185,11 +161,6 @@ def _places(gathering: Gathering, number: int, first: int, end: int) -> tuple[st
     )
     listed = f"(SELECT row, {kept}, list(copies ORDER BY copies) AS copies FROM placed {where} GROUP BY row)"
     return listed, "unnest(places.copies)"
-
-
-def _no_rows(gathering: Gathering) -> str:
-    values = ", ".join(f"CAST(NULL AS {column.type}) AS {ident(column.name)}" for column in gathering.schema)
-    return f"SELECT 0 :: BIGINT AS part, 0 :: BIGINT AS position, {values} WHERE false"
 
 
 def _groups(parts: Sequence[Part], memory: int) -> list[Sequence[Part]]:

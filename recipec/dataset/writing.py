@@ -14,9 +14,9 @@ from recipec.database.session import memory_limit
 from recipec.dataset import card, columns, conservation, ledger, manifest, placing, texts
 from recipec.dataset import destination as destinations
 from recipec.dataset.placing import Part
+from recipec.dataset.rows import Layout
 from recipec.dataset.schema import dataset_schema
 from recipec.dataset.staging import Staging, remove_others
-from recipec.dataset.texts import Column
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, DomainTotal, ExecutionPlan, Manifest
@@ -110,8 +110,8 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
     problems = tuple(conservation.check_ledger(connection, written, selection, plan.shards))
     if problems:
         raise Failure(*problems)
-    schema = dataset_schema(connection, writing.op, plan.shards, Path(plan.folder))
-    data, domains = _write_data(writing, written, schema)
+    layout = _layout(writing)
+    data, domains = _write_data(writing, written, layout)
     unreadable = ledger.write_unreadable(connection, written, writing.staging)
     as_rows = writing.op.output.copies == "rows"
     problems = tuple(conservation.check_rows(connection, written, data, as_rows=as_rows))
@@ -131,7 +131,7 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
         tokens=sum(file.tokens for file in data),
         digest=selection.digest,
     )
-    text = card.card(result, schema, columns.provenance(writing.op))
+    text = card.card(result, layout.schema, columns.provenance(writing.op))
     local.write_text(writing.staging.folder / "README.md", text)
     for folder in ("data", "ledger", "unreadable"):
         local.sync(writing.staging.folder / folder)
@@ -139,9 +139,15 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
     return result
 
 
-def _write_data(
-    writing: Writing, written: str, schema: tuple[Column, ...]
-) -> tuple[tuple[DataFile, ...], tuple[DomainTotal, ...]]:
+def _layout(writing: Writing) -> Layout:
+    """How rows of the dataset are made: a text format keeps the lines of its own shards as they were written."""
+    folder = Path(writing.plan.folder)
+    lines = spec.find("formats", writing.op.output.format).lines is not None
+    schema = dataset_schema(writing.connection, writing.op, writing.plan.shards, folder, strict=not lines)
+    return Layout(writing.op, folder, schema, lines)
+
+
+def _write_data(writing: Writing, written: str, layout: Layout) -> tuple[tuple[DataFile, ...], tuple[DomainTotal, ...]]:
     connection, op, staging = writing.connection, writing.op, writing.staging
     parts = placing.place(connection, op, written, writing.plan.shards)
     done = [staging.finished(part_path(op, part)) for part in parts]
@@ -153,8 +159,7 @@ def _write_data(
             connection=connection,
             op=op,
             shards=writing.plan.shards,
-            folder=Path(writing.plan.folder),
-            schema=schema,
+            layout=layout,
             scratch=staging.scratch,
             memory=int(writing.limits.memory * memory_limit(connection)),
             fan_out=writing.limits.fan_out,
@@ -203,7 +208,7 @@ def _write_part(
     write = spec.find("formats", output.format).write
 
     def make(path: Path) -> tuple[int, int]:
-        query = f"SELECT {task.select_list()} FROM {rows}"
+        query = f"SELECT {task.layout.selected()} FROM {rows}"
         found = write(connection, query, path, output.compression, row_group)
         # A place is a shard and a row in it, so if the counts are equal, these are the rows of the places.
         if found != part.rows:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.execution import trial
 from recipec.execution.pool import Pool
 from recipec.execution.trial import Trial, edge_of
@@ -254,10 +254,9 @@ class Cascades:
         )
         parts = []
         for shard, _ in places:
-            text = self._text(shard)
-            scan = shards.scan(shard, self.pool.folder, [text])
+            scan = shards.texts(self.pool.source(shard), shard, self.pool.folder)
             parts.append(
-                f"SELECT f.number AS place, {self._prefix(shard)} AS text, {scores.replace('e.', 'f.')} FROM {scan} AS t "
+                f"SELECT f.number AS place, {self._prefix()} AS text, {scores.replace('e.', 'f.')} FROM {scan} AS t "
                 f"JOIN cascade_fitted AS f ON f.row = t.__row AND f.source = {literal(shard.source)} "
                 f"AND f.shard = {literal(shard.path)}"
             )
@@ -265,20 +264,17 @@ class Cascades:
             self._sql(f"COPY ({' UNION ALL '.join(parts)}) TO {literal(str(temporary))} (FORMAT parquet)")
 
     def _write_texts(self, rows: str, shard: Shard, path: Path) -> None:
-        scan = shards.scan(shard, self.pool.folder, [self._text(shard)])
+        scan = shards.texts(self.pool.source(shard), shard, self.pool.folder)
         with local.replacing(path) as temporary:
             self._sql(
-                f"COPY (SELECT rows.row, {self._prefix(shard)} AS text FROM {scan} AS t JOIN {rows} AS rows "
+                f"COPY (SELECT rows.row, {self._prefix()} AS text FROM {scan} AS t JOIN {rows} AS rows "
                 f"ON rows.row = t.__row) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
             )
 
-    def _prefix(self, shard: Shard) -> str:
+    def _prefix(self) -> str:
         one = wanted(self.pool.scores(self.positions)[0].call)
         assert one is not None
-        return f"substr({ident(self._text(shard))}, 1, {one.characters})"
-
-    def _text(self, shard: Shard) -> str:
-        return next(source.text for source in self.pool.recipe.sources if source.name == shard.source)
+        return f"substr(t.text, 1, {one.characters})"
 
     def _rows(self, table: str, shard: Shard) -> str:
         mine = f"source = {literal(shard.source)} AND shard = {literal(shard.path)}"

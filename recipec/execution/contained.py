@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recipec.database.sql import ident
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.inputs import shards, targets
 from recipec.ir import logical, model
@@ -55,9 +54,9 @@ def _inside(pool: Pool, positions: list[int], examples: list[str]) -> int:
         mine = pool.shards_of(position)
         for number, shard in enumerate(mine):
             pool.progress("look for targets in the pool", number, len(mine), "shards")
-            scan = shards.scan(shard, pool.folder, [read.source.text])
+            texts = shards.texts(read.source, shard, pool.folder)
             pool.connection.execute(
-                f"DELETE FROM outside WHERE example IN (SELECT trim({ident(read.source.text)}, $1) FROM {scan} AS scanned "
+                f"DELETE FROM outside WHERE example IN (SELECT trim(text, $1) FROM {texts} AS scanned "
                 f"JOIN {pool.survivors(position, shard)} AS survivors ON survivors.row = __row)",
                 [SPACE],
             )

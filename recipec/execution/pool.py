@@ -54,6 +54,10 @@ class Pool:
         name = source_of(self.plan, position).source.name
         return tuple(shard for shard in self.shards if shard.source == name)
 
+    def source(self, shard: Shard) -> model.Source:
+        """The source that a shard belongs to."""
+        return next(source for source in self.recipe.sources if source.name == shard.source)
+
     def is_by_model(self, position: int) -> bool:
         op = self.plan.ops[position]
         return isinstance(op, logical.Score) and wanted(op.call) is not None

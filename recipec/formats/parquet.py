@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database import types
+from recipec.database import types, values
 from recipec.database.sql import file, ident, literal
-from recipec.spec import Columns, Format, Structure
+from recipec.ir import shapes
+from recipec.ir.shapes import Columns, Shape
+from recipec.spec import Format, References, Structure
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -19,13 +21,38 @@ def suffix(compression: str) -> str:
 
 
 def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
-    return types.columns(connection, f"read_parquet({file(path)}, hive_partitioning = false)")
+    """The columns, by the names that the file gives them: DuckDB renames those that differ only in case."""
+    if not path.stat().st_size:
+        return ()
+    query = f"SELECT name, num_children FROM parquet_schema({file(path)})"
+    elements = connection.execute(query).fetchall()
+    return types.columns(connection, _table(path), names(elements))
+
+
+def names(elements: Sequence[tuple[str, int | None]]) -> list[str]:
+    """The names of the columns among the elements of a schema, each with the number of its children; the root is first."""
+    found: list[str] = []
+    at = 1
+
+    def skip(position: int) -> int:
+        children = elements[position][1] or 0
+        position += 1
+        for _ in range(children):
+            position = skip(position)
+        return position
+
+    while at < len(elements):
+        found.append(elements[at][0])
+        at = skip(at)
+    return found
 
 
 def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
     """The columns and the number of rows, from the footer."""
-    query = f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata({file(path)})"
     found = columns(connection, path)
+    if not found:
+        return Structure((), 0)
+    query = f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata({file(path)})"
     return Structure(found, int(connection.execute(query).fetchall()[0][0] or 0))
 
 
@@ -35,10 +62,45 @@ def has_nulls(connection: DuckDBPyConnection, path: Path, column: str) -> bool:
     return not connection.execute(query, [column]).fetchall()[0][0]
 
 
-def scan(path: Path, columns: Columns, row: str) -> str:
-    names = "".join(f", {ident(name)}" for name, _ in columns)
-    table = f"read_parquet({file(path)}, hive_partitioning = false, file_row_number = true)"
-    return f"(SELECT file_row_number AS {ident(row)}{names} FROM {table})"
+def _table(path: Path, more: str = "") -> str:
+    return f"read_parquet({file(path)}, hive_partitioning = false{more})"
+
+
+def _named(path: Path, own: Columns) -> tuple[str, dict[str, str]]:
+    """A table expression of all columns, and SQL of those whose name in it is another than the file's."""
+    table = _table(path, ", file_row_number = true")
+    if len({name.lower() for name, _ in own}) == len(own):
+        return table, {}
+    numbers = {name: f"c{number}" for number, (name, _) in enumerate(own)}
+    return f"{table} AS named({', '.join(numbers.values())})", numbers
+
+
+def scan(path: Path, own: Columns, wanted: References, row: str) -> str:
+    table, renamed = _named(path, own)
+    return f"(SELECT file_row_number AS {ident(row)}{values.selected(own, wanted, renamed)} FROM {table})"
+
+
+def whole(path: Path, own: Columns, wanted: Columns, row: str) -> str:
+    table, renamed = _named(path, own)
+    shaped = {name: shapes.parse(text) for name, text in own}
+    listed = "".join(
+        f", {_stored_value(renamed.get(name, ident(name)), shaped.get(name), type_)} AS c{number}"
+        for number, (name, type_) in enumerate(wanted)
+    )
+    return f"(SELECT file_row_number AS {ident(row)}{listed} FROM {table})"
+
+
+def _stored_value(sql: str, shape: Shape | None, type_: str) -> str:
+    if shape is None or shape == shapes.NULL:
+        return f"CAST(NULL AS {type_})"
+    return f"to_json({sql})" if type_ == "JSON" and shape != shapes.JSON else f"CAST({sql} AS {type_})"
+
+
+def stored(connection: DuckDBPyConnection, path: Path, own: Columns) -> Columns:
+    if not own:
+        return ()
+    rows = connection.execute(f"DESCRIBE SELECT * FROM {_table(path)}").fetchall()
+    return tuple((name, row[1]) for (name, _), row in zip(own, rows, strict=True))
 
 
 def write(connection: DuckDBPyConnection, query: str, path: Path, compression: str, row_group: int) -> int:
@@ -61,6 +123,8 @@ SPEC = Format(
     columns=columns,
     structure=structure,
     scan=scan,
+    whole=whole,
+    stored=stored,
     write=write,
     read_back=read_back,
     loader="parquet",

@@ -18,13 +18,12 @@ from recipec.database.connection import connect
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import footers, threads
 from recipec.inputs import shards as files
-from recipec.ir import model
+from recipec.ir import model, shapes
 from recipec.ir.execution import Shard
-from recipec.ir.expressions import Type
 from recipec.places import digests, local
 from recipec.progress import Progress, silent
 
-VERSION = 2
+VERSION = 3
 
 BATCH_FILES = 512
 BATCH_BYTES = 2 << 30
@@ -34,7 +33,9 @@ THREADS = min(8, os.cpu_count() or 1)
 """The number of files hashed concurrently."""
 
 TABLES = f"""
-    CREATE TABLE IF NOT EXISTS shards (path VARCHAR PRIMARY KEY, mark VARCHAR, sha256 VARCHAR, rows BIGINT, columns VARCHAR);
+    CREATE TABLE IF NOT EXISTS shards (
+        path VARCHAR PRIMARY KEY, mark VARCHAR, sha256 VARCHAR, rows BIGINT, unreadable BIGINT, columns VARCHAR, kinds VARCHAR
+    );
     CREATE TABLE IF NOT EXISTS version AS SELECT {VERSION} AS number;
 """
 
@@ -45,7 +46,7 @@ def refresh(
     """The shards of all sources, sorted by source and path. Only new and changed files are opened.
 
     Raises:
-        Failure: a source without shards, a shard that cannot be read, or columns that differ between shards.
+        Failure: a source without shards, or a shard that cannot be read.
     """
     catalog = open_catalog(state)
     try:
@@ -56,14 +57,24 @@ def refresh(
             if not paths:
                 names = ", ".join(f"`{glob}`" for glob in source.shards)
                 raise Failure(Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards"))
-            _index(catalog, known, paths, source, progress)
+            _index(catalog, known, paths, source, folder, progress)
             _check_formats(source, paths)
-            found = _shards(known, source, paths, folder)
-            _check_columns(source, found)
-            result += found
+            result += _shards(known, source, paths, folder)
         return tuple(result)
     finally:
         catalog.close()
+
+
+def kinds(shards: Sequence[Shard], folder: Path, state: Path) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+    """For each shard's path in the index, by reference, how many rows have a value of each kind; none for formats that
+    state types."""
+    catalog = open_catalog(state)
+    try:
+        rows = catalog.execute("SELECT path, kinds FROM shards").fetchall()
+    finally:
+        catalog.close()
+    wanted = {str(files.path(shard, folder)): shard.path for shard in shards}
+    return {wanted[path]: json.loads(found) for path, found in rows if path in wanted}
 
 
 def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
@@ -86,12 +97,14 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
 
 
 class Entry(NamedTuple):
-    """The indexed facts about a file; `columns` as JSON."""
+    """The indexed facts about a file; `columns` and `kinds` as JSON."""
 
     mark: str
     sha256: str
     rows: int
+    unreadable: int
     columns: str
+    kinds: str
 
 
 def _index(
@@ -99,6 +112,7 @@ def _index(
     known: dict[str, Entry],
     paths: Sequence[Path],
     source: model.Source,
+    folder: Path,
     progress: Progress,
 ) -> None:
     """Updates the catalog for some files, committing in batches small enough to lose if the process is killed."""
@@ -108,15 +122,14 @@ def _index(
         entries: dict[str, Entry] = {}
         seen = [_mark(path, source) for path in batch]
         found = footers.read([path for path in batch if files.is_parquet(path)])
-        jobs = [(path, source, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
+        jobs = [(path, source, folder, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
         for path, entry in zip(batch, threads.each(_read, jobs, THREADS), strict=True):
             entries[str(path)] = entry
             done += 1
             progress(f"index {source.name}", done, len(paths), "shards")
         columns = [list(entries), *map(list, zip(*entries.values(), strict=True))]
-        catalog.execute(
-            "INSERT OR REPLACE INTO shards SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)", columns
-        )
+        listed = ", ".join(f"unnest(${number})" for number in range(1, len(columns) + 1))
+        catalog.execute(f"INSERT OR REPLACE INTO shards SELECT {listed}", columns)
         known.update(entries)
     if not new:
         progress(f"index {source.name}", done, len(paths), "shards")
@@ -136,23 +149,23 @@ def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
         yield batch
 
 
-def _read(job: tuple[Path, model.Source, str, spec.Structure | None]) -> Entry:
-    path, source, seen, footer = job
-    found = footer if footer is not None else files.structure(path)
-    digest = digests.sha256_file(path)
+def _read(job: tuple[Path, model.Source, Path, str, spec.Structure | None]) -> Entry:
+    path, source, folder, seen, footer = job
+    found = footer if footer is not None else files.structure(path, folder)
+    digest = files.digest(path)
     if _mark(path, source) != seen:
         raise Failure(Diagnostic("R0304", "the shard changed while it was read", place=str(path)))
-    return Entry(seen, digest, found.rows, json.dumps(found.columns))
+    return Entry(seen, digest, found.rows, found.unreadable, json.dumps(found.columns), json.dumps(found.kinds))
 
 
 def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Path], folder: Path) -> list[Shard]:
     inside = str(folder / "x")[:-1]
-    columns: dict[str, tuple[tuple[str, Type], ...]] = {}
+    columns: dict[str, shapes.Columns] = {}
     result = []
     for path in paths:
         entry = known[str(path)]
         if entry.columns not in columns:
-            columns[entry.columns] = tuple((name, type_) for name, type_ in json.loads(entry.columns))
+            columns[entry.columns] = tuple((name, shape) for name, shape in json.loads(entry.columns))
         size, changed, _ = entry.mark.split(maxsplit=2)
         result.append(
             Shard(
@@ -162,8 +175,8 @@ def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Pa
                 bytes=int(size),
                 mtime_ns=int(changed),
                 rows=entry.rows,
-                # For guessed types, those that the recipe was checked with apply, whatever this file's rows suggest.
-                schema_=columns[entry.columns] if files.format_of(path).typed else source.schema_,
+                schema_=columns[entry.columns],
+                unreadable=entry.unreadable,
             )
         )
     return result
@@ -182,23 +195,6 @@ def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
             message = f"the shard `{path}` of source `{source.name}` has a format of {plugin}, unlike the first"
             helps = ("put it in a separate source",)
             raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
-
-
-def _check_columns(source: model.Source, found: Sequence[Shard]) -> None:
-    """Checks that every shard has the columns that the recipe was checked with, with equivalent types."""
-    for shard in found:
-        own = dict(shard.schema_)
-        for name, type_ in source.schema_:
-            if name not in own:
-                message = f"the shards of source `{source.name}` differ: one has no column `{name}`"
-            elif own[name] != type_ and {own[name], type_} != {"integer", "float"}:
-                message = (
-                    f"the shards of source `{source.name}` differ: `{name}` is {own[name]} in one, {type_} in another"
-                )
-            else:
-                continue
-            place = f"{shard.path}, unlike {found[0].path}"
-            raise Failure(Diagnostic("R0306", message, source.origin.span, place=place))
 
 
 def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recipec.database.evidence import evidence
-from recipec.database.sql import SEPARATOR, expression, ident, literal
+from recipec.database.sql import SEPARATOR, column, expression, literal
 from recipec.inputs import reading
 from recipec.inputs.facts import Facts, facts
 from recipec.ir import logical
@@ -74,21 +74,21 @@ def _joined(found: Documents, read: logical.Read, scores: Sequence[Scored], root
     """The read documents with their scores, which are `null` for documents that were not scored."""
     paths = ", ".join(literal(shard.path) for shard in found.shards)
     fixed = ("doc_id", "row", "domain", "tokens", "bad", *(output.name for output in read.outputs))
-    values = [f"r.{ident(name)}" for name in fixed]
+    values = [f"r.{column(name)}" for name in fixed]
     values += ["CAST(NULL AS VARCHAR) AS rejected_by", "CAST(NULL AS VARCHAR) AS evidence"]
     values.append(f"([{paths}])[r.place] AS shard" if found.shards else "'' AS shard")
     starts = ", ".join(map(str, found.starts))
     values.append(f"CAST(r.row + ([{starts}])[r.place] AS BIGINT) AS number" if starts else "r.row AS number")
     joins = []
     for number, score in enumerate(scores):
-        values.append(f"s{number}.value AS {ident(score.name)}")
+        values.append(f"s{number}.value AS {column(score.name)}")
         if score.cascade:
-            values.append(f"s{number}.exact AS {ident(exactness(score.name))}")
+            values.append(f"s{number}.exact AS {column(exactness(score.name))}")
         joins.append(
             f"LEFT JOIN {_files(score.files, root)} AS s{number} "
             f"ON s{number}.row = r.row AND s{number}.file_index + 1 = r.place"
         )
-    names = ", ".join(map(ident, ("row", "doc_id", "domain", "tokens", "bad", *(o.name for o in read.outputs))))
+    names = ", ".join(map(column, ("row", "doc_id", "domain", "tokens", "bad", *(o.name for o in read.outputs))))
     rows = " UNION ALL ".join(_rows(found, read, names, root, folder))
     return f"(SELECT {', '.join(values)} FROM ({rows}) AS r {' '.join(joins)})"
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import schemas, shards
-from recipec.ir import model
-from recipec.ir.expressions import Type
+from recipec.ir import model, shapes
+from recipec.ir.paths import Part
+from recipec.ir.shapes import Columns
 from recipec.places import local, scheme
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
@@ -22,39 +24,67 @@ LARGEST_TEXT = 16_000_000
 
 
 class Files:
-    """`semantics.Environment` on the file system, for one recipe; each shard's schema is read only once."""
+    """`semantics.Environment` on the file system, for one recipe; each shard's columns are read only once.
+
+    Attributes:
+        partial: whether columns were asked for of which only those of the first shard, or of its first rows, are known.
+    """
 
     def __init__(self) -> None:
-        self._schemas: dict[Path, tuple[tuple[str, Type], ...]] = {}
-        self._firsts: dict[tuple[tuple[str, ...], Path], Path | None] = {}
+        self.partial = False
+        self._schemas: dict[Path, Columns] = {}
+        self._found: dict[tuple[tuple[str, ...], Path], tuple[Path, ...]] = {}
 
-    def _first(self, globs: tuple[str, ...], folder: Path) -> Path | None:
-        """The first shard of some globs; the folders are listed once."""
-        if (globs, folder) not in self._firsts:
-            self._firsts[globs, folder] = shards.first(globs, folder)
-        return self._firsts[globs, folder]
+    def _paths(self, globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
+        """The shards of some globs; the folders are listed once."""
+        key = (tuple(globs), folder)
+        if key not in self._found:
+            self._found[key] = shards.find(globs, folder)
+        return self._found[key]
 
     def check_place(self, written: str, span: Span) -> None:
         scheme.check(written, span)
 
-    def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
-        """The columns of the first shard (by path); the others are checked against them when they are indexed."""
-        first_shard = self._first(tuple(globs), folder)
-        if first_shard is None:
+    def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
+        """The columns of the shards: those of the first one (by path), and what the folders of the others state."""
+        paths = self._paths(globs, folder)
+        if not paths:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
             helps = (f"globs are relative to the recipe's folder, {folder}",)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
         with _placed(span):
-            if first_shard not in self._schemas:
-                self._schemas[first_shard] = schemas.columns(folder, first_shard)
-            return self._schemas[first_shard]
+            return self.columns(globs, folder)
+
+    def columns(self, globs: Sequence[str], folder: Path) -> Columns:
+        """The columns of shards that exist."""
+        paths = self._paths(globs, folder)
+        return with_partitions(self._columns(paths, folder), paths, folder)
+
+    def whole(self, known: Mapping[Path, Columns] | None = None) -> WholeFiles:
+        """The same with the columns of all shards.
+
+        Args:
+            known: those of shards that are known, by their paths.
+        """
+        result = WholeFiles(known or {})
+        result._found = self._found
+        return result
+
+    def _columns(self, paths: Sequence[Path], folder: Path) -> Columns:
+        self.partial = self.partial or len(paths) > 1 or not shards.format_of(paths[0]).typed
+        if paths[0] not in self._schemas:
+            self._schemas[paths[0]] = schemas.columns(folder, paths[0])
+        return self._schemas[paths[0]]
+
+    def conflict(self, globs: Sequence[str], folder: Path, parts: Sequence[Part]) -> str:
+        return ""
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of the first shard; the others are checked when they are indexed."""
-        first_shard = self._first(tuple(globs), folder)
+        paths = self._paths(globs, folder)
         with _placed(span):
-            return shards.format_of(first_shard).name if first_shard is not None else None
+            return shards.format_of(paths[0]).name if paths else None
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
         # Imported here: few recipes name a law, and importing laws takes longer than checking a recipe.
@@ -92,6 +122,58 @@ class Files:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:
             raise Failure(Diagnostic("R0232", f"`{path}` is not UTF-8", span)) from None
+
+
+class WholeFiles(Files):
+    """As `Files`, with the columns of all shards, found in all their rows, or known from the index."""
+
+    def __init__(self, known: Mapping[Path, Columns]) -> None:
+        super().__init__()
+        self._schemas.update(known)
+
+    def _columns(self, paths: Sequence[Path], folder: Path) -> Columns:
+        new = [path for path in paths if path not in self._schemas]
+        found = _footers([path for path in new if shards.is_parquet(path)])
+        for path in new:
+            structure = found[path] if path in found else shards.structure(path, folder)
+            self._schemas[path] = structure.columns
+        return united({path: self._schemas[path] for path in paths})
+
+    def conflict(self, globs: Sequence[str], folder: Path, parts: Sequence[Part]) -> str:
+        """The shards that disagree on a value, as text: the first of each type."""
+        found: dict[str, str] = {}
+        for path in self._paths(globs, folder):
+            shape = shapes.at(self._schemas[path], parts)
+            if shape not in (None, shapes.NULL):
+                found.setdefault(str(shape), str(path))
+        return ", ".join(f"{shape} in `{path}`" for shape, path in found.items())
+
+
+def _footers(paths: Sequence[Path]) -> Mapping[Path, spec.Structure]:
+    # Imported here: see `inputs.shards`.
+    from recipec.inputs import footers
+
+    return footers.read(paths) if paths else {}
+
+
+def united(columns: Mapping[Path, Columns]) -> Columns:
+    """The columns of several shards together; kinds clash only where a file states them."""
+    distinct: dict[tuple[bool, Columns], None] = {}
+    for path, own in columns.items():
+        distinct[shards.format_of(path).typed, own] = None
+    typed = any(typed for typed, _ in distinct)
+    return shapes.all_columns((own for _, own in distinct), shapes.CLASH if typed else shapes.JSON)
+
+
+def with_partitions(columns: Columns, paths: Sequence[Path], folder: Path) -> Columns:
+    """Columns with those that the folders of shards state, unless a file has one of that name."""
+    known = {name for name, _ in columns}
+    inside = str(folder / "x")[:-1]
+    added: dict[str, None] = {}
+    for path in paths:
+        if "=" in (relative := str(path).removeprefix(inside)):
+            added.update((name, None) for name, _ in shards.partition_names(relative) if name not in known)
+    return (*columns, *((name, "VARCHAR") for name in added))
 
 
 @contextlib.contextmanager

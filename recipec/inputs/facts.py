@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from recipec.database.sql import PARTIAL
 from recipec.ir import logical
 from recipec.ir.expressions import CARRIED, HIDDEN, Apply, Column, Constant, Expression, columns_of, describe
 from recipec.places.digests import canonical_json
@@ -51,6 +52,9 @@ class _Taking:
             return part
         if isinstance(part, Column) and part.name != self.text:
             return self._output(CARRIED + part.name, part)
+        if isinstance(part, Apply) and part.function in PARTIAL and not self._is_long(part):
+            # Whether it has a value is a fact as well: a row without is unreadable.
+            return self._output(CARRIED + describe(part), part)
         if is_short(part, self.text):
             return self._output((HIDDEN if part.type == "boolean" else CARRIED) + describe(part), part)
         if isinstance(part, Apply) and (part.function in CONNECTIVES or not any(map(self._is_long, part.operands))):
@@ -84,10 +88,10 @@ def is_short(part: Expression, text: str) -> bool:
 
 def needed(op: logical.Read) -> frozenset[str]:
     """The names of the columns that the expressions of a `Read` use."""
-    return frozenset().union(*(columns_of(part) for part in _expressions(op)))
+    return frozenset().union(*(columns_of(part) for part in expressions(op)))
 
 
-def _expressions(op: logical.Read) -> Iterator[Expression]:
+def expressions(op: logical.Read) -> Iterator[Expression]:
     source = op.source
     yield from (source.id, source.domain)
     if source.tokens.column is not None:

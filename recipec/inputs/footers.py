@@ -35,7 +35,7 @@ def read(paths: Collection[Path]) -> Mapping[Path, spec.Structure]:
     except duckdb.Error:
         return {}
     # Files with the same schema have the same columns, so reading those of one is enough.
-    columns = {schema: shards.schema(by_name[names[0]]) for schema, names in schemas.items()}
+    columns = {schema: shards.schema(by_name[names[0]], Path()) for schema, names in schemas.items()}
     of_name = {name: columns[schema] for schema, names in schemas.items() for name in names}
     return {by_name[name]: spec.Structure(of_name[name], int(count)) for name, count in rows if name in of_name}
 

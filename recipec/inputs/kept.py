@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database.sql import expression, file, ident, literal
+from recipec.database.sql import column, expression, file, literal
+from recipec.database.values import FAULT
 from recipec.inputs import tokens
 from recipec.inputs.facts import is_short, needed
 from recipec.ir import logical, model
@@ -24,11 +25,12 @@ from recipec.places import digests, local
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-VERSION = 1
+VERSION = 2
 """Increased when the same expression gives other values."""
 
 TOKENS = "tokens of the text"
-NULL = "text is null"
+UNREAD = "why the text is unread"
+"""The name of the stored reason why a row has no text that can be used, null for all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Value:
 
     def path(self, root: Path, shard: Shard) -> Path:
         """The path of the stored values of a shard: `row BIGINT` and `value`."""
-        return root / "steps" / self.id / f"{shard.sha256[:32]}.parquet"
+        return root / "steps" / self.id / f"{shard.key}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,8 @@ def keeping(op: logical.Read, folder: Path, *, nulls: bool) -> Kept:
     values = [_value(name, found, op.source) for name, found in taking.found.items()]
     if source.tokens.by != "column":
         values.append(_tokens(op.source, folder))
-    if source.tokens.by != "tokenizer" and nulls:
-        missing = Apply(function="is_null", operands=(Column(name=source.text, type="string"),), type="boolean")
-        values.append(_value(NULL, missing, op.source))
+    if nulls:
+        values.append(_unread(source.text))
     return Kept(changed, tuple(values), source.text in needed(changed))
 
 
@@ -105,7 +106,7 @@ class _Taking:
 
     def _name(self, part: Apply) -> str:
         name = describe(part)
-        taken = {column for column, _ in self.source.schema_} | {TOKENS, NULL}
+        taken = {TOKENS, UNREAD, *(name for name, _ in self.source.schema_)}
         while name in taken or self.found.get(name, part) != part:
             name += " "
         self.found[name] = part
@@ -118,13 +119,19 @@ def _value(name: str, found: Expression, source: model.Source) -> Value:
     return Value(name, expression(found), id_)
 
 
+def _unread(text: str) -> Value:
+    sql = f"CASE WHEN {FAULT} IS NOT NULL THEN {FAULT} WHEN {column(text)} IS NULL THEN 'text is null' END"
+    said = ["unread", VERSION, text]
+    return Value(UNREAD, sql, hashlib.sha256(digests.canonical_json(said).encode()).hexdigest()[:32])
+
+
 BYTES_PER_TOKEN = 4
 """The ratio for estimated token counts: about that of today's tokenizers on English text."""
 
 
 def estimated(text: str) -> str:
     """SQL of the estimated tokens of a text."""
-    return f"greatest(1, (strlen({ident(text)}) + {BYTES_PER_TOKEN - 1}) // {BYTES_PER_TOKEN})"
+    return f"greatest(1, (strlen({column(text)}) + {BYTES_PER_TOKEN - 1}) // {BYTES_PER_TOKEN})"
 
 
 def _tokens(source: model.Source, folder: Path) -> Value:
@@ -164,7 +171,7 @@ def joined(scan: str, values: Mapping[Value, Path]) -> str:
     """A table expression of a scan with stored values as columns."""
     if not values:
         return scan
-    columns = "".join(f", k{number}.value AS {ident(value.name)}" for number, value in enumerate(values))
+    columns = "".join(f", k{number}.value AS {column(value.name)}" for number, value in enumerate(values))
     joins = " ".join(_joins(values))
     return f"(SELECT s.*{columns} FROM {scan} AS s {joins})"
 

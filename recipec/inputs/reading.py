@@ -16,11 +16,12 @@ import duckdb
 
 from recipec.database import session
 from recipec.database.connection import another
-from recipec.database.sql import expression, ident, literal
+from recipec.database.sql import column, expression, faults, literal
+from recipec.database.values import FAULT
 from recipec.inputs import footers, shards, threads, together, tokens
-from recipec.inputs.facts import needed
-from recipec.inputs.kept import NULL, TOKENS, Kept, Value, estimated, joined, keeping, store
-from recipec.ir import logical, model
+from recipec.inputs.facts import expressions, needed
+from recipec.inputs.kept import TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
+from recipec.ir import logical, model, paths, shapes
 from recipec.ir.execution import Shard
 from recipec.places import local
 
@@ -81,14 +82,15 @@ def direct(op: logical.Read, many: Sequence[Shard], folder: Path) -> frozenset[s
     if op.source.tokens.by != "column" or op.source.text in needed(op):
         return frozenset()
     places = {shard.path: shards.path(shard, folder) for shard in many if shard.rows > FEW_ROWS}
-    found = [path for path, place in places.items() if shards.is_parquet(place)]
+    plain = {shard.path for shard in many if _has_plain_text(op.source, shard)}
+    found = [path for path, place in places.items() if path in plain and shards.is_parquet(place)]
     whole = footers.without_nulls([places[path] for path in found], op.source.text)
     return frozenset(path for path in found if places[path] in whole)
 
 
 def rows(op: logical.Read, shard: Shard, folder: Path) -> str:
     """SQL of what a `Read` without clauses would store of one of the shards that are `direct`."""
-    return _query(op, shards.scan(shard, folder, sorted(needed(op))), texts=False)
+    return _query(op, shards.scan(op.source, shard, folder, sorted(needed(op))), texts=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def _read_batch(
 ) -> None:
     """Reads some shards, each with a free connection, and renames their results to their final names together."""
     places = [shards.path(shard, folder) for shard, _ in batch]
-    whole = _without_nulls(op.source, places)
+    whole = _without_nulls(op.source, [shard for shard, _ in batch], folder)
 
     def write(job: _Job) -> None:
         connection = free.get()
@@ -144,20 +146,22 @@ def _read_together(connection: DuckDBPyConnection, op: logical.Read, jobs: Seque
             mine = [small[place] for place in group if small[place].texts == texts]
             if not mine:
                 continue
-            scan = together.scan([job.place for job in mine], _needed(op, texts))
+            wanted = [(name, shards.taken(op.source, name)) for name in _needed(op, texts)]
+            scan = together.scan([job.place for job in mine], mine[0].shard.schema_, wanted)
             query = _query(op, scan, texts, kept=f", {together.NUMBER}")
             done.update(mine[n].temporary for n in together.copy(connection, query, [job.temporary for job in mine]))
     return frozenset(done)
 
 
 def _is_small(op: logical.Read, job: _Job) -> bool:
-    names = {name.lower() for name, _ in job.shard.schema_}
+    names = [name.lower() for name, _ in job.shard.schema_]
     return (
-        job.shard.rows <= FEW_ROWS
+        0 < job.shard.rows <= FEW_ROWS
         and job.shard.bytes < LARGE
         and op.source.tokens.by != "tokenizer"
         and shards.is_parquet(job.place)
-        and not names & together.VIRTUAL
+        and len({*names, *together.VIRTUAL}) == len(names) + len(together.VIRTUAL)
+        and not any(shards.is_placed(job.shard, name) for name in needed(op))
     )
 
 
@@ -176,11 +180,17 @@ def _batches(todo: Sequence[tuple[Shard, Path]]) -> Iterator[list[tuple[Shard, P
         yield batch
 
 
-def _without_nulls(source: model.Source, places: Sequence[Path]) -> frozenset[Path]:
+def _without_nulls(source: model.Source, many: Sequence[Shard], folder: Path) -> frozenset[Path]:
     """The shards whose texts need not be read: no text is null, and token counts do not need them."""
     if source.tokens.by != "column":
         return frozenset()
+    places = [shards.path(shard, folder) for shard in many if _has_plain_text(source, shard)]
     return footers.without_nulls([place for place in places if shards.is_parquet(place)], source.text)
+
+
+def _has_plain_text(source: model.Source, shard: Shard) -> bool:
+    """Whether the texts of a shard are a column of strings, of which none needs to be looked at."""
+    return shapes.at(shard.schema_, paths.parts(source.text)) == shapes.TEXT
 
 
 def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Job, folder: Path, root: Path) -> None:
@@ -189,12 +199,28 @@ def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Jo
     if missing:
         if any(value.sql is None for value in missing):
             tokens.count(connection, op.source, job.shard, folder, "counted")
-        store(connection, missing, shards.scan(job.shard, folder, [op.source.text]), "counted")
+        store(connection, missing, shards.scan(op.source, job.shard, folder, [op.source.text]), "counted")
     names = needed(kept.op) - {value.name for value in values}
-    scan = joined(shards.scan(job.shard, folder, sorted(names)), values)
+    scan = joined(shards.scan(op.source, job.shard, folder, sorted(names)), values)
+    scan = _with_unreadable(connection, scan, shards.faults(job.shard, folder))
     destination = literal(str(job.temporary))
     query = _query(kept.op, scan, job.texts, values=kept.values)
     connection.execute(f"COPY ({query}) TO {destination} (FORMAT parquet, COMPRESSION zstd)")
+
+
+def _with_unreadable(connection: DuckDBPyConnection, scan: str, rows: Sequence[tuple[int, str]]) -> str:
+    """A scan in which rows that cannot be read at all have the reason as their fault."""
+    if not rows:
+        return scan
+    connection.execute("CREATE OR REPLACE TEMP TABLE unreadable (at BIGINT, reason VARCHAR)")
+    for start in range(0, len(rows), BATCH_ROWS):
+        some = rows[start : start + BATCH_ROWS]
+        pairs = [[row for row, _ in some], [reason for _, reason in some]]
+        connection.execute("INSERT INTO unreadable SELECT unnest($1), unnest($2)", pairs)
+    return (
+        f"(SELECT scanned.* REPLACE (coalesce(reason, {FAULT}) AS {FAULT}) "
+        f"FROM {scan} AS scanned LEFT JOIN unreadable ON at = __row)"
+    )
 
 
 def _needed(op: logical.Read, texts: bool) -> list[str]:
@@ -210,12 +236,13 @@ def _query(op: logical.Read, scan: str, texts: bool, kept: str = "", values: Seq
         values: the columns of the scan that were derived from texts.
     """
     source = op.source
-    outputs = "".join(f", {expression(output.expression)} AS {ident(output.name)}" for output in op.outputs) + kept
-    passed = "".join(f", {ident(output.name)}" for output in op.outputs) + kept
+    outputs = "".join(f", {expression(output.expression)} AS {column(output.name)}" for output in op.outputs) + kept
+    passed = "".join(f", {column(output.name)}" for output in op.outputs) + kept
     return f"""
         SELECT row, doc_id, domain, tokens, CAST(CASE
+                WHEN fault IS NOT NULL THEN fault
                 WHEN doc_id IS NULL THEN 'id is null'
-                WHEN text_missing THEN 'text is null'
+                WHEN text_missing IS NOT NULL THEN text_missing
                 WHEN domain IS NULL THEN 'domain is null'
                 WHEN tokens IS NULL THEN 'tokens are null'
                 WHEN tokens = 0 THEN 'tokens are zero'
@@ -224,24 +251,35 @@ def _query(op: logical.Read, scan: str, texts: bool, kept: str = "", values: Seq
         FROM (
             SELECT CAST(__row AS BIGINT) AS row, CAST({expression(source.id)} AS VARCHAR) AS doc_id,
                 CAST({expression(source.domain)} AS VARCHAR) AS domain,
-                TRY_CAST({_tokens(op, values)} AS BIGINT) AS tokens,
+                TRY_CAST({_tokens(op, values)} AS BIGINT) AS tokens, {_fault(op)} AS fault,
                 {_text_missing(op, texts, values)} AS text_missing{outputs}
             FROM {scan} AS scanned
         )
     """
 
 
+def _fault(op: logical.Read) -> str:
+    """SQL of why a row's values cannot be read, or null."""
+    found = dict.fromkeys(fault for part in expressions(op) for fault in faults(part))
+    if op.source.tokens.column is not None:
+        tokens_ = expression(op.source.tokens.column)
+        found[f"{tokens_} IS NOT NULL AND TRY_CAST({tokens_} AS BIGINT) IS NULL", "'tokens need more than 64 bits'"] = (
+            None
+        )
+    tests = "".join(f" WHEN {test} THEN {why}" for test, why in found)
+    return f"CASE WHEN {FAULT} IS NOT NULL THEN {FAULT}{tests} END"
+
+
 def _text_missing(op: logical.Read, texts: bool, values: Sequence[Value]) -> str:
-    names = {value.name for value in values}
-    if NULL in names:
-        return ident(NULL)
-    if TOKENS in names:
-        return f"{ident(TOKENS)} IS NULL"
-    return f"{ident(op.source.text)} IS NULL" if texts else "false"
+    """SQL of why a row has no text that can be used, or null."""
+    if any(value.name == UNREAD for value in values):
+        return column(UNREAD)
+    missing = f"CASE WHEN {column(op.source.text)} IS NULL THEN 'text is null' END"
+    return missing if texts else "CAST(NULL AS VARCHAR)"
 
 
 def _tokens(op: logical.Read, values: Sequence[Value]) -> str:
     tokens = op.source.tokens
     if tokens.column is not None:
         return expression(tokens.column)
-    return ident(TOKENS) if any(value.name == TOKENS for value in values) else estimated(op.source.text)
+    return column(TOKENS) if any(value.name == TOKENS for value in values) else estimated(op.source.text)

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from recipec import spec
 from recipec.inputs import shards
-from recipec.ir.expressions import Type
+from recipec.ir import shapes
+from recipec.ir.shapes import Columns
 from recipec.places import local
 from recipec.places.state import Store
 
 NOTE = "schemas"
 
-VERSION = 1
+VERSION = 2
 """Increased when the columns of the same file are found in another way."""
 
 MOST = 1000
 """The most files that are remembered."""
 
 
-def columns(folder: Path, path: Path) -> spec.Columns:
+def columns(folder: Path, path: Path) -> Columns:
     """The columns of a file, which a recipe of a folder names.
 
     Raises:
@@ -33,13 +33,13 @@ def columns(folder: Path, path: Path) -> spec.Columns:
     """
     store = Store.beside(folder)
     if not local.is_folder(store.root) or not local.is_file(path) or shards.plugin_of(path) is not None:
-        return shards.schema(path)
+        return shards.schema(path, folder)
     mark = f"{VERSION} {local.mark(path)}"
     entries = store.note(NOTE)
     entries = entries if isinstance(entries, dict) else {}
     found = _read(entries.get(str(path)), mark)
     if found is None:
-        found = shards.schema(path)
+        found = shards.schema(path, folder)
         others = [(name, entry) for name, entry in entries.items() if name != str(path)]
         # A folder that cannot be written to, or a name that is no text, is no reason why a recipe is wrong.
         with contextlib.suppress(OSError, ValueError):
@@ -47,12 +47,11 @@ def columns(folder: Path, path: Path) -> spec.Columns:
     return found
 
 
-def _read(entry: Any, mark: str) -> spec.Columns | None:
+def _read(entry: Any, mark: str) -> Columns | None:
     """The columns in an entry, or None if it is of another file, or damaged."""
     if not isinstance(entry, dict) or entry.get("mark") != mark:
         return None
     try:
-        found = tuple((name, type_) for name, type_ in entry["columns"])
-    except (KeyError, TypeError, ValueError):
+        return tuple((str(name), str(shapes.parse(shape))) for name, shape in entry["columns"])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
-    return found if all(isinstance(name, str) and type_ in get_args(Type) for name, type_ in found) else None

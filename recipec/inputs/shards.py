@@ -6,21 +6,29 @@ The contents of a shard are read by its format (see `spec.Format`); this module 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from recipec import plugins, spec
+from recipec.database.sql import column, ident, literal
+from recipec.database.values import FAULT
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import packing
+from recipec.ir import paths, shapes
 from recipec.ir.model import Plugin
-from recipec.places import local
+from recipec.places import digests, local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     # For types only: the models of a plan take a while to build, and reading a schema needs no plan.
+    from recipec.ir import model
     from recipec.ir.execution import Shard
+    from recipec.ir.shapes import Columns
 
 
 def find(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
@@ -47,7 +55,9 @@ def format_of(path: Path) -> spec.Format:
     name = path.name.lower()
     found = _longest(name, formats()) or _longest(name, _plugged())
     if not found:
-        helps = ("shards are .parquet or .jsonl files, the latter also .gz or .zst",)
+        helps = (
+            "shards are .parquet files, or .jsonl, .ndjson and .json, which may end in .gz, .zst, .bz2, .xz or .lz4",
+        )
         raise Failure(Diagnostic("R0302", f"`{path.name}` has no known format", place=str(path), helps=helps))
     if len(found) > 1:
         words = [f"`{one.name}` of {spec.origin('formats', one.name)}" for one in found]
@@ -85,26 +95,41 @@ def plugin_of(path: Path) -> Plugin | None:
     return None if word in spec.own("formats") else spec.origin("formats", word)
 
 
-def schema(path: Path) -> spec.Columns:
-    """The columns of a file with their types in the language.
+def schema(path: Path, folder: Path) -> Columns:
+    """The columns of a file; where its rows may be of several kinds, those of the first rows.
+
+    Args:
+        folder: as in `packing.readable`.
 
     Raises:
         Failure: it cannot be read, is truncated, or has an unknown format.
     """
     format_ = format_of(path)
     with _reading(path) as connection:
-        return format_.columns(connection, path)
+        return format_.columns(connection, packing.readable(path, folder))
 
 
-def structure(path: Path) -> spec.Structure:
-    """The columns of a file and its number of rows.
+def structure(path: Path, folder: Path) -> spec.Structure:
+    """The structure of a file, found in all of its rows.
 
     Raises:
         Failure: as in `schema`.
     """
     format_ = format_of(path)
     with _reading(path) as connection:
-        return format_.structure(connection, path)
+        return format_.structure(connection, packing.readable(path, folder))
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file's bytes, of which those of a compressed one are checked to be whole.
+
+    Raises:
+        Failure: it is cut off or damaged.
+    """
+    if not packing.is_compressed(path) or not local.stat(path).bytes:
+        return digests.sha256_file(path)
+    with reading(path):
+        return packing.checked(path)
 
 
 def is_parquet(path: Path) -> bool:
@@ -116,17 +141,125 @@ def unreadable(path: Path, error: Exception) -> Failure:
     """The failure for a file that could not be read."""
     first = (str(error).splitlines() or [""])[0]
     words = getattr(error, "strerror", None) or first.partition(": ")[2] or str(error)
-    helps = ("replace the shard, or take it out of the glob",)
+    helps: tuple[str, ...] = ("replace the shard, or take it out of the glob",)
+    if isinstance(error, spec.Misread):
+        words, helps = str(error), error.helps
+    elif isinstance(error, ValueError):
+        words = str(error)
     return Failure(Diagnostic("R0303", f"the shard cannot be read: {words}", place=str(path), helps=helps))
 
 
-def scan(shard: Shard, folder: Path, columns: Sequence[str], row: str = "__row") -> str:
-    """A table expression of a shard with some of its columns and the 0-based number of each row.
+def scan(source: model.Source, shard: Shard, folder: Path, references: Sequence[str], row: str = "__row") -> str:
+    """A table expression of values of a shard's rows, with their 0-based numbers and `database.values.FAULT`.
 
-    Columns have the types of `shard.schema_` if the format does not define types."""
+    Values have the same types in all shards of a source; those that the shard lacks are null.
+
+    Args:
+        references: of values (see `ir.paths`); each is the column `database.sql.column(reference)`.
+    """
     place = path(shard, folder)
-    types = dict(shard.schema_)
-    return format_of(place).scan(place, tuple((name, types.get(name, "null")) for name in columns), row)
+    constants = {name: constant(shard, name) for name in references if is_constant(shard, name)}
+    wanted = [(name, taken(source, name)) for name in references if name not in constants and name != paths.ROW]
+    if not shard.rows:
+        return _no_rows(source, references, row)
+    format_ = format_of(place)
+    with reading(place):
+        table = format_.scan(packing.readable(place, folder), shard.schema_, wanted, row)
+    if len(wanted) == len(references):
+        return table
+    more = [
+        f"TRY_CAST({literal(value)} AS {taken(source, name)}) AS {column(name)}" for name, value in constants.items()
+    ]
+    if paths.ROW in references:
+        more.append(f"{ident(row)} AS {column(paths.ROW)}")
+    return f"(SELECT *, {', '.join(more)} FROM {table})"
+
+
+def texts(source: model.Source, shard: Shard, folder: Path) -> str:
+    """A table expression of the texts of a shard's rows: `__row` and `text`, null where a row has no string."""
+    return f"(SELECT __row, {column(source.text)} AS text FROM {scan(source, shard, folder, [source.text])})"
+
+
+def strings(path: Path, columns: Columns, references: Sequence[str]) -> str:
+    """A table expression of values of a file's rows as text, each as the column `database.sql.column(reference)`.
+
+    Args:
+        columns: those of the file, as `structure` finds them.
+    """
+    found = {name: shapes.at(columns, paths.parts(name)) or shapes.NULL for name in references}
+    wanted = [(name, shapes.taken(shape)) for name, shape in found.items()]
+    with reading(path):
+        table = format_of(path).scan(packing.readable(path, path.parent), columns, wanted, "__row")
+    listed = (
+        f"{column(name)} ->> '$' AS {column(name)}"
+        if type_ == "JSON"
+        else f"CAST({column(name)} AS VARCHAR) AS {column(name)}"
+        for name, type_ in wanted
+    )
+    return f"(SELECT {', '.join(('__row', *listed))} FROM {table})"
+
+
+def _no_rows(source: model.Source, references: Sequence[str], row: str) -> str:
+    values = "".join(f", CAST(NULL AS {taken(source, name)}) AS {column(name)}" for name in references)
+    return f"(SELECT 0 :: BIGINT AS {ident(row)}{values}, CAST(NULL AS VARCHAR) AS {FAULT} WHERE false)"
+
+
+def taken(source: model.Source, reference: str) -> str:
+    """The SQL type of a value of a source's rows: the text is text, whatever some rows have in its place."""
+    if reference == source.text or reference in (paths.PATH, paths.FILE):
+        return "VARCHAR"
+    if reference == paths.ROW:
+        return "BIGINT"
+    shape = shapes.at(source.schema_, paths.parts(reference))
+    return shapes.taken(shape) if shape is not None else "VARCHAR"
+
+
+def is_placed(shard: Shard, reference: str) -> bool:
+    """Whether a value depends on where the row is."""
+    return reference == paths.ROW or is_constant(shard, reference)
+
+
+def is_constant(shard: Shard, reference: str) -> bool:
+    """Whether a value is the same in all rows of a shard, because its place says it."""
+    if reference in (paths.PATH, paths.FILE):
+        return True
+    return reference in _partitions(shard) and reference not in {name for name, _ in shard.schema_}
+
+
+def constant(shard: Shard, reference: str) -> str | None:
+    if reference == paths.PATH:
+        return shard.path
+    return Path(shard.path).name if reference == paths.FILE else _partitions(shard)[reference]
+
+
+@lru_cache(maxsize=65536)
+def partition_names(path: str) -> tuple[tuple[str, str | None], ...]:
+    """The names and values of the columns that the folders of a path state as `name=value` (Hive's partitions)."""
+    found: dict[str, str | None] = {}
+    for folder in path.split(os.sep)[:-1]:
+        name, equals, value = folder.partition("=")
+        if equals and name:
+            found[unquote(name)] = None if value == NO_PARTITION else unquote(value)
+    return tuple(found.items())
+
+
+def _partitions(shard: Shard) -> dict[str, str | None]:
+    """The values that a shard's path states, by reference."""
+    return {paths.reference([name]): value for name, value in partition_names(shard.path)}
+
+
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""The value of a partition without one."""
+
+
+def faults(shard: Shard, folder: Path) -> list[tuple[int, str]]:
+    """The rows of a shard that cannot be read, each with the reason."""
+    place = path(shard, folder)
+    find_faults = format_of(place).faults
+    if not shard.unreadable or find_faults is None:
+        return []
+    with _reading(place) as connection:
+        return list(find_faults(connection, packing.readable(place, folder)))
 
 
 def has_nulls(shard: Shard, folder: Path, column: str) -> bool:
@@ -151,4 +284,13 @@ def _reading(path: Path) -> Iterator[DuckDBPyConnection]:
         with shared() as connection:
             yield connection
     except (duckdb.Error, OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Reports errors of reading a file for that file."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
         raise unreadable(path, error) from None

@@ -10,11 +10,10 @@ from pathlib import Path
 import duckdb
 
 from recipec.database.connection import shared
-from recipec.database.sql import ident, literal
+from recipec.database.sql import column, literal
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.inputs import shards
 from recipec.ir import model
-from recipec.ir.execution import Shard
 from recipec.places import digests, local
 
 Example = tuple[str, int, int]
@@ -79,16 +78,15 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool]]:
         scan = "(SELECT unnest($1 :: VARCHAR[]) AS text)"
     else:
         _check_format(path)
-        columns = shards.schema(path)
-        shard = Shard(source="", path=str(path), sha256="", bytes=0, mtime_ns=0, rows=0, schema_=columns)
+        columns = shards.structure(path, path.parent).columns
         fields = _fields(target, [name for name, _ in columns])
-        scan = shards.scan(shard, Path(), sorted({name for _, name, _ in fields if name}))
+        scan = shards.strings(path, columns, sorted({name for _, name, _ in fields if name}))
     pieces: list[str] = []
     marked: list[int] = []
     for words, name, mark in fields:
         pieces.append(literal(words))
         if name:
-            pieces.append(f"CAST({ident(name)} AS VARCHAR)")
+            pieces.append(column(name))
         if mark:
             marked.append(len(pieces) - 1)
     whole = " || ".join(pieces)

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from recipec.database import values
 from recipec.database.sql import file, ident, literal
+from recipec.ir.shapes import Columns
 from recipec.places import local
+from recipec.spec import References
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,11 +25,11 @@ VIRTUAL = frozenset({NUMBER, "file_index", "file_row_number"})
 """Names that a scan adds to the rows; columns of these names in a shard would hide them."""
 
 
-def scan(paths: Sequence[Path], columns: Sequence[str], row: str = "__row") -> str:
-    """Like `shards.scan`, for files with the same schema, and with the column `NUMBER`."""
-    names = "".join(f", {ident(name)}" for name in columns)
+def scan(paths: Sequence[Path], own: Columns, wanted: References, row: str = "__row") -> str:
+    """Like `shards.scan`, for files with the same columns, and with the column `NUMBER`."""
     files = f"read_parquet([{', '.join(map(file, paths))}], hive_partitioning = false, file_row_number = true)"
-    return f"(SELECT file_row_number AS {ident(row)}, CAST(file_index AS BIGINT) AS {NUMBER}{names} FROM {files})"
+    numbers = f"file_row_number AS {ident(row)}, CAST(file_index AS BIGINT) AS {NUMBER}"
+    return f"(SELECT {numbers}{values.selected(own, wanted)} FROM {files})"
 
 
 def copy(connection: DuckDBPyConnection, query: str, destinations: Sequence[Path]) -> Collection[int]:

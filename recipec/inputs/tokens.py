@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipec.database.sql import ident
+from recipec.database.sql import column, ident
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
@@ -23,10 +23,10 @@ BATCH = 1024
 def count(connection: DuckDBPyConnection, source: model.Source, shard: Shard, folder: Path, table: str) -> None:
     """Creates the temporary table `table` (row BIGINT, tokens BIGINT) for the rows of a shard that have a text."""
     tokenizer = load(source, folder)
-    text = ident(source.text)
+    text = column(source.text)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {ident(table)} (row BIGINT, tokens BIGINT)")
     with connection.cursor() as reader:
-        scan = shards.scan(shard, folder, [source.text])
+        scan = shards.scan(source, shard, folder, [source.text])
         reader.execute(f"SELECT __row, {text} FROM {scan} WHERE {text} IS NOT NULL")
         while batch := reader.fetchmany(BATCH):
             encodings = tokenizer.encode_batch_fast([row[1] for row in batch], add_special_tokens=False)

@@ -5,23 +5,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
-from recipec.ir.expressions import Frozen, Type
+from recipec.ir.expressions import Frozen
 from recipec.ir.forecast import Forecast
 from recipec.ir.logical import Op
 from recipec.ir.model import Recipe
 from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
+from recipec.ir.shapes import ShapeText
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 MANIFEST_VERSION = 3
 """Since 3 the digest is that of `selection.digest.digest`; manifests of 2 have that of `digest_before`."""
 
 
 class Shard(Frozen):
     """One input file and its identity. `path` is as found by the glob, relative to the recipe's folder if inside it;
-    the identity is the `sha256` of the bytes; the rest is only a quick check that nothing changed."""
+    the identity is the `sha256` of the bytes; size and time are only a quick check that nothing changed. `schema_` are the
+    columns of its own, and `unreadable` the rows that cannot be read at all."""
 
     source: str
     path: str
@@ -29,7 +32,15 @@ class Shard(Frozen):
     bytes: int
     mtime_ns: int
     rows: int
-    schema_: tuple[tuple[str, Type], ...]
+    schema_: tuple[tuple[str, ShapeText], ...]
+    unreadable: int = 0
+    placed: bool = False  # whether the recipe uses the shard's path: results for the same bytes elsewhere then differ
+
+    @property
+    def key(self) -> str:
+        """What the name of a result for this shard depends on."""
+        words = f"{self.sha256} {self.path}" if self.placed else ""
+        return (hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest() if words else self.sha256)[:32]
 
 
 class Estimate(Frozen):
@@ -75,7 +86,7 @@ class ExecutionPlan(Frozen):
         folder: absolute folder against which relative paths of shards, state and output are resolved.
     """
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     recipec: str
     recipe: Recipe
     folder: str
@@ -96,7 +107,7 @@ class PhasedPlan(Frozen):
         waiting: why the phases after the last of these cannot be planned yet; "" if there are none.
     """
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     phases: tuple[ExecutionPlan, ...]
     waiting: str = ""
 

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Type = Literal["boolean", "integer", "float", "string", "date", "timestamp", "other", "null"]
-"""The types of the language. "other" (lists, structs, blobs) can only be tested with `is null`."""
+Type = Literal["boolean", "integer", "float", "string", "date", "timestamp", "json", "other", "null"]
+"""The types of the language. "json" is a field of several kinds, which takes the type that its use needs; "other" (lists,
+structs) can only be tested with `is null`."""
 
 
 class Frozen(BaseModel):
@@ -101,6 +102,8 @@ def describe(expression: Expression) -> str:
             return f'"{value}"'
         case Constant():
             return str(expression.value)
+        case Apply(function="as boolean" | "as integer" | "as float" | "as string" | "as text"):
+            return describe(expression.operands[0])
         case Apply(function="neg"):
             return f"-{describe(expression.operands[0])}"
         case Apply(function="+" | "-" | "*" | "/" | "%"):

@@ -17,6 +17,7 @@ from recipec.ir.provenance import Need as Need
 from recipec.ir.provenance import Origin as Origin
 from recipec.ir.provenance import Plugin as Plugin
 from recipec.ir.search import Search
+from recipec.ir.shapes import ShapeText
 
 
 class TokenCount(Frozen):
@@ -32,9 +33,10 @@ class Source(Frozen):
 
     name: str
     shards: tuple[str, ...]  # globs, as written, relative to the recipe's folder
-    schema_: tuple[tuple[str, Type], ...]
+    schema_: tuple[tuple[str, ShapeText], ...]  # of all shards together (see `ir.shapes`)
+    named: tuple[tuple[str, Expression], ...] = ()  # `column NAME = …`, in order
     id: Expression  # converted to string when read
-    text: str  # the column
+    text: str  # a reference (see `ir.paths`)
     tokens: TokenCount
     domain: Expression  # converted to string; the source's name as a constant when the recipe states none
     plugin: Plugin | None = None  # the package that provides the format of its shards

@@ -87,9 +87,9 @@ def _before_models(
     engine: str | None,
 ) -> Iterator[Run]:
     """Yields a run of a recipe that has read everything and computed all scores that need no model."""
-    recipe = compile_recipe(path, overrides).recipe
-    with opening.opened(recipe, settings or opening.settings(path), device, progress, engine) as place:
-        run = place.run(recipe)
+    limits = settings or opening.settings(path)
+    with opening.opened(compile_recipe(path, overrides), limits, device, progress, engine) as (place, compiled):
+        run = place.run(compiled.recipe)
         run.read()
         run.score(models=False)
         yield run

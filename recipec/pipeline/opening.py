@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from recipec.ir import logical, model
 from recipec.ir.execution import LOCAL, Shard
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
+from recipec.pipeline.compiling import Compiled, exactly
 from recipec.places import lease
 from recipec.places.state import STATE, Store
 from recipec.planning import fingerprints
@@ -64,7 +65,8 @@ class Place:
             now: whether mixers may measure what has not been measured yet.
         """
         ops = planning.optimise(planning.lower(recipe))
-        return self.run_of(recipe, ops, fingerprints.step_ids(ops, self.shards, self.folder), now=now)
+        place = replace(self, shards=fingerprints.placed(ops, self.shards))
+        return place.run_of(recipe, ops, fingerprints.step_ids(ops, place.shards, self.folder), now=now)
 
     def run_of(self, recipe: model.Recipe, ops: logical.LogicalPlan, ids: tuple[str, ...], *, now: bool) -> Run:
         """Starts a run of operations with their step identities."""
@@ -85,17 +87,19 @@ class Place:
 
 @contextlib.contextmanager
 def opened(
-    recipe: model.Recipe, limits: Settings, device: Device, progress: Progress, engine: str | None = None
-) -> Iterator[Place]:
-    """Yields the place of a recipe, with its shards indexed."""
+    compiled: Compiled, limits: Settings, device: Device, progress: Progress, engine: str | None = None
+) -> Iterator[tuple[Place, Compiled]]:
+    """Yields the place of a recipe, with its shards indexed, and the recipe as compiled with all of their columns."""
+    recipe = compiled.recipe
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
     spec.find("engines", engine or LOCAL)
     store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), lease.lock(store.root):
         shards = catalog.refresh(recipe.sources, folder, store.root, progress)
+        compiled = exactly(compiled, shards)
         with at_work(shards, folder, store, limits, device, progress, engine) as place:
-            yield place
+            yield place, compiled
 
 
 @contextlib.contextmanager

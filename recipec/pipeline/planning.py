@@ -90,9 +90,10 @@ def plan(
         engine: runs the tasks of steps, now and when the plan is applied.
         judge: whether an unmet requirement stops the plan.
     """
-    compiled = compile_recipe(path, overrides)
-    recipe, wishes = compiled.recipe, Wishes(score, limit, judge)
-    with opening.opened(recipe, settings or opening.settings(path), device, progress, engine) as place:
+    wishes = Wishes(score, limit, judge)
+    limits = settings or opening.settings(path)
+    with opening.opened(compile_recipe(path, overrides), limits, device, progress, engine) as (place, compiled):
+        recipe = compiled.recipe
         if not recipe.phases:
             one, warnings = _planned(place, recipe, wishes)
             return Planned((one,), (*compiled.diagnostics, *warnings))

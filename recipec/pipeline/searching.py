@@ -36,13 +36,14 @@ def open_trials(
     Raises:
         Failure: the parameters of the recipe cannot be searched.
     """
-    recipe = compile_recipe(path, overrides).recipe
-    search = recipe.search or Search()
+    first = compile_recipe(path, overrides)
+    search = first.recipe.search or Search()
     if runs is not None:
         search = search.model_copy(update={"runs": runs})
-    recipe = recipe.model_copy(update={"search": search})
-    problems = trials.problems(recipe)
+    problems = trials.problems(first.recipe.model_copy(update={"search": search}))
     if problems:
         raise Failure(*problems)
-    with opening.opened(recipe, settings or opening.settings(path), device, progress, engine) as place:
+    limits = settings or opening.settings(path)
+    with opening.opened(first, limits, device, progress, engine) as (place, compiled):
+        recipe = compiled.recipe.model_copy(update={"search": search})
         yield trials.opened(place.run(trials.base(recipe)), search)

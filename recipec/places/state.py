@@ -43,7 +43,7 @@ class Store:
 
     def shard_name(self, step: str, shard: Shard) -> str:
         """The name, relative to `root`, of a step's result for a shard; depends on the shard's bytes, not its path."""
-        return f"steps/{step}/{shard.sha256[:32]}.parquet"
+        return f"steps/{step}/{shard.key}.parquet"
 
     def shard_result(self, step: str, shard: Shard) -> Path:
         """The path of a step's result for one shard."""
@@ -55,7 +55,7 @@ class Store:
             there = frozenset(os.listdir(self.root / "steps" / step))
         except OSError:
             return tuple(shards)
-        return tuple(shard for shard in shards if f"{shard.sha256[:32]}.parquet" not in there)
+        return tuple(shard for shard in shards if f"{shard.key}.parquet" not in there)
 
     def result(self, step: str) -> Path:
         return self.root / "steps" / step / "result.parquet"

@@ -14,8 +14,8 @@ from typing import Any
 
 from recipec import spec
 from recipec.inputs import reading, tokens
-from recipec.inputs.facts import facts
-from recipec.inputs.shards import find
+from recipec.inputs.facts import facts, needed
+from recipec.inputs.shards import find, is_placed, taken
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.mixing import identified_op
@@ -25,7 +25,7 @@ from recipec.places import digests, local
 from recipec.scoring.by_model import wanted
 from recipec.selection.mixing import mixer_of, params_of
 
-VERSIONS = {"read": 2, "filter": 1, "score": 1, "gather": 2, "rank": 2, "sample": 2, "write": 1}
+VERSIONS = {"read": 3, "filter": 1, "score": 1, "gather": 2, "rank": 2, "sample": 2, "write": 1}
 """Increased when the code of an operation produces other results, so that stored ones are not used."""
 
 
@@ -46,6 +46,17 @@ class Reads:
     ids: Mapping[int, str]
     direct: frozenset[tuple[str, str]]
     starts: Mapping[tuple[str, str], int]
+
+
+def placed(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> tuple[Shard, ...]:
+    """Shards, marked where what is read of them depends on their place, not on their bytes alone."""
+    names = {op.source.name: needed(facts(op).read) for op in plan.ops if isinstance(op, logical.Read)}
+    return tuple(
+        shard.model_copy(update={"placed": True})
+        if any(is_placed(shard, name) for name in names[shard.source])
+        else shard
+        for shard in shards
+    )
 
 
 def reads(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path) -> Reads:
@@ -153,8 +164,8 @@ def described(op: logical.Op) -> dict[str, Any]:
     value.pop("inputs", None)
     source = value.get("source")
     if source is not None:
-        # The types of the used columns reflect the schema; the shards found reflect the globs.
-        del source["shards"], source["schema_"]
+        # The types of the used columns reflect the schema; the shards found reflect the globs; names are resolved.
+        del source["shards"], source["schema_"], source["named"]
     if isinstance(op, logical.Score):
         value["source"] = {"text": op.source.text}
     return value
@@ -169,9 +180,10 @@ def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
             return [extension.version, _target_files([op.target] if op.target else [], folder), *_features(op, folder)]
         case logical.Sample():
             return _mixed(op, folder)
-        case logical.Read() if op.source.tokens.tokenizer:
-            file = tokens.file_of(op.source, folder)
-            return [digests.sha256_file(file)] if local.is_file(file) else []
+        case logical.Read():
+            types = [[name, taken(op.source, name)] for name in sorted(needed(op))]
+            file = tokens.file_of(op.source, folder) if op.source.tokens.tokenizer else None
+            return [types, digests.sha256_file(file) if file is not None and local.is_file(file) else ""]
         case _:
             return None
 

@@ -6,7 +6,7 @@ Nothing is optimised here; `rules` make it fast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from recipec.ir import logical, model
 from recipec.ir.expressions import CARRIED, Apply, Column, Constant, Expression, scores_of
@@ -66,9 +66,7 @@ def carried(expression: Expression) -> Expression:
 def _source_chain(recipe: model.Recipe, index: int, ops: list[logical.Op]) -> int:
     """Appends the chain of one source and returns the position of its end."""
     source = recipe.sources[index]
-    outputs = [
-        logical.Output(name=CARRIED + name, expression=Column(name=name, type=type_)) for name, type_ in source.schema_
-    ]
+    outputs = [logical.Output(name=CARRIED + one.name, expression=one) for one in _carried_columns(recipe, index)]
     outputs += [
         logical.Output(name=f"cap_{number}", expression=_of_domain(source, limit.domain, limit.per_document[index]))
         for number, limit in enumerate(_limits(recipe))
@@ -85,6 +83,24 @@ def _source_chain(recipe: model.Recipe, index: int, ops: list[logical.Op]) -> in
     )
     ops.append(logical.Filter(input=len(ops) - 1, predicates=predicates))
     return len(ops) - 1
+
+
+def _carried_columns(recipe: model.Recipe, index: int) -> list[Column]:
+    """The values of one source's rows that clauses, criteria and keys of duplicates use."""
+    expressions = (
+        *(clause.conditions[index] for clause in recipe.where),
+        *(criterion.values[index] for criterion in recipe.criteria),
+        *(clause.keys[index] for clause in recipe.duplicates),
+    )
+    found = {one.name: one for expression in expressions for one in _columns(expression)}
+    return [found[name] for name in sorted(found)]
+
+
+def _columns(expression: Expression) -> Iterator[Column]:
+    if isinstance(expression, Column):
+        yield expression
+    for operand in expression.operands if isinstance(expression, Apply) else ():
+        yield from _columns(operand)
 
 
 def _uses(recipe: model.Recipe, index: int) -> list[str]:

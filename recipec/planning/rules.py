@@ -72,7 +72,9 @@ def share_scores(plan: logical.LogicalPlan) -> logical.LogicalPlan:
 def push_filters(plan: logical.LogicalPlan) -> logical.LogicalPlan:
     def change(chain: Chain, index: int) -> Chain:
         every = [predicate for filter_ in chain.filters for predicate in filter_.predicates]
-        early = [_over_columns(predicate) for predicate in every if not scores_of(predicate.condition)]
+        always = Constant(value=True, type="boolean")
+        mine = [predicate for predicate in every if predicate.condition != always]
+        early = [_over_columns(predicate) for predicate in mine if not scores_of(predicate.condition)]
         if not early:
             return chain
         predicates = sorted({*chain.read.predicates, *early}, key=_predicate_key)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
 from recipec.ir import model
@@ -169,9 +169,9 @@ def _documents(pool: Pool, path: Path, share: float) -> int:
 def _texts(pool: Pool, where: str = "true") -> Iterator[tuple[list[int], list[str]]]:
     """Yields numbers and texts of documents in batches, shard by shard."""
     for shard, _ in pool.unmodelled():
-        text = next(source.text for source in pool.recipe.sources if source.name == shard.source)
+        texts = shards.texts(pool.source(shard), shard, pool.folder)
         reader = pool.connection.execute(
-            f"SELECT d.number, t.{ident(text)} FROM {shards.scan(shard, pool.folder, [text])} AS t "
+            f"SELECT d.number, t.text FROM {texts} AS t "
             f"JOIN proxy_documents AS d ON d.row = t.__row AND d.source = {literal(shard.source)} "
             f"AND d.shard = {literal(shard.path)} WHERE {where}"
         )

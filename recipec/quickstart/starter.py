@@ -10,6 +10,7 @@ from pathlib import Path
 from recipec import syntax
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
+from recipec.ir import shapes
 from recipec.ir.expressions import Type
 from recipec.source import Source, Span
 from recipec.syntax import ast, printing
@@ -38,7 +39,7 @@ def recipe(folder: Path, beside: Path) -> str:
         Failure: the folder has no shards, or none with an id and a text.
     """
     glob, first = _glob(folder)
-    columns = shards.schema(first)
+    columns = tuple((name, shapes.language(shapes.parse(shape))) for name, shape in shards.schema(first, beside))
     roles = _roles(folder, columns)
     relative = os.path.relpath(folder.resolve(), beside.resolve())
     name = word(folder.resolve().name)

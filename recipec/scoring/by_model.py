@@ -16,7 +16,7 @@ import numpy as np
 
 from recipec import plugins, spec
 from recipec.arrays import Array
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
 from recipec.ir import logical, model
@@ -198,9 +198,8 @@ class Scorer:
         return one
 
     def _texts(self, ops: Sequence[logical.Score], shard: Shard, survivors: str) -> str:
-        text = ident(ops[0].source.text)
-        scan = shards.scan(shard, self.folder, [ops[0].source.text])
-        return f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
+        found = shards.texts(ops[0].source, shard, self.folder)
+        return f"(SELECT survivors.row, text FROM {found} AS scanned JOIN {survivors} AS survivors ON row = __row)"
 
     def _lacks(self, number: int, one: Wanted) -> str:
         stored = features.relation(self.store(one), one)

@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 
 from recipec import plugins, spec
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import documents, shards, targets
 from recipec.ir import logical
@@ -43,12 +43,9 @@ def score(
     Raises:
         Failure: the shard or a target cannot be read.
     """
-    text = ident(task.ops[0].source.text)
-    scan = shards.scan(task.shard, folder, [task.ops[0].source.text])
+    scan = shards.texts(task.ops[0].source, task.shard, folder)
     survivors = documents.survivors(task.input, root, folder)
-    texts = (
-        f"(SELECT survivors.row, {text} AS text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
-    )
+    texts = f"(SELECT survivors.row, text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
     in_sql = [op for op in task.ops if _extension(op).sql is not None]
     in_batches = [op for op in task.ops if _extension(op).sql is None]
     try:

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 
 from recipec import spec
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.diagnostics import Failure
 from recipec.inputs import shards, targets
 from recipec.ir import model
@@ -93,9 +93,9 @@ def match(
 
 def text(connection: DuckDBPyConnection, source: model.Source, shard: Shard, folder: Path, row: int) -> str | None:
     """A document's text, read from its shard; None if the shard no longer exists."""
-    scan = shards.scan(shard, folder, [source.text])
     try:
-        found = connection.execute(f"SELECT {ident(source.text)} FROM {scan} WHERE __row = {literal(row)}").fetchall()
+        texts = shards.texts(source, shard, folder)
+        found = connection.execute(f"SELECT text FROM {texts} WHERE __row = {literal(row)}").fetchall()
     except (duckdb.Error, Failure):
         return None
     return str(found[0][0]) if found and found[0][0] is not None else None

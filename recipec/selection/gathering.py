@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database.sql import expression, ident, literal
+from recipec.database.sql import column, expression, ident, literal
 from recipec.inputs.documents import exactness
 from recipec.ir import logical
 from recipec.ir.expressions import Score
@@ -99,7 +99,7 @@ def _part(op: logical.Gather, part: GatherInput) -> str:
 def _exact(criterion: logical.GatherCriterion, index: int) -> str:
     value = criterion.values[index]
     assert isinstance(value, Score), "a cascade is a separate criterion"
-    return ident(exactness(value.name))
+    return column(exactness(value.name))
 
 
 def _cap(op: logical.Gather) -> str:

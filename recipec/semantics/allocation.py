@@ -8,9 +8,10 @@ from typing import Literal
 from recipec.ir import model
 from recipec.ir.expressions import Expression
 from recipec.semantics import quantities
+from recipec.semantics.columns import Scope, leniently
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
-from recipec.semantics.typing import Scope, condition, over_columns
+from recipec.semantics.typing import condition, over_columns
 from recipec.syntax import ast, text
 
 
@@ -39,7 +40,9 @@ def _quota(context: Context, node: ast.Quota, scopes: Sequence[Scope]) -> model.
         return None
     conditions: tuple[Expression, ...] = ()
     if node.condition is not None:
-        found = [over_columns(context, condition(context, scope, node.condition), node.condition) for scope in scopes]
+        written = node.condition
+        found = [over_columns(context, condition(context, scope, written), written) for scope in leniently(scopes)]
+        # A condition that is null is not met.
         conditions = tuple(value for value in found if value is not None)
         if len(conditions) < len(scopes):
             return None

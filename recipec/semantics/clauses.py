@@ -9,9 +9,12 @@ from recipec.ir import expressions as ir
 from recipec.ir import model
 from recipec.ir.expressions import Expression
 from recipec.semantics import extensions
+from recipec.semantics.columns import Scope
 from recipec.semantics.context import Context
-from recipec.semantics.typing import Scope, condition, named, typed
+from recipec.semantics.quantities import domain_name
+from recipec.semantics.typing import condition, named, taken, typed
 from recipec.syntax import ast, text
+from recipec.syntax.printing import domain
 
 
 def where(context: Context, scopes: Sequence[Scope], node: ast.Where) -> model.Clause | model.Duplicates | None:
@@ -21,16 +24,24 @@ def where(context: Context, scopes: Sequence[Scope], node: ast.Where) -> model.C
     if len(context.diagnostics) > mistakes:
         return None
     if key is not None:
+        if node.source is not None:
+            helps = ("state it for all sources: documents of one are compared with those of the others",)
+            context.error("R0233", "`duplicate` is not allowed for a single source", node.source.span, helps=helps)
+            return None
         keys = _over_all(context, scopes, key)
         if keys is None:
             return None
         return model.Duplicates(text=text(node.condition), keys=keys, origin=model.Origin.of(node.condition.span))
-    conditions = [condition(context, scope, node.condition) for scope in scopes]
+    of = _of_source(context, scopes, node.source)
+    if of is None:
+        return None
+    always = ir.Constant(value=True, type="boolean")
+    conditions = [condition(context, one, node.condition) if one in of else always for one in scopes]
     known = tuple(value for value in conditions if value is not None)
     if len(known) < len(scopes):
         return None
     return model.Clause(
-        text=text(node.condition),
+        text=_named_text(node.condition, node.source),
         conditions=known,
         origin=model.Origin.of(node.condition.span),
     )
@@ -46,8 +57,29 @@ def _duplicate_key(context: Context, expr: ast.Expr) -> ast.Expr | None:
     return None
 
 
-def _over_all(context: Context, scopes: Sequence[Scope], expr: ast.Expr) -> tuple[Expression, ...] | None:
-    values = [typed(context, scope, expr) for scope in scopes]
+def _of_source(context: Context, scopes: Sequence[Scope], node: ast.Name | ast.String | None) -> Sequence[Scope] | None:
+    """The scopes for which a statement holds: all, or that of the source after its `for`; None (with a diagnostic) if
+    there is no such source."""
+    if node is None:
+        return scopes
+    name = domain_name(node)
+    found = [scope for scope in scopes if scope.source == name]
+    if not found:
+        context.unknown("R0251", "source", name, node.span, (scope.source for scope in scopes))
+        return None
+    return found
+
+
+def _named_text(expr: ast.Expr, source: ast.Name | ast.String | None) -> str:
+    """The text of a clause, which the ledger has as the reason."""
+    return text(expr) if source is None else f"for {domain(source)} {text(expr)}"
+
+
+def _over_all(
+    context: Context, scopes: Sequence[Scope], expr: ast.Expr, of: Sequence[Scope] | None = None
+) -> tuple[Expression, ...] | None:
+    null = ir.Constant(value=None, type="null")
+    values = [typed(context, one, expr) if of is None or one in of else null for one in scopes]
     known = tuple(value for value in values if value is not None)
     return known if len(known) == len(scopes) else None
 
@@ -56,19 +88,22 @@ def criterion(context: Context, scopes: Sequence[Scope], node: ast.Criterion) ->
     """The criterion over all sources; its values are numbers, with a condition as 0 or 1."""
     call = node.call
     direction = node.direction
+    of = _of_source(context, scopes, node.source)
+    if of is None:
+        return None
     if call.function.text == "column":
         if not extensions.check_own(context, "criteria", call.function, "criterion"):
             return None
         if len(call.arguments) != 1 or call.arguments[0].name is not None:
             context.error("R0208", "`column` takes one column or expression", call.span)
             return None
-        values = _over_all(context, scopes, call.arguments[0].value)
+        values = _over_all(context, scopes, call.arguments[0].value, of)
     elif spec.known("criteria", call.function.text):
         extension = extensions.extension(context, "criteria", call.function)
         if extension is None:
             return None
         direction = direction or extension.direction
-        values = _over_all(context, scopes, call)
+        values = _over_all(context, scopes, call, of)
     else:
         known = ("column", *spec.names("criteria"))
         context.unknown("R0207", "criterion", call.function.text, call.function.span, known)
@@ -96,6 +131,7 @@ def criterion(context: Context, scopes: Sequence[Scope], node: ast.Criterion) ->
 
 
 def _number(context: Context, value: Expression, call: ast.Call) -> Expression | None:
+    value = taken(value, "float")
     match value.type:
         case "integer" | "float" | "null":
             return value

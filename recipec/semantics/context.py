@@ -9,7 +9,8 @@ from typing import Protocol
 
 from recipec.diagnostics import Diagnostic, Label, Severity, did_you_mean
 from recipec.ir import model
-from recipec.ir.expressions import Type
+from recipec.ir.paths import Part
+from recipec.ir.shapes import Columns
 from recipec.source import Span
 
 
@@ -22,9 +23,6 @@ class LawOf:
     facts: model.LawFacts | None
 
 
-Columns = tuple[tuple[str, Type], ...]
-
-
 class Environment(Protocol):
     """Everything that a recipe refers to outside itself. Methods raise `Failure` with their own diagnostics."""
 
@@ -32,7 +30,10 @@ class Environment(Protocol):
         """Checks that the scheme of a path, as written in the recipe, is supported."""
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
-        """The columns of the shards of a source, in order."""
+        """The columns of the shards of a source, in order, and the columns that the names of folders state."""
+
+    def conflict(self, globs: Sequence[str], folder: Path, parts: Sequence[Part]) -> str:
+        """Which shards disagree on the type of a value, as text."""
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of a source's shards; None if there are no shards."""

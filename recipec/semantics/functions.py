@@ -3,7 +3,7 @@
 comparison    == != < <= > >=      of two numbers, two strings or two dates
 arithmetic    + - * / %            of numbers; + also concatenates strings
 length lower upper trim starts_with ends_with contains matches year coalesce abs round least greatest
-int float string bool date         casts; what cannot be cast is null
+int float string bool date timestamp   casts; what cannot be cast is null
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ FUNCTIONS: dict[str, Function] = {
     "string": _one(SCALARS, "string"),
     "bool": _one(SCALARS, "boolean"),
     "date": _one(("string", "date", "timestamp"), "date"),
+    "timestamp": _one(("string", "date", "timestamp"), "timestamp"),
 }
 
 OPERATORS: dict[str, Function] = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from recipec.ir import model
 from recipec.semantics import allocation, mixtures, quantities
+from recipec.semantics.columns import Scope
 from recipec.semantics.context import Context
-from recipec.semantics.typing import Scope
 from recipec.syntax import ast, statement_text
 
 

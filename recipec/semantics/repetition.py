@@ -8,9 +8,10 @@ from functools import cache
 from recipec import resources
 from recipec.ir import model
 from recipec.semantics import quantities
+from recipec.semantics.columns import Scope, leniently
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
-from recipec.semantics.typing import Scope, named, over_columns, typed
+from recipec.semantics.typing import named, over_columns, taken, typed
 from recipec.source import Source
 from recipec.syntax import ast, parse
 
@@ -57,8 +58,8 @@ def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> mode
     if isinstance(node.most, ast.Unary) and isinstance(node.most.operand, ast.Quantity):
         context.error("R0210", "expected at least 0 times", node.most.span, label="out of range")
         return None
-    values = [over_columns(context, typed(context, scope, node.most), node.most) for scope in scopes]
-    known = tuple(value for value in values if value is not None)
+    values = [over_columns(context, typed(context, scope, node.most), node.most) for scope in leniently(scopes)]
+    known = tuple(taken(value, "float") for value in values if value is not None)
     if len(known) < len(scopes):
         return None
     bad = next((value for value in known if value.type not in ("integer", "float", "null")), None)

@@ -25,8 +25,8 @@ from recipec.semantics import (
     search_block,
     sources,
 )
+from recipec.semantics.columns import Scope
 from recipec.semantics.context import Context, Environment
-from recipec.semantics.typing import Scope
 from recipec.source import Span
 from recipec.syntax import ast, statement_text, text
 
@@ -101,7 +101,7 @@ def _recipe(
     complete = len(typed_sources) == len(nodes) and bool(nodes)
     target_nodes = _named(context, body, ast.Target, "target")
     targets = tuple(t for node in target_nodes if (t := sources.target(context, node)) is not None)
-    scopes = _scopes(typed_sources, target_nodes) if complete else []
+    scopes = _scopes(context, typed_sources, target_nodes) if complete else []
     criteria = _criteria(context, body, scopes)
     where = [clauses.where(context, scopes, node) for node in _all(body, ast.Where)] if complete else []
     quality_node = _one(context, body, ast.Quality)
@@ -193,11 +193,11 @@ def canonical(statements: Iterable[ast.Statement]) -> str:
     return "".join(sorted(statement_text(statement).rstrip("\n") + "\n" for statement in statements))
 
 
-def _scopes(typed_sources: Sequence[model.Source], targets: Sequence[ast.Target]) -> list[Scope]:
+def _scopes(context: Context, typed_sources: Sequence[model.Source], targets: Sequence[ast.Target]) -> list[Scope]:
     """The scopes of all sources, sorted by name like the recipe's sources; they share the calls found so far."""
     scores: dict[str, model.ScoreCall] = {}
     known = {target.name.text: target for target in targets}
-    scopes = [sources.scope_of(source) for source in sorted(typed_sources, key=lambda source: source.name)]
+    scopes = [sources.scope_of(context, source) for source in sorted(typed_sources, key=lambda source: source.name)]
     for scope in scopes:
         scope.targets, scope.scores = known, scores
     return scopes

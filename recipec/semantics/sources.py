@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from recipec import spec
-from recipec.diagnostics import Failure
+from recipec.diagnostics import Failure, Severity
 from recipec.ir import expressions as ir
 from recipec.ir import model
 from recipec.ir.expressions import Expression
+from recipec.ir.paths import Part
+from recipec.ir.shapes import Columns
 from recipec.semantics import extensions, quantities
 from recipec.semantics.blocks import Form, Settings, required, settings
-from recipec.semantics.context import Columns, Context
-from recipec.semantics.typing import Scope, named, over_columns, typed
+from recipec.semantics.columns import PLACES, Scope
+from recipec.semantics.context import Context
+from recipec.semantics.typing import named, over_columns, taken, typed
 from recipec.source import Span
 from recipec.syntax import ast
 
 SOURCE = {
     "shards": Form((1, 64), many=True),
+    "column": Form((2, 2), assigned=True, many=True),
     "id": Form((1, 1), assigned=True),
     "text": Form(),
     "tokens": Form((1, 2), assigned=True),
@@ -30,14 +36,15 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
     what = f"source `{node.name.text}`"
     found = settings(context, node.block, SOURCE, what)
     # `domain = topic` has its expression as the only value.
-    if not required(context, node.block, found, ("shards", "id", "text"), what, node.name.span):
+    if not required(context, node.block, found, ("shards", "text"), what, node.name.span):
         return None
     shards = _globs(context, found["shards"], "a glob of shards")
     columns = _columns(context, shards, node) if shards else None
     if columns is None:
         return None
-    scope = Scope(source=node.name.text, columns=dict(columns))
-    id_ = _as_string(_value(context, scope, found["id"][0]))
+    scope = _scope(context, node.name.text, shards, columns)
+    named_columns = _named_columns(context, scope, found["column"])
+    id_ = _as_string(_value(context, scope, found["id"][0])) if found["id"] else _place_as_id(context, node)
     text = _text(context, scope, found["text"][0])
     tokens = _tokens(context, scope, found)
     domain = _as_string(_value(context, scope, found["domain"][0])) if found["domain"] else None
@@ -49,6 +56,7 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
         name=node.name.text,
         shards=shards,
         schema_=columns,
+        named=named_columns,
         id=id_,
         text=text,
         tokens=tokens,
@@ -58,8 +66,17 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
     )
 
 
-def scope_of(source: model.Source) -> Scope:
+def _scope(context: Context, name: str, shards: tuple[str, ...], columns: Columns) -> Scope:
+    def conflict(parts: Sequence[Part]) -> str:
+        return context.environment.conflict(shards, context.folder, parts)
+
+    return Scope(name, dict(columns), conflict)
+
+
+def scope_of(context: Context, source: model.Source) -> Scope:
     """The scope of names in expressions over a source."""
+    scope = _scope(context, source.name, source.shards, source.schema_)
+    scope.own.update(source.named)
     roles: dict[str, Expression] = {
         "id": source.id,
         "text": ir.Column(name=source.text, type="string"),
@@ -67,7 +84,40 @@ def scope_of(source: model.Source) -> Scope:
     }
     if source.tokens.column is not None:
         roles["tokens"] = source.tokens.column
-    return Scope(source=source.name, columns=dict(source.schema_), roles=roles)
+    scope.roles = roles
+    return scope
+
+
+def _named_columns(context: Context, scope: Scope, found: Sequence[ast.Setting]) -> tuple[tuple[str, Expression], ...]:
+    """`column stars = max_stars_count`: the names that a source gives to values, each of which may use those above it."""
+    first: dict[str, ast.Setting] = {}
+    for setting in found:
+        name, expr = setting.values
+        if not isinstance(name, ast.Name) or "." in name.text:
+            context.error("R0208", "expected `column NAME = EXPRESSION`", setting.span)
+        elif name.text in first:
+            context.duplicate(f"column `{name.text}`", setting.span, first[name.text].span)
+        elif name.text in scope.columns:
+            helps = ("give it another name",)
+            context.error("R0202", f"the shards have a column `{name.text}`", name.span, helps=helps)
+        else:
+            first[name.text] = setting
+            value = over_columns(context, typed(context, scope, expr), expr)
+            if value is not None:
+                scope.own[name.text] = value
+    return tuple(scope.own.items())
+
+
+def _place_as_id(context: Context, node: ast.Source) -> Expression:
+    """The id of documents of a source without one: `path#row`."""
+    message = f"source `{node.name.text}` has no `id`: its documents are called `path#row`"
+    helps = (
+        "such an id changes when files are moved or rows are added before it; bind `id` to a column if there is one",
+    )
+    context.error("R0250", message, node.name.span, helps=helps, severity=Severity.WARNING)
+    row = ir.Apply(function="string", operands=(PLACES["row"],), type="string")
+    begun = ir.Apply(function="concat", operands=(PLACES["path"], ir.Constant(value="#", type="string")), type="string")
+    return ir.Apply(function="concat", operands=(begun, row), type="string")
 
 
 def _columns(context: Context, shards: tuple[str, ...], node: ast.Source) -> Columns | None:
@@ -99,6 +149,8 @@ def _value(context: Context, scope: Scope, setting: ast.Setting) -> Expression |
 def _as_string(value: Expression | None) -> Expression | None:
     if value is None or value.type == "string":
         return value
+    if value.type == "json":
+        return taken(value, "text")
     return ir.Apply(function="string", operands=(value,), type="string")
 
 
@@ -106,7 +158,8 @@ def _text(context: Context, scope: Scope, setting: ast.Setting) -> str | None:
     value = _value(context, scope, setting)
     if value is None:
         return None
-    if isinstance(value, ir.Column) and value.type == "string":
+    # Rows in which a field of several kinds is no string are unreadable.
+    if isinstance(value, ir.Column) and value.type in ("string", "json", "null"):
         return value.name
     label = f"this is {named(value.type)}"
     context.error("R0230", "`text` needs a column of strings", setting.values[0].span, label=label)
@@ -129,6 +182,9 @@ def _tokens(context: Context, scope: Scope, found: Settings) -> model.TokenCount
     value = over_columns(context, typed(context, scope, first), first)
     if value is None:
         return None
+    value = taken(value, "integer")
+    if value.type == "null":
+        value = ir.Apply(function="int", operands=(value,), type="integer")
     if value.type != "integer":
         helps = (f"cast it: `tokens = int({first.span.text})`",)
         label = f"this is {named(value.type)}"

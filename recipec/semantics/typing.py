@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import chain
+from typing import Literal
 
 from recipec import spec
 from recipec.ir import expressions as ir
-from recipec.ir import model
 from recipec.ir.expressions import Expression, Type
 from recipec.semantics import calls, extensions
+from recipec.semantics.columns import Scope, bound
 from recipec.semantics.context import Context
-from recipec.semantics.functions import FUNCTIONS, OPERATORS, Function, alike
+from recipec.semantics.functions import FUNCTIONS, NUMBERS, OPERATORS, Function, alike
 from recipec.source import Span
 from recipec.syntax import ast, text
 
+Kind = Literal["boolean", "integer", "float", "string", "text"]
+"""What a field of several kinds is taken as; `text` is a string, or a number or boolean as it is written."""
 
-@dataclass(slots=True)
-class Scope:
-    """The scope of names in expressions over one source: its columns, else its roles (`id`, `text`, `domain`,
-    `tokens`), else the recipe's criteria."""
-
-    source: str
-    columns: Mapping[str, Type]
-    roles: Mapping[str, Expression] = field(default_factory=dict)
-    criteria: dict[str, Expression] = field(default_factory=dict)  # those defined above
-    targets: Mapping[str, ast.Target] = field(default_factory=dict)
-    scores: dict[str, model.ScoreCall] = field(default_factory=dict)  # the calls found so far, by canonical text
+KINDS: tuple[Kind, ...] = ("float", "integer", "boolean", "string")
 
 
 def typed(context: Context, scope: Scope, expr: ast.Expr) -> Expression | None:
     """The expression over one source, or None if it has errors (which are in `context`)."""
     match expr:
-        case ast.Name():
-            return _name(context, scope, expr)
+        case ast.Name() | ast.Path():
+            return bound(context, scope, expr)
         case ast.String() | ast.Boolean() | ast.Quantity():
             return _constant(expr)
         case ast.ParamRef():
@@ -56,7 +47,7 @@ def typed(context: Context, scope: Scope, expr: ast.Expr) -> Expression | None:
 def condition(context: Context, scope: Scope, expr: ast.Expr) -> Expression | None:
     """A boolean expression. A string score about a target, such as `overlaps`, also counts: true unless it is null."""
     value = typed(context, scope, expr)
-    value = value and _as_condition(scope, value)
+    value = value and _as_condition(scope, taken(value, "boolean"))
     if value is None or value.type == "boolean":
         return value
     context.error("R0216", "expected a condition, true or false", expr.span, label=f"this is {named(value.type)}")
@@ -73,6 +64,32 @@ def over_columns(context: Context, value: Expression | None, node: ast.Expr) -> 
     return None
 
 
+def taken(value: Expression, kind: Kind) -> Expression:
+    """A field of several kinds as the kind that its use needs; other values as they are."""
+    if value.type != "json":
+        return value
+    return ir.Apply(function=f"as {kind}", operands=(value,), type="string" if kind == "text" else kind)
+
+
+def _kind(allowed: Sequence[Type]) -> Kind:
+    """The kind that a field of several kinds takes as an operand."""
+    if len(allowed) > len(NUMBERS):
+        return "text"
+    for kind in KINDS:
+        if kind in allowed:
+            return kind
+    return "text"
+
+
+def _kind_beside(operands: Sequence[Expression]) -> Kind:
+    """The kind that fields of several kinds take beside values of one."""
+    types = [operand.type for operand in operands if operand.type not in ("json", "null")]
+    first = next(iter(types), "string")
+    if first in NUMBERS:
+        return "float"
+    return "boolean" if first == "boolean" else "string" if types else "text"
+
+
 def _as_condition(scope: Scope, value: Expression) -> Expression:
     # A string score about a target is evidence of a match: a string, or null if there is no match.
     if isinstance(value, ir.Score) and value.type == "string" and "target" in scope.scores[value.name].params:
@@ -82,31 +99,13 @@ def _as_condition(scope: Scope, value: Expression) -> Expression:
 
 
 def named(type_: Type) -> str:
-    return {"integer": "an integer", "other": "a list or struct", "null": "null"}.get(type_, f"a {type_}")
+    return {"integer": "an integer", "other": "a list or struct", "null": "null", "json": "of several kinds"}.get(
+        type_, f"a {type_}"
+    )
 
 
 def _negated(value: Expression, negated: bool) -> Expression:
     return ir.Apply(function="not", operands=(value,), type="boolean") if negated else value
-
-
-def _name(context: Context, scope: Scope, name: ast.Name) -> Expression | None:
-    word = name.text
-    if word in scope.columns:
-        return ir.Column(name=word, type=scope.columns[word])
-    if word in scope.roles:
-        return scope.roles[word]
-    if word in scope.criteria:
-        return scope.criteria[word]
-    known = chain(scope.columns, scope.roles, scope.criteria)
-    helps = ("write `… is null`",) if word == "null" else context.near(word, known)
-    context.error(
-        "R0204",
-        f"unknown name `{word}`: source `{scope.source}` has no such column, and there is no criterion of that name",
-        name.span,
-        label="not known here",
-        helps=helps,
-    )
-    return None
 
 
 def _constant(expr: ast.String | ast.Boolean | ast.Quantity) -> ir.Constant:
@@ -152,6 +151,7 @@ def _unary(context: Context, scope: Scope, expr: ast.Unary) -> Expression | None
     operand = typed(context, scope, expr.operand)
     if operand is None:
         return None
+    operand = taken(operand, "boolean" if expr.operator == "not" else "float")
     if expr.operator == "not":
         operand = _as_condition(scope, operand)
         if _fits(context, "not", operand, ("boolean",), expr.operand):
@@ -167,7 +167,8 @@ def _unary(context: Context, scope: Scope, expr: ast.Unary) -> Expression | None
 def _binary(context: Context, scope: Scope, expr: ast.Binary) -> Expression | None:
     operands = [typed(context, scope, expr.left), typed(context, scope, expr.right)]
     left, operator = operands[0], expr.operator
-    if operator == "+" and left is not None and left.type == "string":
+    right_is_text = operands[1] is not None and operands[1].type == "string"
+    if operator == "+" and left is not None and (left.type == "string" or (left.type == "json" and right_is_text)):
         # `+` also concatenates strings; the left operand decides which of the two is meant.
         operator = "concat"
     return _applied(context, scope, operator, OPERATORS[operator], [expr.left, expr.right], operands)
@@ -178,6 +179,7 @@ def _in(context: Context, scope: Scope, expr: ast.In) -> Expression | None:
     known = [operand for operand in operands if operand is not None]
     if len(known) < len(operands):
         return None
+    known = [taken(operand, _kind_beside(known)) for operand in known]
     known = _times_from_text(context, known, (expr.operand, *expr.items))
     if not alike([operand.type for operand in known]):
         _mixed(context, "in", known, (expr.operand, *expr.items))
@@ -209,7 +211,12 @@ def _applied(
     if len(operands) < len(nodes):
         return None
     if word in ("and", "or"):
-        operands = [_as_condition(scope, operand) for operand in operands]
+        operands = [_as_condition(scope, taken(operand, "boolean")) for operand in operands]
+    elif function.same:
+        operands = [taken(operand, _kind_beside(operands)) for operand in operands]
+    else:
+        last = len(function.operands) - 1
+        operands = [taken(one, _kind(function.operands[min(at, last)])) for at, one in enumerate(operands)]
     if function.same:
         operands = _times_from_text(context, operands, nodes)
     for index, (operand, node) in enumerate(zip(operands, nodes, strict=True)):
@@ -235,7 +242,9 @@ def _fits(context: Context, word: str, operand: Expression, allowed: Sequence[Ty
     elif operand.type != "other" and allowed == ("string",):
         helps = (f"cast it: `string({text(node)})`",)
     elif operand.type == "other":
-        helps = ("lists, structs and blobs can only be tested with `is null`",)
+        helps = (
+            "name a value inside it, such as `meta.lang` or `tags[1]`; a list or struct can only be tested with `is null`",
+        )
     shown = "+" if shown == "concat" else shown
     context.error(
         "R0206", f"`{shown}` needs {expected}", node.span, label=f"this is {named(operand.type)}", helps=helps

@@ -30,6 +30,16 @@ class Name(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Path(Node):
+    """A value inside a column: `tags[1]`, ``meta.`odd key` ``; or a column by a back-quoted name that holds a dot or bracket.
+
+    `parts` are names, and numbers of elements of lists. A plain dotted path, `meta.source`, is a `Name`.
+    """
+
+    parts: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class String(Node):
     """`"text"`: `value` with escapes resolved."""
 
@@ -113,7 +123,7 @@ class IsNull(Node):
     negated: bool
 
 
-Expr: TypeAlias = Name | String | Quantity | Boolean | ParamRef | Call | Unary | Binary | In | IsNull
+Expr: TypeAlias = Name | Path | String | Quantity | Boolean | ParamRef | Call | Unary | Binary | In | IsNull
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -125,7 +135,8 @@ class Setting(Node):
 
     `shards "a/*.parquet"`, `tokens by "smollm2-135m"` (values Name("by"), String), `domain = lower(topic)`
     (`assigned` true), `omega 0.01..0.5` (values Name(".."), 0.01, 0.5), `for code { … }` (name "for"),
-    `weights for code { … }`, `lambda 500`, `shuffle` (no value), `require loss <= 2.45`
+    `column stars = max_stars` (values Name("stars"), …; `assigned` true), `attributes "a.parquet" by id { … }` (values
+    String, Name("by"), Name("id")), `weights for code { … }`, `lambda 500`, `shuffle` (no value), `require loss <= 2.45`
     (values Binary("<=", Name("loss"), …)), `curve for science { omega 0.2 }`.
     """
 
@@ -206,7 +217,10 @@ class Target(Node):
 
 @dataclass(frozen=True, slots=True)
 class Where(Node):
+    """`where lang == "en"`; `source` is the one after `for`."""
+
     condition: Expr
+    source: Name | String | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +230,7 @@ class Criterion(Node):
     name: Name
     call: Call
     direction: str | None
+    source: Name | String | None = None  # the one after `for`
 
 
 @dataclass(frozen=True, slots=True)

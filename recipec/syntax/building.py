@@ -37,6 +37,10 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 Found = Tree[Token] | Token | None
 
 
+SETTINGS = ("setting", "for_setting", "named_setting")
+"""The rules of one line of a block."""
+
+
 class Builder:
     """Builds the node of one statement whose text starts at `offset` of the source."""
 
@@ -86,12 +90,13 @@ class Builder:
         return ast.Target(self._name(name), self._block(block), span=span)
 
     def _where(self, tree: Tree[Token], span: Span) -> ast.Where:
-        return ast.Where(self.expr(tree.children[0]), span=span)
+        source, condition = tree.children
+        return ast.Where(self.expr(condition), self._maybe_domain(source), span=span)
 
     def _criterion(self, tree: Tree[Token], span: Span) -> ast.Criterion:
-        name, call, direction = tree.children
+        name, call, direction, source = tree.children
         word = str(direction.children[0]) if isinstance(direction, Tree) else None
-        return ast.Criterion(self._name(name), self._call(call), word, span=span)
+        return ast.Criterion(self._name(name), self._call(call), word, self._maybe_domain(source), span=span)
 
     def _quality(self, tree: Tree[Token], span: Span) -> ast.Quality:
         return ast.Quality(self._block(tree.children[0]), span=span)
@@ -129,7 +134,7 @@ class Builder:
         most = None if isinstance(limit, Token) else self.expr(limit)
         # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
         most = most if most is None or isinstance(most, ast.Quantity) else _without_times(most)
-        return ast.Repeat(self._domain(domain) if domain is not None else None, most, span=span)
+        return ast.Repeat(self._maybe_domain(domain), most, span=span)
 
     def _budget(self, tree: Tree[Token], span: Span) -> ast.Budget:
         tokens, block = tree.children
@@ -168,9 +173,7 @@ class Builder:
     def _block(self, item: Found) -> ast.Block:
         assert isinstance(item, Tree)
         return ast.Block(
-            tuple(
-                self._setting(child) for child in item.children if _is(child, "setting") or _is(child, "for_setting")
-            ),
+            tuple(self._setting(child) for child in item.children if any(_is(child, rule) for rule in SETTINGS)),
             span=self._span(item),
         )
 
@@ -184,21 +187,28 @@ class Builder:
             word = ast.Name("for", span=Span(self.source, span.start, span.start + len("for")))
             of, inner = item.children
             return ast.Setting(word, self._domain(of), (), False, self._block(inner), span=span)
+        if item.data == "named_setting":
+            first, *pair = item.children
+            named = tuple(self.expr(child) for child in pair)
+            return ast.Setting(self._name(first), None, named, True, None, span=self._span(item))
         name, domain, values, block = item.children
         found = values.children if isinstance(values, Tree) else []
-        listed: list[ast.Expr] = [self.expr(child) for child in found if isinstance(child, Tree)]
+        listed = [self.expr(child) for child in found if isinstance(child, Tree)]
         if isinstance(values, Tree) and values.data in ("by_value", "from_value"):
             listed.insert(0, ast.Name(values.data.removesuffix("_value"), span=self._span(values)))
         if isinstance(values, Tree) and values.data == "range_value":
             listed.insert(0, ast.Name("..", span=self._span(values)))
-        return ast.Setting(
+        if isinstance(values, Tree) and values.data == "keyed_values":
+            listed.insert(-1, ast.Name("by", span=listed[-1].span))
+        setting = ast.Setting(
             self._name(name),
-            self._domain(domain) if domain is not None else None,
+            self._maybe_domain(domain),
             tuple(listed),
             isinstance(values, Tree) and values.data == "assigned_value",
             self._maybe_block(block),
             span=self._span(item),
         )
+        return _with_columns(setting) if setting.name.text == "attributes" else setting
 
     def _share(self, item: Found) -> ast.Share:
         assert isinstance(item, Tree)
@@ -219,9 +229,14 @@ class Builder:
         return ast.FromFile(self._string(token), span=self._span(item))
 
     def _domain(self, item: Found) -> ast.Name | ast.String:
+        if _is(item, "name"):
+            return self._name(item)
         expr = self.expr(item)
-        assert isinstance(expr, ast.Name | ast.String)
+        assert isinstance(expr, ast.String)
         return expr
+
+    def _maybe_domain(self, item: Found) -> ast.Name | ast.String | None:
+        return self._domain(item) if item is not None else None
 
     def _name(self, item: Found) -> ast.Name:
         assert isinstance(item, Tree)
@@ -242,7 +257,11 @@ class Builder:
         span, children = self._span(item), item.children
         match item.data:
             case "name":
-                return self._name(item)
+                name = self._name(item)
+                quoted = str(children[0]).startswith("`") and any(mark in name.text for mark in ".[]")
+                return ast.Path((name.text,), span=span) if quoted else name
+            case "path":
+                return ast.Path(_parts(str(children[0])), span=span)
             case "string":
                 assert isinstance(children[0], Token)
                 return self._string(children[0])
@@ -325,6 +344,27 @@ def _without_times(expr: ast.Expr) -> ast.Expr:
             return replace(expr, unit="")
         case _:
             return expr
+
+
+def _with_columns(setting: ast.Setting) -> ast.Setting:
+    """`attributes … { columns edu, topic }`: names after commas are columns as well, rather than settings."""
+    if setting.block is None:
+        return setting
+    result: list[ast.Setting] = []
+    for one in setting.block.settings:
+        bare = not one.values and one.block is None and one.domain is None
+        if bare and result and result[-1].name.text == "columns" and not result[-1].assigned:
+            span = Span(one.span.source, result[-1].span.start, one.span.end)
+            result[-1] = replace(result[-1], values=(*result[-1].values, one.name), span=span)
+        else:
+            result.append(one)
+    return replace(setting, block=replace(setting.block, settings=tuple(result)))
+
+
+def _parts(text: str) -> tuple[str | int, ...]:
+    """The parts of a path as written."""
+    found = re.findall(r"\[([0-9]+)\]|`([^`]+)`|([^.\[\]`]+)", text)
+    return tuple(int(number) if number else quoted or plain for number, quoted, plain in found)
 
 
 def _is(item: Found, rule: str) -> bool:

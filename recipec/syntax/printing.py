@@ -14,6 +14,7 @@ PRECEDENCE = {"or": 1, "and": 2, "not": 3, "matches": 4, "+": 5, "-": 5, "*": 6,
 COMPARISON, FACTOR, ATOM = 4, 7, 8
 
 PLAIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+WORD = re.compile(r"[^\W\d]\w*")
 
 AWKWARD = frozenset(
     [
@@ -49,6 +50,20 @@ def name(node: ast.Name) -> str:
     return node.text if plain else f"`{node.text}`"
 
 
+def path(node: ast.Path) -> str:
+    """A path, with back quotes around names that are no plain words, and around one that stands alone."""
+    if len(node.parts) == 1:
+        return f"`{node.parts[0]}`"
+    result = ""
+    for part in node.parts:
+        if isinstance(part, int):
+            result += f"[{part}]"
+        else:
+            plain = WORD.fullmatch(part) and not (part in AWKWARD and not result)
+            result += ("." if result else "") + (part if plain else f"`{part}`")
+    return result
+
+
 def string(value: str) -> str:
     return '"' + "".join(ESCAPES.get(char) or (char if char.isprintable() else _escape(char)) for char in value) + '"'
 
@@ -80,6 +95,8 @@ def _text(expr: ast.Expr) -> tuple[str, int]:
     match expr:
         case ast.Name():
             return name(expr), ATOM
+        case ast.Path():
+            return path(expr), ATOM
         case ast.String():
             return string(expr.value), ATOM
         case ast.Quantity():
@@ -125,12 +142,16 @@ def setting_head(node: ast.Setting) -> str:
     words = [name(node.name)]
     if node.domain is not None:
         words += ["for", domain(node.domain)]
+    if node.assigned and len(node.values) == 2:
+        return f"{words[0]} {text(node.values[0])} = {text(node.values[1])}"
     if node.assigned:
         words.append("=")
     # The word in `tokens by "…"` or `weights from "…"` needs no quotes there.
     match node.values:
         case (ast.Name(text="by" | "from" as word), value):
             words += [word, text(value)]
+        case (*places, ast.Name(text="by"), key) if places and all(isinstance(place, ast.String) for place in places):
+            words += [*map(text, places), "by", text(key)]
         case (ast.Name(text=".."), low, high):
             words += [f"{text(low)}..{text(high)}"]
         case values:
@@ -154,10 +175,11 @@ def head(node: ast.Statement) -> str:
         case ast.Target():
             return f"target {name(node.name)}"
         case ast.Where():
-            return f"where {text(node.condition)}"
+            return f"where {_of(node.source)}{text(node.condition)}"
         case ast.Criterion():
             direction = f" {node.direction} is better" if node.direction else ""
-            return f"criterion {name(node.name)} = {text(node.call)}{direction}"
+            source = f" for {domain(node.source)}" if node.source is not None else ""
+            return f"criterion {name(node.name)} = {text(node.call)}{direction}{source}"
         case ast.Quality():
             return "quality"
         case ast.Sample():
@@ -188,6 +210,10 @@ def head(node: ast.Statement) -> str:
             return "phases"
         case ast.Search():
             return "search"
+
+
+def _of(source: ast.Name | ast.String | None) -> str:
+    return f"for {domain(source)} " if source is not None else ""
 
 
 def _from(node: ast.FromFile) -> str:

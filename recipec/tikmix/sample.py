@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database.sql import ident, literal
+from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards, targets
 from recipec.ir import model
@@ -71,12 +71,11 @@ def write(pool: Pool, chosen: Sequence[model.Target], names: Sequence[str], toke
     longest = CHARACTERS * 2 * tokens
     for number, shard in enumerate(pool.shards):
         pool.progress("read the domains' samples", number, len(pool.shards), "shards")
-        text = next(source.text for source in pool.recipe.sources if source.name == shard.source)
-        scan = shards.scan(shard, pool.folder, [text])
+        texts = shards.texts(pool.source(shard), shard, pool.folder)
         sql(
             f"INSERT INTO influence_texts SELECT 'domain', list_position($1, s.domain) - 1, place, "
-            f"substr({ident(text)}, 1, {longest}), NULL, NULL, CASE WHEN length({ident(text)}) <= {longest} THEN tokens END "
-            f"FROM {scan} AS t JOIN influence_sample AS s "
+            f"substr(text, 1, {longest}), NULL, NULL, CASE WHEN length(text) <= {longest} THEN tokens END "
+            f"FROM {texts} AS t JOIN influence_sample AS s "
             f"ON s.row = t.__row AND s.source = {literal(shard.source)} AND s.shard = {literal(shard.path)} "
             f"WHERE list_contains($1, s.domain)",
             [list(names)],

@@ -1,0 +1,143 @@
+"""The rows of shards as a dataset has them: columns of common types, or lines of JSON with the fields as they were written.
+
+typed   c0, c1, … with the types of the dataset's columns
+lines   a text per row, `{"doc_id":"a","text":"…"` without its end, to which the provenance is added
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipec.database.sql import ident, literal
+from recipec.dataset import columns
+from recipec.inputs import packing, shards
+from recipec.ir import logical
+from recipec.ir.execution import Shard
+
+ROW = "__row"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str  # as DuckDB writes it
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of a dataset are made of those of shards.
+
+    Attributes:
+        schema: the columns of the dataset, the five provenance columns last.
+        lines: whether rows are lines of text.
+    """
+
+    op: logical.Write
+    folder: Path
+    schema: tuple[Column, ...]
+    lines: bool
+
+    def held(self) -> tuple[str, ...]:
+        """The SQL types of what is held of each row, named c0, c1, …, the provenance last."""
+        provenance = tuple(column.type for column in self.schema[-5:])
+        return ("VARCHAR", *provenance) if self.lines else tuple(column.type for column in self.schema)
+
+    def values(self, shard: Shard) -> tuple[str, list[str]]:
+        """A table expression of a shard's rows with their number `__row`, and SQL of what is held of each, without the
+        provenance."""
+        return self._line(shard) if self.lines else self._typed(shard)
+
+    def selected(self) -> str:
+        """The select list of the dataset's own rows from what is held."""
+        if not self.lines:
+            names = columns.written(tuple(column.name for column in self.schema))
+            return ", ".join(f"c{number} AS {ident(name)}" for number, name in enumerate(names))
+        ours = _object((column.name, f"c{number}") for number, column in enumerate(self.schema[-5:], start=1))
+        return f"c0 || CASE WHEN ends_with(c0, '{{') THEN '' ELSE ',' END || {ours} || '}}' AS line"
+
+    def _typed(self, shard: Shard) -> tuple[str, list[str]]:
+        there = set(columns.columns_in(self.op, shard))
+        own = {name for name, _ in shard.schema_}
+        wanted = [column for column in self.schema[:-5] if column.name in there and column.name in own]
+        numbers = {column.name: number for number, column in enumerate(wanted)}
+        place = shards.path(shard, self.folder)
+        with shards.reading(place):
+            table = shards.format_of(place).whole(
+                packing.readable(place, self.folder), shard.schema_, tuple((c.name, c.type) for c in wanted), ROW
+            )
+        stated = dict(shards.partition_names(shard.path))
+        values = []
+        for column in self.schema[:-5]:
+            if column.name in numbers:
+                values.append(f"texts.c{numbers[column.name]}")
+            else:
+                value = literal(stated.get(column.name)) if column.name in there else "NULL"
+                values.append(f"CAST({value} AS {column.type})")
+        return table, values
+
+    def _line(self, shard: Shard) -> tuple[str, list[str]]:
+        place = shards.path(shard, self.folder)
+        format_ = shards.format_of(place)
+        names = columns.columns_in(self.op, shard)
+        stated = [(n, v) for n, v in shards.partition_names(shard.path) if n in names and n not in dict(shard.schema_)]
+        more = "".join(f" || {literal(_pair(name, value))}" for name, value in stated)
+        with shards.reading(place):
+            readable = packing.readable(place, self.folder)
+            if format_.lines is not None:
+                table = format_.lines(readable, ROW)
+                return table, [_after(self._chosen(shard), more)]
+            types = tuple((name, "JSON") for name, _ in shard.schema_ if name in names)
+            table = format_.whole(readable, shard.schema_, types, ROW)
+        pairs = _object((name, f"texts.c{number}") for number, (name, _) in enumerate(types))
+        return table, [_after(f"'{{' || {pairs}", more)]
+
+    def _chosen(self, shard: Shard) -> str:
+        """SQL of a line without its end: the whole of it, or the fields that the recipe chooses."""
+        if not self.op.output.columns:
+            # Some programs write a comma after the last field.
+            return "rtrim(left(texts.line, -1), ' \t,')"
+        names = [name for name in columns.columns_in(self.op, shard) if name in dict(shard.schema_)]
+        fields = [f"json_extract(texts.line, {literal(_pointer(name))})" for name in names]
+        pairs = (
+            f"CASE WHEN {field} IS NULL THEN '' ELSE {literal(',' + _key(name))} || CAST({field} AS VARCHAR) END"
+            for name, field in zip(names, fields, strict=True)
+        )
+        return f"'{{' || substr({' || '.join(pairs) or repr('')}, 2)"
+
+
+def _pointer(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _after(body: str, more: str) -> str:
+    """SQL of a line's body with further fields, each beginning with a comma."""
+    if not more:
+        return body
+    return f"(SELECT CASE WHEN ends_with(b, '{{') THEN b || substr(''{more}, 2) ELSE b{more} END FROM (SELECT {body} AS b))"
+
+
+def _pair(name: str, value: str | None) -> str:
+    return f",{_key(name)}{_json(value)}"
+
+
+def _json(value: str | None) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return f"{_json(name)}:"
+
+
+def _object(pairs: Iterator[tuple[str, str]]) -> str:
+    """SQL of the fields of a JSON object, without its brackets."""
+    fields = [f"{literal(_key(name))} || coalesce(CAST(to_json({value}) AS VARCHAR), 'null')" for name, value in pairs]
+    return " || ',' || ".join(fields) or "''"
+
+
+def no_rows(types: Sequence[str]) -> str:
+    """A query without rows of what is held."""
+    values = ", ".join(f"CAST(NULL AS {type_}) AS c{number}" for number, type_ in enumerate(types))
+    return f"SELECT 0 :: BIGINT AS part, 0 :: BIGINT AS position, {values} WHERE false"

@@ -1,0 +1,122 @@
+"""Compressed shards: whether they are whole, and those that DuckDB cannot read, packed anew.
+
+DuckDB reads gzip and zstd, but takes a cut-off zstd file for a whole one and checks no sums. Other compressions are
+repacked as zstd once, in the state folder, under the digest of the shard's bytes.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import lzma
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recipec.places import local
+from recipec.places.state import Store
+
+CHUNK = 8192
+"""The bytes that are decompressed at once: a hostile file makes at most some 20,000 times as many of them."""
+
+REPACKED = frozenset({".bz2", ".xz", ".lz4"})
+"""The suffixes of files that are repacked."""
+
+LEVEL = 1
+"""The level of zstd: repacked files are read more often than kept."""
+
+
+def is_compressed(path: Path) -> bool:
+    return path.suffix.lower() in {".gz", ".zst", *REPACKED}
+
+
+def _decompressor(suffix: str) -> Any:
+    """A new decompressor of one member of a file; it has `decompress`, `eof` and `unused_data`."""
+    if suffix == ".gz":
+        return zlib.decompressobj(31)
+    if suffix == ".bz2":
+        return bz2.BZ2Decompressor()
+    if suffix == ".xz":
+        return lzma.LZMADecompressor()
+    if suffix == ".lz4":
+        import lz4.frame
+
+        return lz4.frame.LZ4FrameDecompressor()
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj()
+
+
+def checked(path: Path, take: Callable[[bytes], object] | None = None) -> str:
+    """The sha256 of a compressed file, of which every member is decompressed to its end.
+
+    Args:
+        take: gets what is decompressed, in pieces.
+
+    Raises:
+        ValueError: the file is cut off or damaged.
+    """
+    digest = hashlib.sha256()
+    suffix = path.suffix.lower()
+    member: Any = None
+    errors = (zlib.error, OSError, EOFError, lzma.LZMAError, RuntimeError, ValueError, _zstd_error())
+    with path.open("rb", buffering=1 << 20) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            try:
+                member = _feed(suffix, member, chunk, take)
+            except errors as error:
+                raise ValueError(f"it is damaged: {error}") from None
+    if member is not None:
+        raise ValueError("it is cut off: its compressed data does not end")
+    return digest.hexdigest()
+
+
+def _zstd_error() -> type[Exception]:
+    import zstandard
+
+    return zstandard.ZstdError
+
+
+def _feed(suffix: str, member: Any, chunk: bytes, take: Callable[[bytes], object] | None) -> Any:
+    """Decompresses a chunk, which may end members and begin others; returns the member that goes on, or None."""
+    while chunk:
+        if member is None:
+            # Some tools fill the rest of a block with zeros.
+            if not chunk.strip(b"\0"):
+                return None
+            member = _decompressor(suffix)
+        found = member.decompress(chunk)
+        if take is not None:
+            take(found)
+        if not member.eof:
+            return member
+        chunk, member = member.unused_data, None
+    return member
+
+
+def readable(path: Path, folder: Path) -> Path:
+    """The file that DuckDB reads in place of a shard: the shard itself, or what it was repacked to.
+
+    Args:
+        folder: the recipe's, beside whose state repacked files are kept.
+
+    Raises:
+        ValueError: the shard is damaged.
+    """
+    if path.suffix.lower() not in REPACKED or not path.stat().st_size:
+        return path
+    mark = hashlib.sha256(f"{path} {local.mark(path)}".encode(errors="surrogateescape")).hexdigest()[:32]
+    place = Store.beside(folder).root / "repacked" / f"{mark}.jsonl.zst"
+    if not local.is_file(place):
+        import zstandard
+
+        local.make_folder(place.parent)
+        with (
+            local.replacing(place) as temporary,
+            temporary.open("wb") as file,
+            zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(file) as packed,
+        ):
+            checked(path, packed.write)
+    return place
