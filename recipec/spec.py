@@ -175,10 +175,10 @@ class Format:
         scan: maps a file, its columns, references to values with the SQL type that each shall have, and a name to a table
             expression of these values (under `database.sql.column` of the reference), of `database.values.FAULT`, and,
             under that name, of the 0-based number of each row. A row that cannot be read becomes a row of nulls.
-        stored: the SQL types with which a dataset keeps the columns of a file.
+        stored: the SQL types with which a dataset keeps the columns of a file, if not those of `ir.shapes.taken`.
         whole: maps a file, its columns, columns with the types that they shall have as SQL, and a name to a table
             expression of these columns as they stand in the file, under the names c0, c1, …, and of the number of each
-            row, for a dataset.
+            row, for a dataset; needed only where `scan` does not give values as they stand in the file.
         write: writes a query's rows, in its order, to a path with the compression and a suitable number of rows per
             group, and returns the number of rows written. The caller syncs, hashes and names the dataset's files.
         read_back: maps written files and some of their columns (names and SQL types) to a table expression.
@@ -199,11 +199,11 @@ class Format:
     columns: Callable[[DuckDBPyConnection, Path], Columns]
     structure: Callable[[DuckDBPyConnection, Path], Structure]
     scan: Callable[[Path, Columns, References, str], str]
-    whole: Callable[[Path, Columns, Columns, str], str]
-    stored: Callable[[DuckDBPyConnection, Path, Columns], Columns]
     write: Callable[[DuckDBPyConnection, str, Path, str, int], int]
     read_back: Callable[[Sequence[Path], Sequence[tuple[str, str]]], str]
     loader: str
+    whole: Callable[[Path, Columns, Columns, str], str] | None = None
+    stored: Callable[[DuckDBPyConnection, Path, Columns], Columns] | None = None
     typed: bool = True
     faults: Callable[[DuckDBPyConnection, Path], Iterable[tuple[int, str]]] | None = None
     lines: Callable[[Path, str], str] | None = None

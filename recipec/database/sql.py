@@ -22,6 +22,7 @@ def column(name: str) -> str:
     """The identifier of a value of a row (a reference, a score) in queries of ours.
 
     Names that differ only in case are the same to SQL, so that capital letters are counted in the identifier."""
+    name = name or "``"  # SQL has no empty names
     capitals = [str(position) for position, letter in enumerate(name) if "A" <= letter <= "Z"]
     return ident(f"{name}#{'.'.join(capitals)}" if capitals else name)
 
@@ -175,7 +176,18 @@ def _why(value: expressions.Apply, operands: list[str]) -> str:
         return f"CASE WHEN {operands[1]} = 0 THEN {divided} ELSE {literal(f'`{described}` overflows')} END"
     if not value.function.startswith("as "):
         return literal(f"`{described}` overflows")
-    wanted = {"as text": "a string or a number"}.get(value.function, f"{value.function.removeprefix('as ')}")
-    article = "" if value.function == "as text" else "an " if wanted == "integer" else "a "
     name = expressions.describe(value.operands[0])
-    return f"{literal(f'`{name}` is ')} || left({operands[0]} :: VARCHAR, 40) || {literal(f', not {article}{wanted}')}"
+    shown = f"left({operands[0]} :: VARCHAR, {LONGEST})"
+    return f"{literal(f'`{name}` is ')} || {shown} || {literal(f', not {WANTED[value.function]}')}"
+
+
+WANTED = {
+    "as boolean": "true or false",
+    "as integer": "an integer",
+    "as float": "a number",
+    "as string": "a string",
+    "as text": "a string or a number",
+}
+
+LONGEST = 40
+"""The most characters of a value that a reason shows."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipec.inputs import shards
-from recipec.ir import logical
+from recipec.ir import logical, paths, shapes
 from recipec.ir.execution import Shard
 
 
@@ -61,6 +61,12 @@ def columns_in(op: logical.Write, shard: Shard) -> tuple[str, ...]:
     return tuple(name for name in columns_of(op)[shard.source] if name in own)
 
 
+def with_text(op: logical.Write, source: str, own: shapes.Columns) -> shapes.Columns:
+    """Columns of a shard in which the text of the source is text: rows with anything else in its place are not drawn."""
+    text = next(one.text for one in op.sources if one.name == source)
+    return shapes.with_text(own, paths.parts(text))
+
+
 def united(op: logical.Write) -> tuple[str, ...]:
     """The names of the dataset's own columns: as chosen, or all in order of first appearance in the sources."""
     per_source: Sequence[Sequence[str]] = tuple(columns_of(op).values())
@@ -72,7 +78,7 @@ def written(names: Sequence[str]) -> tuple[str, ...]:
     taken: set[str] = set()
     result = []
     for name in names:
-        number, new = 1, name
+        number, new = 1, name or "_"
         while new.lower() in taken or (number > 1 and new in names):
             new, number = f"{name}_{number}", number + 1
         taken.add(new.lower())

@@ -14,7 +14,7 @@ from pathlib import Path
 from recipec.database.sql import ident, literal
 from recipec.dataset import columns
 from recipec.inputs import packing, shards
-from recipec.ir import logical
+from recipec.ir import logical, shapes
 from recipec.ir.execution import Shard
 
 ROW = "__row"
@@ -65,9 +65,7 @@ class Layout:
         numbers = {column.name: number for number, column in enumerate(wanted)}
         place = shards.path(shard, self.folder)
         with shards.reading(place):
-            table = shards.format_of(place).whole(
-                packing.readable(place, self.folder), shard.schema_, tuple((c.name, c.type) for c in wanted), ROW
-            )
+            table = shards.whole(place, self.folder, shard.schema_, tuple((c.name, c.type) for c in wanted), ROW)
         stated = dict(shards.partition_names(shard.path))
         values = []
         for column in self.schema[:-5]:
@@ -85,13 +83,22 @@ class Layout:
         stated = [(n, v) for n, v in shards.partition_names(shard.path) if n in names and n not in dict(shard.schema_)]
         more = "".join(f" || {literal(_pair(name, value))}" for name, value in stated)
         with shards.reading(place):
-            readable = packing.readable(place, self.folder)
             if format_.lines is not None:
-                table = format_.lines(readable, ROW)
+                table = format_.lines(packing.readable(place, self.folder), ROW)
                 return table, [_after(self._chosen(shard), more)]
             types = tuple((name, "JSON") for name, _ in shard.schema_ if name in names)
-            table = format_.whole(readable, shard.schema_, types, ROW)
-        pairs = _object((name, f"texts.c{number}") for number, (name, _) in enumerate(types))
+            table = shards.whole(place, self.folder, shard.schema_, types, ROW)
+        floats = {name for name, shape in shard.schema_ if shape in shapes.FLOATS}
+        pairs = _object(
+            # JSON has neither NaN nor infinities, which are no values.
+            (
+                name,
+                f"CASE WHEN isfinite(CAST(texts.c{n} AS DOUBLE)) THEN texts.c{n} END"
+                if name in floats
+                else f"texts.c{n}",
+            )
+            for n, (name, _) in enumerate(types)
+        )
         return table, [_after(f"'{{' || {pairs}", more)]
 
     def _chosen(self, shard: Shard) -> str:

@@ -11,7 +11,6 @@ import duckdb
 from recipec.dataset import columns
 from recipec.dataset.rows import Column
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import packing
 from recipec.inputs import shards as shard_scans
 from recipec.ir import logical, shapes
 from recipec.ir.execution import Shard
@@ -64,8 +63,8 @@ def _types(
     format_ = shard_scans.format_of(path)
     key = (format_.name, shard.schema_)
     if key not in seen or any("OTHER" in shape for _, shape in shard.schema_):
-        seen[key] = format_.stored(connection, packing.readable(path, folder), shard.schema_)
-    types = dict(seen[key])
+        seen[key] = shard_scans.stored(connection, path, folder, shard.schema_)
+    types = dict(columns.with_text(op, shard.source, seen[key]))
     for name in columns.columns_in(op, shard):
         if shard.rows:
             yield name, types.get(name, "VARCHAR")

@@ -109,13 +109,13 @@ class Node:
             return shapes.JSON
         return Shape("STRUCT", tuple((name, node.shape(depth + 1)) for name, node in self.fields.items()))
 
-    def walk(self, parts: tuple[Part, ...] = ()) -> Iterator[tuple[tuple[Part, ...], Node]]:
+    def nodes(self, parts: tuple[Part, ...] = ()) -> Iterator[tuple[tuple[Part, ...], Node]]:
         """All nodes with the parts of their references; 0 stands for any element of a list."""
         yield parts, self
         for name, node in self.fields.items():
-            yield from node.walk((*parts, name))
+            yield from node.nodes((*parts, name))
         if self.element is not None:
-            yield from self.element.walk((*parts, 0))
+            yield from self.element.nodes((*parts, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Found:
     def kinds(self) -> Mapping[str, Mapping[str, int]]:
         """By reference, how many lines have a value of each kind."""
         result: dict[str, dict[str, int]] = {}
-        for parts, node in self.root.walk():
+        for parts, node in self.root.nodes():
             if parts and len(result) < MOST_KINDS:
                 counted: Counter[str] = Counter()
                 for word, lines in node.words.items():
@@ -205,7 +205,7 @@ def _has_nul(found: Any) -> bool:
 
 def _measure(connection: DuckDBPyConnection, lines: str, root: Node) -> None:
     """Marks the numbers that a double, or 64 bits with a sign, would change."""
-    for parts, node in list(root.walk()):
+    for parts, node in list(root.nodes()):
         numbers = set(node.words) & {"UBIGINT", "BIGINT", "DOUBLE"}
         if not parts or not numbers:
             continue

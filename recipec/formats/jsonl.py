@@ -15,6 +15,7 @@ from recipec.database.values import FAULT
 from recipec.formats import _faults, _structure
 from recipec.ir import paths, shapes
 from recipec.ir.shapes import Columns, Shape
+from recipec.places import local
 from recipec.spec import Format, Misread, References, Structure
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 32 * 1024 * 1024
 """The most bytes of a line of a shard. Each reading thread holds twice as much; longer documents belong in Parquet."""
+
+# Folders named `column=value` would otherwise replace the fields of that name.
+OPTIONS = f"ignore_errors = true, maximum_object_size = {LONGEST_LINE}, hive_partitioning = false"
 
 LONGEST_LINE_BACK = 256 * 1024 * 1024
 """The most bytes of a line that can be read back; some documents exceed DuckDB's own limit of 16 MiB."""
@@ -42,13 +46,12 @@ def suffix(compression: str) -> str:
 
 
 def _lines(path: Path) -> str:
-    options = f"ignore_errors = true, maximum_object_size = {LONGEST_LINE}"
-    return f"read_ndjson_objects({file(path)}, {options})"
+    return f"read_ndjson_objects({file(path)}, {OPTIONS})"
 
 
 def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
     """The fields of the first lines of a file."""
-    if not path.stat().st_size:
+    if not local.size(path):
         return ()
     found = _structure.find(connection, f"(SELECT json FROM {_lines(path)} LIMIT {SAMPLED_LINES})")
     _check_lines(path, found)
@@ -57,7 +60,7 @@ def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
 
 def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
     """The fields of all lines of a file."""
-    if not path.stat().st_size:
+    if not local.size(path):
         return Structure((), 0)
     found = _structure.find(connection, f"(SELECT json FROM {_lines(path)})")
     _check_lines(path, found)
@@ -82,12 +85,14 @@ def _check_lines(path: Path, found: _structure.Found) -> None:
 
 def faults(connection: DuckDBPyConnection, path: Path) -> Iterable[tuple[int, str]]:
     """The rows that cannot be read, with the reason of each."""
-    brackets = r"length(regexp_replace(json_structure(json), '[^\[{]', '', 'g'))"
     found = connection.execute(
-        f"""
-        SELECT row FROM (SELECT row_number() OVER () - 1 AS row, json FROM {_lines(path)})
-        WHERE json IS NULL OR json_type(json) <> 'OBJECT' OR contains(json_structure(json), '\\u0000')
-            OR {brackets} > {_structure.DEEPEST}
+        rf"""
+        SELECT row FROM (
+            SELECT row_number() OVER () - 1 AS row, json, CAST(json_structure(json) AS VARCHAR) AS structure
+            FROM {_lines(path)}
+        )
+        WHERE json IS NULL OR json_type(json) <> 'OBJECT' OR contains(structure, '\u0000')
+            OR length(regexp_replace(structure, '[^\[{{]', '', 'g')) > {_structure.DEEPEST}
         """
     ).fetchall()
     for row, reason in _faults.reasons(path, [row for (row,) in found]):
@@ -149,8 +154,8 @@ def _finite(sql: str, type_: str) -> str:
 def _reader(path: Path, typed: Columns) -> str:
     # A reader needs at least one column; one that no line has is always null.
     some = typed or (("\ufffd", "VARCHAR"),)
-    options = f"ignore_errors = true, maximum_object_size = {LONGEST_LINE}"
-    return f"read_ndjson({file(path)}, columns = {_struct(some)}, {options})"
+    # Where there is one column only, DuckDB would look into the lines for what they are.
+    return f"read_ndjson({file(path)}, columns = {_struct(some)}, records = 'true', {OPTIONS})"
 
 
 def _extracted(path: Path, own: Columns, wanted: References, row: str) -> str:
@@ -196,7 +201,7 @@ def _taken(text: str, value: str, shape: Shape | None, type_: str) -> str:
 
 def whole(path: Path, own: Columns, wanted: Columns, row: str) -> str:
     names = {name.lower() for name, _ in wanted}
-    if len(names) < len(wanted) or not wanted:
+    if len(names) < len(wanted) or not wanted or "" in names:
         return _whole_extracted(path, wanted, row)
     there = {name for name, _ in own}
     read = tuple((name, type_) for name, type_ in wanted if name in there)
@@ -252,7 +257,8 @@ def write(connection: DuckDBPyConnection, query: str, path: Path, compression: s
 
 def read_back(paths_: Sequence[Path], columns: Sequence[tuple[str, str]]) -> str:
     files = f"[{', '.join(map(file, paths_))}]"
-    return f"read_ndjson({files}, columns = {_struct(columns)}, maximum_object_size = {LONGEST_LINE_BACK})"
+    options = f"records = 'true', maximum_object_size = {LONGEST_LINE_BACK}, hive_partitioning = false"
+    return f"read_ndjson({files}, columns = {_struct(columns)}, {options})"
 
 
 def _struct(columns: Sequence[tuple[str, str]]) -> str:

@@ -10,6 +10,7 @@ from recipec.database import types, values
 from recipec.database.sql import file, ident, literal
 from recipec.ir import shapes
 from recipec.ir.shapes import Columns, Shape
+from recipec.places import local
 from recipec.spec import Format, References, Structure
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def suffix(compression: str) -> str:
 
 def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
     """The columns, by the names that the file gives them: DuckDB renames those that differ only in case."""
-    if not path.stat().st_size:
+    if not local.size(path):
         return ()
     query = f"SELECT name, num_children FROM parquet_schema({file(path)})"
     elements = connection.execute(query).fetchall()
@@ -93,6 +94,8 @@ def whole(path: Path, own: Columns, wanted: Columns, row: str) -> str:
 def _stored_value(sql: str, shape: Shape | None, type_: str) -> str:
     if shape is None or shape == shapes.NULL:
         return f"CAST(NULL AS {type_})"
+    if shape.word == "BLOB" and type_ == "VARCHAR":
+        return f"TRY(decode({sql}))"
     return f"to_json({sql})" if type_ == "JSON" and shape != shapes.JSON else f"CAST({sql} AS {type_})"
 
 

@@ -144,9 +144,9 @@ class WholeFiles(Files):
         found: dict[str, str] = {}
         for path in self._paths(globs, folder):
             shape = shapes.at(self._schemas[path], parts)
-            if shape not in (None, shapes.NULL):
-                found.setdefault(str(shape), str(path))
-        return ", ".join(f"{shape} in `{path}`" for shape, path in found.items())
+            if shape is not None and shape != shapes.NULL:
+                found.setdefault(shapes.language(shape), str(path).removeprefix(f"{folder}/"))
+        return ", ".join(f"{type_} in `{path}`" for type_, path in found.items())
 
 
 def _footers(paths: Sequence[Path]) -> Mapping[Path, spec.Structure]:

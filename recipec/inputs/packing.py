@@ -105,7 +105,7 @@ def readable(path: Path, folder: Path) -> Path:
     Raises:
         ValueError: the shard is damaged.
     """
-    if path.suffix.lower() not in REPACKED or not path.stat().st_size:
+    if path.suffix.lower() not in REPACKED or not local.size(path):
         return path
     mark = hashlib.sha256(f"{path} {local.mark(path)}".encode(errors="surrogateescape")).hexdigest()[:32]
     place = Store.beside(folder).root / "repacked" / f"{mark}.jsonl.zst"

@@ -212,14 +212,14 @@ def _with_unreadable(connection: DuckDBPyConnection, scan: str, rows: Sequence[t
     """A scan in which rows that cannot be read at all have the reason as their fault."""
     if not rows:
         return scan
-    connection.execute("CREATE OR REPLACE TEMP TABLE unreadable (at BIGINT, reason VARCHAR)")
+    connection.execute("CREATE OR REPLACE TEMP TABLE unreadable (line BIGINT, reason VARCHAR)")
     for start in range(0, len(rows), BATCH_ROWS):
         some = rows[start : start + BATCH_ROWS]
         pairs = [[row for row, _ in some], [reason for _, reason in some]]
         connection.execute("INSERT INTO unreadable SELECT unnest($1), unnest($2)", pairs)
     return (
         f"(SELECT scanned.* REPLACE (coalesce(reason, {FAULT}) AS {FAULT}) "
-        f"FROM {scan} AS scanned LEFT JOIN unreadable ON at = __row)"
+        f"FROM {scan} AS scanned LEFT JOIN unreadable ON line = __row)"
     )
 
 

@@ -175,6 +175,25 @@ def scan(source: model.Source, shard: Shard, folder: Path, references: Sequence[
     return f"(SELECT *, {', '.join(more)} FROM {table})"
 
 
+def whole(path: Path, folder: Path, own: Columns, wanted: Columns, row: str) -> str:
+    """A table expression of columns of a file as they stand in it, c0, c1, …, and of the number of each row (`spec.Format`)."""
+    format_ = format_of(path)
+    readable = packing.readable(path, folder)
+    if format_.whole is not None:
+        return format_.whole(readable, own, wanted, row)
+    references = [(paths.reference([name]), type_) for name, type_ in wanted]
+    names = "".join(f", {column(reference)} AS c{number}" for number, (reference, _) in enumerate(references))
+    return f"(SELECT {ident(row)}{names} FROM {format_.scan(readable, own, references, row)})"
+
+
+def stored(connection: DuckDBPyConnection, path: Path, folder: Path, own: Columns) -> Columns:
+    """The SQL types with which a dataset keeps the columns of a file."""
+    format_ = format_of(path)
+    if format_.stored is not None:
+        return format_.stored(connection, packing.readable(path, folder), own)
+    return tuple((name, shapes.taken(shapes.parse(shape))) for name, shape in own)
+
+
 def texts(source: model.Source, shard: Shard, folder: Path) -> str:
     """A table expression of the texts of a shard's rows: `__row` and `text`, null where a row has no string."""
     return f"(SELECT __row, {column(source.text)} AS text FROM {scan(source, shard, folder, [source.text])})"

@@ -157,6 +157,20 @@ def at(columns: Columns, parts: Sequence[Part]) -> Shape | None:
     return shape
 
 
+def with_text(columns: Columns, parts: Sequence[Part]) -> Columns:
+    """Columns in which a value is text whose rows with other kinds of values are of no account."""
+
+    def changed(shape: Shape, rest: Sequence[Part]) -> Shape:
+        if not rest:
+            return TEXT if shape.word in ("JSON", "BLOB") else shape
+        if shape.word != "STRUCT":
+            return shape
+        fields = tuple((name, changed(inner, rest[1:]) if name == rest[0] else inner) for name, inner in shape.fields)
+        return Shape("STRUCT", fields)
+
+    return tuple((name, str(changed(parse(text), parts[1:])) if name == parts[0] else text) for name, text in columns)
+
+
 def _inside(shape: Shape, part: Part) -> Shape | None:
     if shape in (JSON, NULL):
         return shape

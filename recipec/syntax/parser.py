@@ -41,7 +41,7 @@ SHOWN = {
     "COLON": "`:`",
 }
 
-VALUE = frozenset({"BOOLEAN", "LPAR", "MINUS", "NAME", "PARAM_REF", "QUANTITY", "QUOTED", "STRING"})
+VALUE = frozenset({"BOOLEAN", "LPAR", "MINUS", "NAME", "PARAM_REF", "PATH", "QUANTITY", "QUOTED", "STRING"})
 """The tokens that begin an expression; messages name them together."""
 
 QUOTES = 'write strings in double quotes: `"…"`'

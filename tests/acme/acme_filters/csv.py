@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database import types
+from recipec.database import types, values
 from recipec.database.sql import file, ident, literal
-from recipec.spec import Columns, Format, Structure
+from recipec.ir.shapes import Columns
+from recipec.spec import Format, References, Structure
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,16 +22,14 @@ def columns(connection: DuckDBPyConnection, path: Path) -> Columns:
 
 
 def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
-    rows = connection.execute(f"SELECT count(*) FROM {scan(path, (), 'n')}").fetchall()
+    rows = connection.execute(f"SELECT count(*) FROM {scan(path, (), (), 'n')}").fetchall()
     return Structure(columns(connection, path), int(rows[0][0]))
 
 
-def scan(path: Path, columns: Columns, row: str) -> str:
-    typed = "".join(
-        f", try_cast({ident(name)} AS {types.SQL_TYPES[type_]}) AS {ident(name)}" for name, type_ in columns
-    )
+def scan(path: Path, own: Columns, wanted: References, row: str) -> str:
+    texts = tuple((name, "VARCHAR") for name, _ in own)
     table = f"read_csv({file(path)}, header = true, all_varchar = true, parallel = false)"
-    return f"(SELECT row_number() OVER () - 1 AS {ident(row)}{typed} FROM {table})"
+    return f"(SELECT row_number() OVER () - 1 AS {ident(row)}{values.selected(texts, wanted)} FROM {table})"
 
 
 def write(connection: DuckDBPyConnection, query: str, path: Path, compression: str, row_group: int) -> int:
