@@ -130,7 +130,8 @@ def _steps(
     source = next((s for s in recipe.sources if s.name == row["source"]), None)
     yield Step(name="read", says=f"row {row['row']} of {row['shard']}", origin=source.origin if source else None)
     if row["bad"] is not None:
-        yield Step(name="unreadable", says=row["bad"])
+        value = f": {row['evidence']}" if row["evidence"] else ""
+        yield Step(name="unreadable", says=f"{row['bad']}{value}")
         return
     yield Step(name="domain", says=f"{row['domain']}, {row['tokens']:,} tokens")
     yield from _filters(recipe, row)

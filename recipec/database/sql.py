@@ -10,7 +10,10 @@ from pathlib import Path
 from recipec.ir import expressions
 
 SEPARATOR = "\x1f"
-"""Between the parts of a key that is hashed."""
+"""Between the parts of a key that is hashed, and between the reason why a row is unreadable and the value that is."""
+
+SHOWN = "chr(31)"
+"""SQL of `SEPARATOR`."""
 
 
 def ident(name: str) -> str:
@@ -178,7 +181,7 @@ def _why(value: expressions.Apply, operands: list[str]) -> str:
         return literal(f"`{described}` overflows")
     name = expressions.describe(value.operands[0])
     shown = f"left({operands[0]} :: VARCHAR, {LONGEST})"
-    return f"{literal(f'`{name}` is ')} || {shown} || {literal(f', not {WANTED[value.function]}')}"
+    return f"{literal(f'`{name}` is not {WANTED[value.function]}')} || {SHOWN} || {shown}"
 
 
 WANTED = {

@@ -83,7 +83,7 @@ def write_unreadable(connection: DuckDBPyConnection, written: str, staging: Stag
     """Writes the location of each unreadable row of a written ledger, and what is wrong with it."""
 
     def make(path: Path) -> tuple[int, int]:
-        rows = f"SELECT source, shard, row, doc_id, bad FROM {written} WHERE bad IS NOT NULL"
+        rows = f"SELECT source, shard, row, doc_id, bad, evidence AS value FROM {written} WHERE bad IS NOT NULL"
         copy_sorted(connection, rows, "source, shard, row", path)
         return count(connection, table(path)), 0
 

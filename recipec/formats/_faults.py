@@ -10,7 +10,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from recipec.database.sql import SEPARATOR
 from recipec.formats._structure import DEEPEST, depth
+
+OTHERWISE = "the line cannot be read"
 
 
 def opened(path: Path) -> BinaryIO:
@@ -42,11 +45,11 @@ def reasons(path: Path, rows: Collection[int]) -> Iterator[tuple[int, str]]:
 
 
 def reason(line: bytes) -> str:
-    """Why a line is no JSON object that can be read."""
+    """Why a line is no JSON object that can be read, perhaps with what is wrong after `database.sql.SEPARATOR`."""
     try:
         text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
-        return f"the line is not UTF-8 (byte {line[error.start]:#04x} at position {error.start + 1})"
+        return f"the line is not UTF-8{SEPARATOR}byte {line[error.start]:#04x} at position {error.start + 1}"
     if depth(text) > DEEPEST:
         return f"the line is nested deeper than {DEEPEST} levels"
     try:
@@ -58,7 +61,7 @@ def reason(line: bytes) -> str:
     if not isinstance(value, dict):
         names = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
         return f"the line is {names.get(type(value), 'a number')}, not a JSON object"
-    return "a key of the line has the character NUL" if "\\u0000" in text else "the line cannot be read"
+    return "a key of the line has the character NUL" if "\\u0000" in text else OTHERWISE
 
 
 def _broken(text: str, error: ValueError) -> str:
@@ -66,4 +69,4 @@ def _broken(text: str, error: ValueError) -> str:
     if at >= len(text.rstrip()) or "Unterminated string" in str(error):
         return "the line is cut off: its JSON does not end"
     words = getattr(error, "msg", str(error))
-    return f"the line is not JSON: {words[:1].lower()}{words[1:]} at character {at + 1}"
+    return f"the line is not JSON{SEPARATOR}{words[:1].lower()}{words[1:]} at character {at + 1}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database.sql import column, file, ident, literal
+from recipec.database.sql import LONGEST, SHOWN, column, file, ident, literal
 from recipec.database.values import FAULT
 from recipec.formats import _faults, _structure
 from recipec.ir import paths, shapes
@@ -96,11 +96,8 @@ def faults(connection: DuckDBPyConnection, path: Path) -> Iterable[tuple[int, st
         """
     ).fetchall()
     for row, reason in _faults.reasons(path, [row for (row,) in found]):
-        if reason != OTHERWISE:
+        if reason != _faults.OTHERWISE:
             yield row, reason
-
-
-OTHERWISE = "the line cannot be read"
 
 
 def scan(path: Path, own: Columns, wanted: References, row: str) -> str:
@@ -168,11 +165,8 @@ def _extracted(path: Path, own: Columns, wanted: References, row: str) -> str:
         text, value = f"texts[{number}]", f"jsons[{number}]"
         values.append(f"{_taken(text, value, shape, type_)} AS {column(reference)}")
         if shape == shapes.JSON and type_ == "VARCHAR":
-            words = literal(f"`{reference}` is ")
-            shown = f"left({value} :: VARCHAR, 40)"
-            tests.append(
-                f"WHEN json_type({value}) NOT IN ('VARCHAR', 'NULL') THEN {words} || {shown} || ', not a string'"
-            )
+            words, shown = literal(f"`{reference}` is not a string"), f"left({value} :: VARCHAR, {LONGEST})"
+            tests.append(f"WHEN json_type({value}) NOT IN ('VARCHAR', 'NULL') THEN {words} || {SHOWN} || {shown}")
     fault = f"CASE {' '.join(tests)} END" if tests else "CAST(NULL AS VARCHAR)"
     lines = f"(SELECT row_number() OVER () - 1 AS row, json FROM {_lines(path)})"
     taken = f"json_extract_string(json, [{listed}]) AS texts, json_extract(json, [{listed}]) AS jsons"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recipec.database.evidence import evidence
-from recipec.database.sql import SEPARATOR, column, expression, literal
+from recipec.database.sql import SEPARATOR, SHOWN, column, expression, literal
 from recipec.inputs import reading
 from recipec.inputs.facts import Facts, facts
 from recipec.ir import logical
@@ -73,9 +73,10 @@ def _failing(predicates: Sequence[logical.Predicate]) -> str:
 def _joined(found: Documents, read: logical.Read, scores: Sequence[Scored], root: Path, folder: Path) -> str:
     """The read documents with their scores, which are `null` for documents that were not scored."""
     paths = ", ".join(literal(shard.path) for shard in found.shards)
-    fixed = ("doc_id", "row", "domain", "tokens", "bad", *(output.name for output in read.outputs))
+    fixed = ("doc_id", "row", "domain", "tokens", *(output.name for output in read.outputs))
     values = [f"r.{column(name)}" for name in fixed]
-    values += ["CAST(NULL AS VARCHAR) AS rejected_by", "CAST(NULL AS VARCHAR) AS evidence"]
+    values += [f"split_part(r.bad, {SHOWN}, 1) AS bad", "CAST(NULL AS VARCHAR) AS rejected_by"]
+    values.append(f"nullif(split_part(r.bad, {SHOWN}, 2), '') AS evidence")
     values.append(f"([{paths}])[r.place] AS shard" if found.shards else "'' AS shard")
     starts = ", ".join(map(str, found.starts))
     values.append(f"CAST(r.row + ([{starts}])[r.place] AS BIGINT) AS number" if starts else "r.row AS number")
@@ -123,7 +124,7 @@ def _filtered(relation: str, predicates: Sequence[logical.Predicate]) -> str:
         for number, predicate in enumerate(predicates, start=1)
         if (found := evidence(predicate.condition)) is not None
     )
-    shown = f"CASE failed{shown} END" if shown else "NULL"
+    shown = f"CASE{shown.replace(' WHEN ', ' WHEN failed = ')} ELSE evidence END" if shown else "evidence"
     return f"""(
         SELECT * EXCLUDE (failed) REPLACE (
             ([{texts}])[failed] AS rejected_by, CAST({shown} AS VARCHAR) AS evidence

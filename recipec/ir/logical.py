@@ -41,7 +41,8 @@ class Read(Frozen):
     """Rows of one source's shards, and the clauses over what is read of them.
 
     Result per shard (Parquet, in row order, every row of the shard): `row BIGINT` (0-based), `doc_id VARCHAR`,
-    `domain VARCHAR`, `tokens BIGINT`, `bad VARCHAR` (null, or why the row is unreadable), then `outputs` and what
+    `domain VARCHAR`, `tokens BIGINT`, `bad VARCHAR` (null, or why the row is unreadable, and after a
+    separator the value that is), then `outputs` and what
     `predicates` compare (see `inputs.facts`). Shards that are read directly have none. The first of `predicates` that is
     not true gives `rejected_by VARCHAR`, and `evidence VARCHAR`, what it compared, wherever documents are used.
     """
