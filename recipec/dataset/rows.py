@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recipec.database.sql import ident, literal
@@ -71,35 +71,40 @@ class Layout:
         for column in self.schema[:-5]:
             if column.name in numbers:
                 values.append(f"texts.c{numbers[column.name]}")
+            elif column.name in there:
+                value = literal(stated.get(column.name))
+                values.append(f"to_json({value})" if column.type == "JSON" else f"CAST({value} AS {column.type})")
             else:
-                value = literal(stated.get(column.name)) if column.name in there else "NULL"
-                values.append(f"CAST({value} AS {column.type})")
+                values.append(f"CAST(NULL AS {column.type})")
         return table, values
 
     def _line(self, shard: Shard) -> tuple[str, list[str]]:
         place = shards.path(shard, self.folder)
         format_ = shards.format_of(place)
-        names = columns.columns_in(self.op, shard)
-        stated = [(n, v) for n, v in shards.partition_names(shard.path) if n in names and n not in dict(shard.schema_)]
-        more = "".join(f" || {literal(_pair(name, value))}" for name, value in stated)
+        if format_.lines is None:
+            return self._object(shard)
+        own = {name for name, _ in shard.schema_}
+        stated = dict(shards.partition_names(shard.path))
+        names = [name for name in columns.columns_in(self.op, shard) if name in stated and name not in own]
+        more = "".join(f" || {literal(f',{_key(name)}{_json(stated[name])}')}" for name in names)
         with shards.reading(place):
-            if format_.lines is not None:
-                table = format_.lines(packing.readable(place, self.folder), ROW)
-                return table, [_after(self._chosen(shard), more)]
-            types = tuple((name, "JSON") for name, _ in shard.schema_ if name in names)
-            table = shards.whole(place, self.folder, shard.schema_, types, ROW)
+            table = format_.lines(packing.readable(place, self.folder), ROW)
+        return table, [_after(self._chosen(shard), more)]
+
+    def _object(self, shard: Shard) -> tuple[str, list[str]]:
+        """As `_line`, for shards of a format without lines: an object with all columns of the dataset."""
+        schema = tuple(Column(column.name, "JSON") for column in self.schema)
+        table, values = replace(self, schema=schema)._typed(shard)
         floats = {name for name, shape in shard.schema_ if shape in shapes.FLOATS}
-        pairs = _object(
+        pairs = (
             # JSON has neither NaN nor infinities, which are no values.
             (
-                name,
-                f"CASE WHEN isfinite(CAST(texts.c{n} AS DOUBLE)) THEN texts.c{n} END"
-                if name in floats
-                else f"texts.c{n}",
+                column.name,
+                f"CASE WHEN isfinite(CAST({value} AS DOUBLE)) THEN {value} END" if column.name in floats else value,
             )
-            for n, (name, _) in enumerate(types)
+            for column, value in zip(schema, values, strict=False)
         )
-        return table, [_after(f"'{{' || {pairs}", more)]
+        return table, [f"'{{' || {_object(pairs)}"]
 
     def _chosen(self, shard: Shard) -> str:
         """SQL of a line without its end: the whole of it, or the fields that the recipe chooses."""
@@ -124,10 +129,6 @@ def _after(body: str, more: str) -> str:
     if not more:
         return body
     return f"(SELECT CASE WHEN ends_with(b, '{{') THEN b || substr(''{more}, 2) ELSE b{more} END FROM (SELECT {body} AS b))"
-
-
-def _pair(name: str, value: str | None) -> str:
-    return f",{_key(name)}{_json(value)}"
 
 
 def _json(value: str | None) -> str:

@@ -52,6 +52,7 @@ def _read(entry: Any, mark: str) -> Columns | None:
     if not isinstance(entry, dict) or entry.get("mark") != mark:
         return None
     try:
-        return tuple((str(name), str(shapes.parse(shape))) for name, shape in entry["columns"])
+        found = tuple((str(name), str(shapes.parse(shape))) for name, shape in entry["columns"])
+        return found if [list(pair) for pair in found] == entry["columns"] else None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None

@@ -20,7 +20,7 @@ from recipec.models.job import Device
 from recipec.pipeline import opening
 from recipec.pipeline.compiling import compile_recipe
 from recipec.pipeline.opening import Place
-from recipec.planning import cautions, domains, phases, reasons, scheduler
+from recipec.planning import cautions, domains, phases, reasons, scheduler, unlike
 from recipec.progress import Progress, silent
 from recipec.selection import mixing
 
@@ -162,7 +162,8 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     # Like text scores, this reads every text, so it is skipped in the same way if there are many.
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
-    warnings = (*inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
+    told = unlike.warnings(pool.plan, pool.shards)
+    warnings = (*told, *inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
     store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
     if not sample and selection.provisional:
         sample = "weights that are not decided yet"

@@ -147,14 +147,14 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=262_144)
     arguments = parser.parse_args()
     path = build(arguments.folder)
-    recipe = compile_recipe(path, {}).recipe
+    compiled = compile_recipe(path, {})
 
     def progress(task: str, done: float, total: float, unit: str) -> None:
         if done == total:
             print(f"  {task}: {total:,} {unit}", file=sys.stderr)
 
-    with opening.opened(recipe, opening.settings(path), "cpu", progress) as place:
-        run = place.run(recipe)
+    with opening.opened(compiled, opening.settings(path), "cpu", progress) as (place, _):
+        run = place.run(compiled.recipe)
         run.read()
         run.score(models=False)
         report(run.pool, arguments)

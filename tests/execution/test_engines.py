@@ -47,9 +47,9 @@ def scored(world: Path) -> Iterator[Run]:
     """A run whose shards are read."""
     path = world / "a.recipe"
     path.write_text(SCORED)
-    recipe = pipeline.compile_recipe(path, {}).recipe
-    with opening.opened(recipe, opening.settings(path), "cpu", silent) as place:
-        run = place.run(recipe)
+    compiled = pipeline.compile_recipe(path, {})
+    with opening.opened(compiled, opening.settings(path), "cpu", silent) as (place, _):
+        run = place.run(compiled.recipe)
         run.read()
         yield run
 

@@ -43,8 +43,6 @@ BAD_ROWS = [
     ("n", "-3", "tokens are negative"),
     ("n", "NULL :: INTEGER", "tokens are null"),
     ("topic", "NULL :: VARCHAR", "domain is null"),
-    ("edu", "'nan' :: DOUBLE", "score_edu is not finite"),
-    ("edu", "'inf' :: DOUBLE", "score_edu is not finite"),
 ]
 
 
@@ -64,6 +62,17 @@ def test_unreadable_rows_stop_the_run_or_go_to_the_dead_letters(
     assert letter == ("web", "data/0.parquet", 7, why)
     assert rows(f"SELECT count(*) FROM '{world}/out/ledger/*.parquet'") == [(100,)]
     assert run("verify", world / "out").code == 0
+
+
+@pytest.mark.parametrize("value", ["'nan' :: DOUBLE", "'inf' :: DOUBLE", "'-inf' :: DOUBLE", "NULL :: DOUBLE"])
+def test_what_is_no_number_is_a_missing_score(world: Path, run: Run, value: str) -> None:
+    numbered = f"SELECT i, {ROW} FROM range(100) AS r(i)"
+    shards(world, f"SELECT * EXCLUDE (i) REPLACE (CASE WHEN i = 7 THEN {value} ELSE edu END AS edu) FROM ({numbered})")
+    text = SOURCE + "criterion edu = column(edu) higher is better\n" + OUTPUT
+    fails(run, world / "a.recipe", text, "error[R0502]: 1 documents have no score `edu`")
+    (world / "a.recipe").write_text(text + "where edu < 100 and edu > -100\n")
+    assert run("apply", world / "a.recipe", "--yes").code == 0
+    assert rows(f"SELECT row FROM '{world}/out/ledger/*.parquet' WHERE reason = 'filtered'") == [(7,)]
 
 
 def test_null_scores_are_an_error_with_a_count_or_treated_as_said(world: Path, run: Run) -> None:
@@ -106,7 +115,7 @@ def test_schemas_that_differ(world: Path, run: Run) -> None:
 
 def test_a_missing_column(world: Path, run: Run) -> None:
     shards(world, f"SELECT {ROW} FROM range(5) AS r(i)", "SELECT 'x' AS id, 'y' AS text, 'a' AS topic, 0.5 AS edu")
-    fails(run, world / "a.recipe", SOURCE + OUTPUT, "error[R0306]", "`n`")
+    fails(run, world / "a.recipe", SOURCE + OUTPUT, "error[R0322]", "1 × tokens are null")
 
 
 def test_truncated_and_corrupt_shards(world: Path, run: Run) -> None:
@@ -128,7 +137,9 @@ def test_lines_that_are_no_json_are_unreadable_rows(world: Path, run: Run) -> No
     recipe = world / "a.recipe"
     recipe.write_text(SOURCE.replace("*.parquet", "*.jsonl") + OUTPUT + "allow bad 5%\n")
     assert run("apply", recipe, "--yes").code == 0
-    assert rows(f"SELECT row, bad FROM '{world}/out/unreadable/*.parquet'") == [(4, "id is null")]
+    assert rows(f"SELECT row, bad FROM '{world}/out/unreadable/*.parquet'") == [
+        (4, "the line is cut off: its JSON does not end")
+    ]
 
 
 QUOTAS = [

@@ -74,9 +74,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(world: Path) -> Iterator[Pool]:
     path = world / "r.recipe"
-    recipe = compile_recipe(path, {}).recipe
-    with opening.opened(recipe, opening.settings(path), "cpu", silent) as place:
-        found = place.run(recipe)
+    compiled = compile_recipe(path, {})
+    with opening.opened(compiled, opening.settings(path), "cpu", silent) as (place, _):
+        found = place.run(compiled.recipe)
         found.read()
         found.score(models=False)
         yield found.pool

@@ -57,9 +57,9 @@ def place(request: pytest.FixtureRequest, world: Path) -> Iterator[tuple[opening
     quality = "quality {\n  weights { one 1, two 1, three 1 }\n"
     text = text.replace("quality {\n", quality) if "quality {" in text else text + quality + "}\n"
     path.write_text(text)
-    recipe = compile_recipe(path, {}).recipe
-    with opening.opened(recipe, opening.settings(path), "cpu", silent) as found:
-        yield found, recipe
+    compiled = compile_recipe(path, {})
+    with opening.opened(compiled, opening.settings(path), "cpu", silent) as (found, _):
+        yield found, compiled.recipe
 
 
 def ready_for_draws(place: opening.Place, recipe: model.Recipe) -> Run:
@@ -122,8 +122,9 @@ def test_a_draw_is_the_selection(place: tuple[opening.Place, model.Recipe]) -> N
 def test_natural_sampling(world: Path) -> None:
     path = world / "all.recipe"
     path.write_text(HEAD + "quality {\n  weights { one 1, two 1, three 1 }\n}\nbudget 60_000 tokens\n")
-    recipe = compile_recipe(path, {}).recipe
-    with opening.opened(recipe, opening.settings(path), "cpu", silent) as where:
+    compiled = compile_recipe(path, {})
+    recipe = compiled.recipe
+    with opening.opened(compiled, opening.settings(path), "cpu", silent) as (where, _):
         run = ready_for_draws(where, recipe)
         found = run.ranked()
         table = np.hstack([np.ones((3, 3)), [NATURAL] * 3])

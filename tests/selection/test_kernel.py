@@ -84,9 +84,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(request: pytest.FixtureRequest, world: Path) -> Iterator[tuple[Run, Selection]]:
     path = world / "a.recipe"
     path.write_text(HEAD + "allow vanishing\n" + RECIPES[request.param])
-    recipe = compile_recipe(path, {}).recipe
-    with opening.opened(recipe, opening.settings(path), "cpu", silent) as place:
-        run = place.run(recipe)
+    compiled = compile_recipe(path, {})
+    with opening.opened(compiled, opening.settings(path), "cpu", silent) as (place, _):
+        run = place.run(compiled.recipe)
         run.read()
         run.score()
         yield run, run.select()
