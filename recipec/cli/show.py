@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   recipec show science.recipe --stage optimised   the steps after all rewrites
+  recipec show science.recipe --stage schema      the fields of all shards, with the kinds of their values counted
   recipec show science.plan                       a saved plan, even if stale
   recipec show weights.json                       the output of `reweight -o`, with the heat map
   recipec show search.json --html search.html     the output of `search -o`: curves, importance, predicted against true
   recipec show out/science                        mixture, files and lineage of a dataset
 """
 
-STAGES = ("ast", "model", "logical", "optimised", "plan")
+STAGES = ("ast", "schema", "model", "logical", "optimised", "plan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +102,13 @@ def show_recipe(arguments: argparse.Namespace) -> None:
         print_tree(syntax.load(arguments.path), json=arguments.json)
         return
     parameters = options.overrides(arguments.parameters)
+    if stage == "schema":
+        from recipec.cli import bars, schema_view
+
+        with bars.progress(quiet=arguments.json) as progress:
+            found = pipeline.schemas(arguments.path, parameters, progress)
+        schema_view.show(found, json=arguments.json)
+        return
     if stage == "plan":
         from recipec.cli import bars
 

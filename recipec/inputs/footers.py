@@ -75,6 +75,19 @@ def without_nulls(paths: Collection[Path], column: str) -> frozenset[Path]:
     return frozenset(Path(row[0]) for row in found)
 
 
+def nulls(path: Path) -> Mapping[str, int]:
+    """The nulls of each column of a Parquet file of which the footer counts them all."""
+    query = (
+        f"SELECT path_in_schema, sum(stats_null_count) FROM parquet_metadata({file(path)}) "
+        "GROUP BY path_in_schema HAVING count(*) = count(stats_null_count)"
+    )
+    try:
+        with shared() as connection:
+            return {row[0]: int(row[1]) for row in connection.execute(query).fetchall()}
+    except duckdb.Error as error:
+        raise shards.unreadable(path, error) from None
+
+
 def _schemas(connection: DuckDBPyConnection, paths: Collection[Path]) -> Mapping[tuple[str, ...], list[str]]:
     """The names of the files with each schema; a schema is the tuple of its elements as text."""
     elements: dict[str, list[str]] = defaultdict(list)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recipec.pipeline.applying import apply
     from recipec.pipeline.compiling import Compiled, compile_recipe
+    from recipec.pipeline.describing import Schema, schemas
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
     from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
@@ -21,6 +22,7 @@ __all__ = [
     "TEXT_LIMIT",
     "Compiled",
     "Planned",
+    "Schema",
     "apply",
     "compile_recipe",
     "decided",
@@ -30,6 +32,7 @@ __all__ = [
     "open_trials",
     "plan",
     "probe",
+    "schemas",
     "settings",
 ]
 
@@ -46,6 +49,8 @@ _PLACES = {
     "open_trials": "searching",
     "plan": "planning",
     "probe": "measuring",
+    "Schema": "describing",
+    "schemas": "describing",
     "settings": "opening",
 }
 
