@@ -74,7 +74,10 @@ def _unite(connection: DuckDBPyConnection, types: Sequence[str]) -> str | None:
     """The common type of all of `types`, or None if there is none."""
     known = [type_ for type_ in types if type_ != '"NULL"'] or ["VARCHAR"]
     united: str | None = known[0]
-    if len(known) > 1:
+    if any('"NULL"' in type_ for type_ in known):
+        # Nulls and empty lists have the type of the others, or that of text.
+        united = _of_shapes(known)
+    elif len(known) > 1:
         branches = " UNION ALL ".join(f"SELECT CAST(NULL AS {type_}) AS value" for type_ in known)
         try:
             united = str(connection.execute(f"DESCRIBE {branches}").fetchall()[0][1])

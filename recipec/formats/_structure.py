@@ -105,7 +105,7 @@ class Node:
             assert self.element is not None
             return Shape("LIST", (("", self.element.shape(depth + 1)),))
         lower = {name.lower() for name in self.fields}
-        if not self.fields or len(lower) < len(self.fields) or len(lower) > MOST_FIELDS:
+        if not self.fields or "" in lower or len(lower) < len(self.fields) or len(lower) > MOST_FIELDS:
             return shapes.JSON
         return Shape("STRUCT", tuple((name, node.shape(depth + 1)) for name, node in self.fields.items()))
 
@@ -228,6 +228,6 @@ def _measure(connection: DuckDBPyConnection, lines: str, root: Node) -> None:
 
 def _json_path(parts: Sequence[Part]) -> str | None:
     """A JSONPath, or None for keys that the notation cannot have."""
-    if any(isinstance(part, str) and ('"' in part or "\\" in part) for part in parts):
+    if any(isinstance(part, str) and (not part or '"' in part or "\\" in part) for part in parts):
         return None
     return "$" + "".join("[*]" if isinstance(part, int) else f'."{part}"' for part in parts)

@@ -6,6 +6,7 @@ is no JSON object becomes a row of nulls, so that it is counted as unreadable an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -220,8 +221,7 @@ def _whole_value(number: int, type_: str) -> str:
     if type_ in ("VARCHAR", "JSON"):
         return f"jsons[{number}]" + (" ->> '$'" if type_ == "VARCHAR" else "")
     # Whatever is nested in a field: an object around it makes DuckDB read its type as a recipe's columns are read.
-    quoted = type_.replace("\\", "\\\\").replace('"', '\\"')
-    structure = literal(f'{{"v":"{quoted}"}}')
+    structure = literal(json.dumps({"v": type_}, ensure_ascii=False))
     return f"(from_json(CAST('{{\"v\":' || jsons[{number}] || '}}' AS JSON), {structure})).v"
 
 
@@ -230,15 +230,7 @@ def lines(path: Path, row: str) -> str:
 
 
 def stored(connection: DuckDBPyConnection, path: Path, own: Columns) -> Columns:
-    return tuple((name, _stored(shapes.parse(text))) for name, text in own)
-
-
-def _stored(shape: Shape) -> str:
-    """The SQL type of a dataset's column: where all values are null, or lists are empty, that of text."""
-    if shape.word in ("STRUCT", "LIST"):
-        fields = tuple((name, shapes.parse(_stored(inner))) for name, inner in shape.fields)
-        return str(Shape(shape.word, fields))
-    return "VARCHAR" if shape == shapes.NULL else shape.word
+    return own
 
 
 def write(connection: DuckDBPyConnection, query: str, path: Path, compression: str, row_group: int) -> int:

@@ -175,7 +175,8 @@ def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Pa
                 bytes=int(size),
                 mtime_ns=int(changed),
                 rows=entry.rows,
-                schema_=columns[entry.columns],
+                # A file of no rows says nothing about the schema.
+                schema_=columns[entry.columns] if entry.rows else (),
                 unreadable=entry.unreadable,
             )
         )

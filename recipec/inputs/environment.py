@@ -136,7 +136,7 @@ class WholeFiles(Files):
         found = _footers([path for path in new if shards.is_parquet(path)])
         for path in new:
             structure = found[path] if path in found else shards.structure(path, folder)
-            self._schemas[path] = structure.columns
+            self._schemas[path] = structure.columns if structure.rows else ()
         return united({path: self._schemas[path] for path in paths})
 
     def conflict(self, globs: Sequence[str], folder: Path, parts: Sequence[Part]) -> str:

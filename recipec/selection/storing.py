@@ -92,7 +92,9 @@ def ranges(domains: dict[str, int]) -> tuple[DomainRange, ...]:
 def _contents(connection: DuckDBPyConnection, op: logical.Rank, table: str, below: int) -> Contents:
     """One scan for the sizes of domains and the smallest types that hold all values."""
     names = [ident(score_column(name)) for name, _ in op.criteria]
-    narrow = "".join(f", bool_and(coalesce({n} = {n} :: FLOAT :: DOUBLE, true))" for n in names)
+    narrow = "".join(
+        f", bool_and({n} IS NULL OR coalesce({n} = TRY_CAST({n} AS FLOAT) :: DOUBLE, false))" for n in names
+    )
     rows = connection.execute(
         f"SELECT coalesce(domain, ''), bad, count(*), sum(CASE WHEN tokens > 0 THEN tokens ELSE 0 END) :: HUGEINT, "
         f"max(tokens), max(nest), count(cap){narrow} FROM {table} GROUP BY ALL ORDER BY ALL"

@@ -1,0 +1,359 @@
+"""What comes out equals what went in, field by field, whatever the files look like; or the run says why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.conftest import Run, rows
+from tests.inputs import awkward
+from tests.inputs.awkward import LINES, PACKERS, PARQUET, SOURCE, TEXT, Row
+
+
+def applied(run: Run, folder: Path, body: str, kind: str = "parquet", more: str = "") -> Path:
+    """Applies a recipe over the files of a folder; the dataset is verified."""
+    (folder / "a.recipe").write_text(f'{body}sample all\n{more}output {kind} "out_{kind}"\n')
+    result = run("apply", folder / "a.recipe", "--yes")
+    assert result.code == 0, result.err
+    assert run("verify", folder / f"out_{kind}").code == 0
+    return folder / f"out_{kind}"
+
+
+def refused(run: Run, folder: Path, body: str, *words: str) -> None:
+    (folder / "a.recipe").write_text(f'{body}sample all\noutput parquet "out"\n')
+    result = run("apply", folder / "a.recipe", "--yes")
+    assert result.code == 1, result.out
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err, result.err
+    assert not (folder / "out").exists()
+
+
+def by_id(found: list[Row]) -> dict[str, Row]:
+    return {row["id"]: awkward.own(row) for row in found}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+@pytest.mark.parametrize("end", PACKERS)
+def test_lines_come_out_as_they_went_in(tmp_path: Path, run: Run, end: str, kind: str) -> None:
+    pack = PACKERS[end]
+    # Several members, one after the other, are one file.
+    packed = b"".join(pack(awkward.lines(some)) for some in (LINES[:2], LINES[2:])) + (b"" if end else b"\n  \n")
+    awkward.write(tmp_path, {f"d/a.jsonl{end}": packed})
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*"), kind)
+    expected = {row["id"]: {name: value for name, value in row.items() if value is not None} for row in LINES}
+    found = by_id(awkward.read(made))
+    if kind == "parquet":
+        expected["c"]["nested"] = {"list": ["1", "2", '{"x":"y"}'], "empty": "{}", "none": None}
+        found["c"]["nested"]["list"] = [
+            json.dumps(json.loads(one), separators=(",", ":")) for one in found["c"]["nested"]["list"]
+        ]
+    assert found == expected
+
+
+def test_lines_keep_their_bytes(tmp_path: Path, run: Run) -> None:
+    written = [
+        b'{"id": "a", "text": "caf\\u00e9", "n": 1.50, "e": 1e2, "big": 123456789012345678901234567890}',
+        b'{ "text":"x y" , "id":"b","o":{"z": [1, 2 ], "y":null}  }',
+        b'{"id":"c","text":"z","text":"twice","Id":"C"}',
+    ]
+    awkward.write(tmp_path, {"d/a.jsonl": b"\n".join(written)})
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*"), "jsonl")
+    lines = sorted(line for path in (made / "data").iterdir() for line in awkward.unpacked(path).splitlines())
+    ours = b',"_source":"web","_doc_id":'
+    assert [line.split(ours)[0] for line in lines] == sorted(line.rstrip()[:-1].rstrip() for line in written)
+
+
+def test_parquet_of_all_types(tmp_path: Path, run: Run) -> None:
+    awkward.write(tmp_path, {"d/a.parquet": PARQUET})
+    found = awkward.read(applied(run, tmp_path, SOURCE.format(glob="d/*")))
+    expected = PARQUET.to_pylist()
+    for row, before in zip(sorted(found, key=lambda row: str(row["id"])), expected, strict=True):
+        assert {name: row[name] for name in before} == before
+
+
+@pytest.mark.parametrize("end", [end for end in PACKERS if end])
+def test_a_file_that_is_cut_off_is_damaged_as_a_whole(tmp_path: Path, run: Run, end: str) -> None:
+    many = [{"id": str(number), "text": f"{number * 7919 % 10007} {TEXT}"} for number in range(3000)]
+    packed = PACKERS[end](awkward.lines(many))
+    awkward.write(tmp_path, {"d/a.jsonl": awkward.lines(LINES), f"d/b.jsonl{end}": packed[: len(packed) * 6 // 10]})
+    refused(run, tmp_path, SOURCE.format(glob="d/*") + "allow bad 99%\n", "error[R0303]", f"b.jsonl{end}")
+
+
+@pytest.mark.parametrize(("end", "at"), [(".gz", -6), (".bz2", -40), (".xz", -60), (".lz4", 60), (".zst", 3)])
+def test_a_flipped_bit_is_found(tmp_path: Path, run: Run, end: str, at: int) -> None:
+    packed = bytearray(PACKERS[end](awkward.lines(LINES * 1)))
+    packed[at] ^= 4
+    awkward.write(tmp_path, {f"d/a.jsonl{end}": bytes(packed)})
+    refused(run, tmp_path, SOURCE.format(glob="d/*"), "error[R0303]", f"a.jsonl{end}")
+
+
+BROKEN = {
+    b'{"id":"b","text":"\xff"}': ("the line is not UTF-8", "byte 0xff at position 19"),
+    b"nope": ("the line is not JSON", "expecting value at character 1"),
+    b"[1,2]": ("the line is a list, not a JSON object", None),
+    b'"id"': ("the line is a string, not a JSON object", None),
+    b"null": ("the line is null, not a JSON object", None),
+    b'{"id":"n","text":"t","a\\u0000":1}': ("a key of the line has the character NUL", None),
+    b'{"id":"z","text":"t","x":' + b"[" * 300 + b"]" * 300 + b"}": ("the line is nested deeper than 100 levels", None),
+    b'{"id":"o","text":["a"]}': ("`text` is not a string", '["a"]'),
+    b'{"id":"p","text":17}': ("`text` is not a string", "17"),
+    b'{"id":"q","text":true}': ("`text` is not a string", "true"),
+    b'{"id":"r","text":null}': ("text is null", None),
+    b'{"text":"t"}': ("id is null", None),
+    b'{"id":{"x":1},"text":"t"}': ("`id` is not a string or a number", '{"x":1}'),
+    b'{"id":"cut","text":"ab': ("the line is cut off: its JSON does not end", None),
+}
+
+
+def test_a_damaged_line_is_a_row_with_its_reason(tmp_path: Path, run: Run) -> None:
+    good = [awkward.lines([{"id": f"d{n}", "text": TEXT}]).strip() for n in range(len(BROKEN))]
+    mixed = [line for pair in zip(good, BROKEN, strict=True) for line in pair]
+    awkward.write(tmp_path, {"d/a.jsonl": b"\n\n".join(mixed)})
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*"), more="allow bad 60%\n")
+    assert len(awkward.read(made)) == len(good)
+    expected = [("d/a.jsonl", 2 * n + 1, *why) for n, why in enumerate(BROKEN.values())]
+    assert awkward.dead_letters(made) == expected
+    assert [row["text"] for row in awkward.read(made)] == [TEXT] * len(good)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "help_"),
+    [
+        ("a.json", json.dumps([{"id": "a", "text": TEXT}] * 2), "jq -c '.[]'"),
+        ("a.json", json.dumps({"id": "a", "text": TEXT}, indent=2), "jq -c ."),
+        ("a.ndjson", json.dumps([{"id": "a"}], indent=1), "jq -c"),
+    ],
+)
+def test_json_that_is_not_lines_says_what_to_do(tmp_path: Path, run: Run, name: str, content: str, help_: str) -> None:
+    awkward.write(tmp_path, {f"d/{name}": content.encode()})
+    refused(run, tmp_path, SOURCE.format(glob="d/*"), "error[R0303]", name, help_)
+
+
+def test_files_without_rows_say_nothing(tmp_path: Path, run: Run) -> None:
+    empty = pa.table({"id": pa.nulls(0), "text": pa.nulls(0), "n": pa.array([], pa.string())})
+    files = {f"d/{n}.jsonl{end}": b"" for n, end in enumerate(PACKERS)}
+    awkward.write(tmp_path, {**files, "d/x.jsonl": b"\n \n", "d/y.parquet": b"", "d/z.parquet": empty})
+    awkward.write(tmp_path, {"d/data.jsonl": awkward.lines([{"id": "a", "text": TEXT, "n": 5}])})
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*") + "where n == 5\n")
+    assert [awkward.own(row) for row in awkward.read(made)] == [{"id": "a", "text": TEXT, "n": 5}]
+
+
+def test_a_key_that_comes_late_is_a_column(tmp_path: Path, run: Run) -> None:
+    many = [{"id": str(n), "text": TEXT, **({"license": "mit"} if n >= 20480 else {})} for n in range(20500)]
+    awkward.write(tmp_path, {"d/a.jsonl": awkward.lines(many)})
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*") + 'where license == "mit"\n')
+    assert {row["license"] for row in awkward.read(made)} == {"mit"}
+    assert len(awkward.read(made)) == 20
+
+
+def test_shards_of_different_schemas(tmp_path: Path, run: Run) -> None:
+    awkward.write(
+        tmp_path,
+        {
+            "d/a.jsonl": awkward.lines([{"id": "a", "text": TEXT, "lang": None, "tags": [], "edu": 4, "m": {"x": 1}}]),
+            "d/b.jsonl": awkward.lines([{"id": "b", "text": TEXT, "lang": "en", "tags": [{"k": 1}], "edu": 3.5}]),
+            "d/c.parquet": pa.table({"id": ["c"], "text": [TEXT], "edu": [5], "m": [{"y": "z"}], "lang": pa.nulls(1)}),
+        },
+    )
+    (tmp_path / "a.recipe").write_text(
+        SOURCE.format(glob="d/*") + 'where edu > 3.5\nsample all\noutput parquet "out"\n'
+    )
+    result = run("apply", tmp_path / "a.recipe", "--yes")
+    assert result.code == 0, result.err
+    found = by_id(awkward.read(tmp_path / "out"))
+    assert found == {
+        "a": {"id": "a", "text": TEXT, "tags": [], "edu": 4.0, "m": {"x": 1, "y": None}},
+        "c": {"id": "c", "text": TEXT, "edu": 5.0, "m": {"x": None, "y": "z"}},
+    }
+
+
+def test_a_used_column_of_two_kinds_is_an_error_with_both_files(tmp_path: Path, run: Run) -> None:
+    tables = {"d/a.parquet": pa.table({"id": ["a"], "text": [TEXT], "q": ["x"], "r": [1]})}
+    tables["d/b.parquet"] = pa.table({"id": ["b"], "text": [TEXT], "q": [1], "r": ["y"]})
+    awkward.write(tmp_path, tables)
+    refused(
+        run, tmp_path, SOURCE.format(glob="d/*") + "where q is null\n", "error[R0306]", "d/a.parquet", "d/b.parquet"
+    )
+    applied(run, tmp_path, SOURCE.format(glob="d/*"), "jsonl")
+
+
+def test_a_column_that_some_shards_lack_is_said(tmp_path: Path, run: Run) -> None:
+    awkward.write(
+        tmp_path,
+        {
+            "d/a.jsonl": awkward.lines([{"id": "a", "text": TEXT}]),
+            "d/b.jsonl": awkward.lines([{"id": "b", "text": TEXT, "q": 1}]),
+        },
+    )
+    (tmp_path / "a.recipe").write_text(SOURCE.format(glob="d/*") + "where q is null or q > 5\nsample all\n")
+    result = run("plan", tmp_path / "a.recipe")
+    assert (
+        "warning[R0308]: `q` is missing in 1 of 2 shards of source `web`, where it is null: `d/a.jsonl`" in result.err
+    )
+
+
+def test_fields_of_several_kinds_take_the_kind_that_their_use_needs(tmp_path: Path, run: Run) -> None:
+    values = [3, 4.5, "6", "abc", True, None, [1], 2**70]
+    many = [{"id": f"d{n}", "text": TEXT, "q": value} for n, value in enumerate(values)]
+    awkward.write(tmp_path, {"d/a.jsonl": awkward.lines(many)})
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*") + "where q > 3\n", more="allow bad 80%\n")
+    assert sorted(row["id"] for row in awkward.read(made)) == ["d1", "d7"]
+    misfits = [(row, value) for _, row, reason, value in awkward.dead_letters(made)]
+    assert misfits == [(2, '"6"'), (3, '"abc"'), (4, "true"), (6, "[1]")]
+    assert {reason for _, _, reason, _ in awkward.dead_letters(made)} == {"`q` is not a number"}
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*").replace("id id", "id q"), "jsonl", more="allow bad 80%\n")
+    assert sorted(row["_doc_id"] for row in awkward.read(made)) == sorted(["3", "4.5", "6", "abc", "true", str(2**70)])
+
+
+def test_names_that_differ_in_case_stay_apart(tmp_path: Path, run: Run) -> None:
+    row = {"Text": "a title", "id": "d", "ID": "D", "text": TEXT, "lang": "en", "Lang": "EN"}
+    awkward.write(
+        tmp_path, {"j/a.jsonl": awkward.lines([row]), "p/a.parquet": pa.table({k: [v] for k, v in row.items()})}
+    )
+    for folder in "jp":
+        body = (
+            f'source web {{ shards "{folder}/*", id ID, text text, domain Lang }}\nwhere lang == "en" and id == "d"\n'
+        )
+        (lines,) = awkward.read(applied(run, tmp_path, body, "jsonl"))
+        assert awkward.own(lines) == row
+        assert (lines["_doc_id"], lines["_domain"]) == ("D", "EN")
+        (table,) = awkward.read(applied(run, tmp_path, body, "parquet"))
+        assert sorted(awkward.own(table).values()) == sorted(row.values())
+        assert "warning[R0311]" in run("plan", tmp_path / "a.recipe").err
+
+
+def test_paths_into_nested_values(tmp_path: Path, run: Run) -> None:
+    metas = [{"source": "wiki", "q": n / 4, "tags": ["x", f"t{n}"], "odd key": {"z": n % 2 == 0}} for n in range(4)]
+    many = [
+        {"id": {"n": n}, "doc": {"text": f"{TEXT} {n}", "n": 5}, "meta": meta, "a.b": n} for n, meta in enumerate(metas)
+    ]
+    awkward.write(tmp_path, {"j/a.jsonl": awkward.lines(many), "p/a.parquet": pa.Table.from_pylist(many)})
+    digests = set()
+    for folder in "jp":
+        body = f'source web {{ shards "{folder}/*", id id.n, text doc.text, tokens doc.n, domain meta.tags[2] }}\n'
+        body += 'where meta.q >= 0.5 and meta.`odd key`.z and `a.b` < 3 and meta.source != "x"\n'
+        made = applied(run, tmp_path, body)
+        (row,) = awkward.read(made)
+        assert (row["_doc_id"], row["_domain"], row["_tokens"]) == ("2", "t2", 5)
+        digests.add(json.loads((made / "manifest.json").read_text())["digest"])
+    assert len(digests) == 1
+
+
+def test_hive_folders_are_columns_and_the_files_own_field_wins(tmp_path: Path, run: Run) -> None:
+    plain = {"id": "a", "text": TEXT}
+    files: dict[str, bytes | pa.Table] = {
+        "d/dump=CC-1/lang=en/a.jsonl": awkward.lines([plain]),
+        "d/dump=CC-2/lang=d%20e/a.jsonl": awkward.lines([{**plain, "id": "b", "lang": "own"}]),
+        "d/dump=CC-1/lang=__HIVE_DEFAULT_PARTITION__/c.parquet": pa.table({"id": ["c"], "text": [TEXT]}),
+        "d/dump=CC-1/lang=fr/d.parquet": pa.table({"id": ["d"], "text": [TEXT]}),
+    }
+    awkward.write(tmp_path, files)
+    body = 'source web { shards "d/**/*.*", id id, text text, domain = coalesce(lang, "none") }\nwhere dump != "CC-9"\n'
+    for kind in ("parquet", "jsonl"):
+        found = {
+            row["id"]: (row["_domain"], row["dump"], row.get("lang"))
+            for row in awkward.read(applied(run, tmp_path, body, kind))
+        }
+        assert found == {
+            "a": ("en", "CC-1", "en"),
+            "b": ("own", "CC-2", "own"),
+            "c": ("none", "CC-1", None),
+            "d": ("fr", "CC-1", "fr"),
+        }
+    assert "warning[R0310]: `lang` is taken from the file" in run("plan", tmp_path / "a.recipe").err
+
+
+def test_documents_without_ids_have_their_place(tmp_path: Path, run: Run) -> None:
+    same = awkward.lines([{"text": TEXT}, {"text": "two"}])
+    awkward.write(tmp_path, {"d/a.jsonl": same, "d/b.jsonl": same})
+    body = 'source web { shards "d/*", text text, domain = file }\nwhere path matches "^d/" and row < 5\n'
+    found = awkward.read(applied(run, tmp_path, body))
+    assert {(row["_doc_id"], row["_domain"], row["text"]) for row in found} == {
+        (f"d/{name}#{row}", name, text) for name in ("a.jsonl", "b.jsonl") for row, text in enumerate((TEXT, "two"))
+    }
+    assert "warning[R0250]" in run("plan", tmp_path / "a.recipe").err
+
+
+def test_names_that_a_source_gives_and_statements_for_one(tmp_path: Path, run: Run) -> None:
+    awkward.write(
+        tmp_path,
+        {
+            "web/a.jsonl": awkward.lines([{"id": f"w{n}", "text": TEXT, "stars": n} for n in range(4)]),
+            "code/b.jsonl": awkward.lines([{"id": f"c{n}", "text": TEXT, "max_stars": 10 * n} for n in range(4)]),
+        },
+    )
+    body = 'source web { shards "web/*", id id, text text }\n'
+    body += 'source code { shards "code/*", id id, text text, column stars = max_stars / 10 + 1 }\n'
+    body += "where stars >= 2\nwhere for code max_stars < 30\n"
+    found = {row["id"] for row in awkward.read(applied(run, tmp_path, body))}
+    assert found == {"w2", "w3", "c1", "c2"}
+    ledger = rows(f"SELECT doc_id, rejected_by FROM '{tmp_path}/out_parquet/ledger/*.parquet' WHERE doc_id = 'c3'")
+    assert ledger == [("c3", "for code max_stars < 30")]
+
+
+def test_arithmetic_that_has_no_value_makes_a_bad_row(tmp_path: Path, run: Run) -> None:
+    numbers = [2**62, 3, 0, 5]
+    many = [{"id": f"d{n}", "text": TEXT, "n": number} for n, number in enumerate(numbers)]
+    awkward.write(tmp_path, {"j/a.jsonl": awkward.lines(many), "p/a.parquet": pa.Table.from_pylist(many)})
+    for folder in "jp":
+        body = SOURCE.format(glob=f"{folder}/*") + "where n * n > 2 and 10 / n > 1\n"
+        made = applied(run, tmp_path, body, more="allow bad 60%\n")
+        assert sorted(row["id"] for row in awkward.read(made)) == ["d1", "d3"]
+        assert [reason for _, _, reason, _ in awkward.dead_letters(made)] == [
+            "`n * n` overflows",
+            "`10 / n` divides by zero",
+        ]
+
+
+def test_what_is_no_number_is_missing_everywhere(tmp_path: Path, run: Run) -> None:
+    values = [1.0, float("nan"), float("inf"), float("-inf"), 5.0]
+    many = [{"id": f"d{n}", "text": TEXT, "q": value} for n, value in enumerate(values)]
+    awkward.write(tmp_path, {"j/a.jsonl": awkward.lines(many), "p/a.parquet": pa.Table.from_pylist(many)})
+    for folder in "jp":
+        for clause, expected in (("q > 0", ["d0", "d4"]), ("q < 3", ["d0"]), ("q is null", ["d1", "d2", "d3"])):
+            made = applied(run, tmp_path, SOURCE.format(glob=f"{folder}/*") + f"where {clause}\n")
+            assert sorted(row["id"] for row in awkward.read(made)) == expected
+
+
+def test_texts_of_bytes(tmp_path: Path, run: Run) -> None:
+    texts = pa.array(["café".encode(), b"\xff\xfe bad", b"fine"], pa.binary())
+    awkward.write(tmp_path, {"d/a.parquet": pa.table({"id": pa.array([b"a", b"b", b"c"], pa.binary()), "text": texts})})
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*"), more="allow bad 50%\n")
+    assert {row["_doc_id"]: row["text"] for row in awkward.read(made)} == {"a": "café", "c": "fine"}
+    assert awkward.dead_letters(made) == [("d/a.parquet", 1, "`text` is not UTF-8", None)]
+
+
+def test_a_token_count_that_overflows_is_named(tmp_path: Path, run: Run) -> None:
+    awkward.write(
+        tmp_path,
+        {"d/a.parquet": pa.table({"id": ["a", "b"], "text": [TEXT] * 2, "n": pa.array([2**63, 5], pa.uint64())})},
+    )
+    body = 'source web { shards "d/*", id id, text text, tokens n }\n'
+    made = applied(run, tmp_path, body, more="allow bad 60%\n")
+    assert awkward.dead_letters(made) == [("d/a.parquet", 0, "tokens need more than 64 bits", None)]
+
+
+def test_the_schema_of_a_recipe_counts_kinds(tmp_path: Path, run: Run) -> None:
+    many = [
+        {"id": "a", "text": TEXT, "m": {"q": 1}},
+        {"id": "b", "text": 5, "m": None},
+        {"id": "c", "text": "x", "m": {"q": 0.5}},
+    ]
+    awkward.write(
+        tmp_path, {"d/a.jsonl": awkward.lines(many) + b"nope\n", "d/b.parquet": pa.table({"id": ["d"], "text": [None]})}
+    )
+    (tmp_path / "a.recipe").write_text(SOURCE.format(glob="d/*") + "sample all\n")
+    shown = run("show", tmp_path / "a.recipe", "--stage", "schema")
+    assert shown.code == 0
+    assert "2 string, 1 integer" in shown.out
+    (found,) = json.loads(run("show", tmp_path / "a.recipe", "--stage", "schema", "--json").out)
+    first, second = found["files"]
+    assert (first["rows"], first["unreadable"], second["rows"]) == (4, 1, 1)
+    assert first["fields"]["text"] == {"string": 2, "integer": 1, "missing": 0}
+    assert first["fields"]["m"] == {"object": 2, "null": 1, "missing": 0}
+    assert first["fields"]["m.q"] == {"integer": 1, "float": 1, "missing": 1}
+    assert second["fields"]["text"] == {"null": 1, "missing": 0}
