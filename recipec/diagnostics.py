@@ -179,7 +179,7 @@ CODES: dict[str, str] = {
     "R0306": "shards of one source with different columns",
     "R0307": "a duplicate id",
     "R0308": "a column that some shards of a source lack",
-    "R0310": "a field of a file that a folder states too",
+    "R0312": "a field of a file that a folder states too",
     "R0311": "columns that cannot keep their names in a dataset",
     "R0309": "a path with a scheme that is not supported",
     "R0320": "a domain that no document has",

@@ -51,7 +51,7 @@ def _stated_twice(op: logical.Read, shards: Sequence[Shard]) -> Iterator[Diagnos
                 found.setdefault(name, shard.path)
     for name, path in sorted(found.items()):
         message = f"`{name}` is taken from the file where a folder states it too: `{path}`"
-        yield Diagnostic("R0310", message, op.source.origin.span, severity=Severity.WARNING)
+        yield Diagnostic("R0312", message, op.source.origin.span, severity=Severity.WARNING)
 
 
 def _renamed(op: logical.Write) -> Iterator[Diagnostic]:

@@ -264,7 +264,7 @@ def test_hive_folders_are_columns_and_the_files_own_field_wins(tmp_path: Path, r
             "c": ("none", "CC-1", None),
             "d": ("fr", "CC-1", "fr"),
         }
-    assert "warning[R0310]: `lang` is taken from the file" in run("plan", tmp_path / "a.recipe").err
+    assert "warning[R0312]: `lang` is taken from the file" in run("plan", tmp_path / "a.recipe").err
 
 
 def test_documents_without_ids_have_their_place(tmp_path: Path, run: Run) -> None:
