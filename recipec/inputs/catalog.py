@@ -55,7 +55,10 @@ def refresh(
             paths = files.find(source.shards, folder)
             if not paths:
                 names = ", ".join(f"`{glob}`" for glob in source.shards)
-                raise Failure(Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards"))
+                helps = files.none_found(source.shards, folder)
+                raise Failure(
+                    Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards", (), helps)
+                )
             _index(catalog, known, paths, source, progress)
             _check_formats(source, paths)
             found = _shards(known, source, paths, folder)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -28,10 +27,11 @@ class Files:
         self._schemas: dict[Path, tuple[tuple[str, Type], ...]] = {}
         self._firsts: dict[tuple[tuple[str, ...], Path], Path | None] = {}
 
-    def _first(self, globs: tuple[str, ...], folder: Path) -> Path | None:
+    def _first(self, globs: tuple[str, ...], folder: Path, span: Span) -> Path | None:
         """The first shard of some globs; the folders are listed once."""
         if (globs, folder) not in self._firsts:
-            self._firsts[globs, folder] = shards.first(globs, folder)
+            with shards.placed(span):
+                self._firsts[globs, folder] = next(iter(shards.find(globs, folder)), None)
         return self._firsts[globs, folder]
 
     def check_place(self, written: str, span: Span) -> None:
@@ -39,21 +39,21 @@ class Files:
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[tuple[str, Type], ...]:
         """The columns of the first shard (by path); the others are checked against them when they are indexed."""
-        first_shard = self._first(tuple(globs), folder)
+        first_shard = self._first(tuple(globs), folder, span)
         if first_shard is None:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
-            helps = (f"globs are relative to the recipe's folder, {folder}",)
+            helps = shards.none_found(globs, folder)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
-        with _placed(span):
+        with shards.placed(span):
             if first_shard not in self._schemas:
                 self._schemas[first_shard] = schemas.columns(folder, first_shard)
             return self._schemas[first_shard]
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of the first shard; the others are checked when they are indexed."""
-        first_shard = self._first(tuple(globs), folder)
-        with _placed(span):
+        first_shard = self._first(tuple(globs), folder, span)
+        with shards.placed(span):
             return shards.format_of(first_shard).name if first_shard is not None else None
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
@@ -92,16 +92,6 @@ class Files:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:
             raise Failure(Diagnostic("R0232", f"`{path}` is not UTF-8", span)) from None
-
-
-@contextlib.contextmanager
-def _placed(span: Span) -> Iterator[None]:
-    """Gives errors about a shard the span where the recipe names it."""
-    try:
-        yield
-    except Failure as failure:
-        first = failure.diagnostics[0]
-        raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
 
 @cache

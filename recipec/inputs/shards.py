@@ -6,6 +6,8 @@ The contents of a shard are read by its format (see `spec.Format`); this module 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from recipec import plugins, spec
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.ir.model import Plugin
-from recipec.places import local
+from recipec.ir import model
+from recipec.places import globs
+from recipec.source import Span
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,14 +26,51 @@ if TYPE_CHECKING:
     from recipec.ir.execution import Shard
 
 
-def find(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones."""
-    return local.matches(globs, folder)
+TEXT = re.compile(r".*\.txt(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
+"""The names of files of plain text, which may hold the examples of a target."""
 
 
-def first(globs: Sequence[str], folder: Path) -> Path | None:
-    """The first of the files that match globs, or None."""
-    return local.first(globs, folder)
+def find(patterns: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones. A folder means the
+    files with the suffix of a built-in format.
+
+    Raises:
+        Failure: as in `globs.matches`.
+    """
+    return globs.matches(patterns, folder, _is_shard)
+
+
+def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
+    """Like `find`, for the examples of a target: a folder means its files of plain text too."""
+    with placed(target.origin.span):
+        return globs.matches(target.examples, folder, lambda name: _is_shard(name) or bool(TEXT.fullmatch(name)))
+
+
+@contextlib.contextmanager
+def placed(span: Span | None) -> Iterator[None]:
+    """Gives an error about a file the span where the recipe names it."""
+    try:
+        yield
+    except Failure as failure:
+        raise Failure(dataclasses.replace(failure.diagnostics[0], span=span)) from None
+
+
+def _is_shard(name: str) -> bool:
+    return bool(_longest(name.lower(), formats()))
+
+
+def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """What to do about globs that no file matches."""
+    matched = globs.folders(patterns, folder)
+    if not matched:
+        return (f"globs are relative to the recipe's folder, {folder}",)
+    suffixes = ", ".join(sorted({suffix for one in formats() for suffix in one.suffixes}))
+    return tuple(
+        f"`{one}` is a folder without shards: they end in {suffixes}"
+        if globs.names_folders(one)
+        else f"`{one}` matches folders; `{one}/` means all shards in them"
+        for one in matched
+    )
 
 
 def path(shard: Shard, folder: Path) -> Path:
@@ -75,7 +115,7 @@ def _plugged() -> list[spec.Format]:
     return [spec.find("formats", name) for name in plugins.words("formats") if name not in spec.own("formats")]
 
 
-def plugin_of(path: Path) -> Plugin | None:
+def plugin_of(path: Path) -> model.Plugin | None:
     """The package whose format a file has; None for a built-in format.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The local disk: listing and writing files that are complete or absent.
+"""The local disk: reading and writing files that are complete or absent.
 
 Everything is written under a temporary name next to its final one, synced, then renamed, so that a process killed at
 any point leaves either the old state or the new one.
@@ -7,7 +7,6 @@ any point leaves either the old state or the new one.
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -30,32 +29,6 @@ class Stat:
     bytes: int
     mtime_ns: int
     mark: str
-
-
-def matches(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones."""
-    return tuple(Path(name) for name in _matches(globs, folder) if os.path.isfile(name))
-
-
-def first(globs: Sequence[str], folder: Path) -> Path | None:
-    """The first of the files that match globs, or None."""
-    return next((Path(name) for name in _matches(globs, folder) if os.path.isfile(name)), None)
-
-
-def _matches(globs: Sequence[str], folder: Path) -> list[str]:
-    """The matches of globs in path order, as text: creating and comparing 10,000 paths is slower than finding them."""
-    found: set[str] = set()
-    for pattern in globs:
-        start = Path(pattern)
-        root = Path(start.anchor) if start.is_absolute() else folder
-        relative = str(start.relative_to(start.anchor)) if start.is_absolute() else pattern
-        heads: dict[str, str] = {}
-        for name in glob.iglob(relative, root_dir=root, recursive=True):
-            head, tail = os.path.split(name)
-            if head not in heads:
-                heads[head] = str(root / head / "x")[:-1]
-            found.add(heads[head] + tail)
-    return sorted(found, key=lambda name: name.split(os.sep))
 
 
 def stat(path: Path) -> Stat:
