@@ -211,6 +211,8 @@ CODES: dict[str, str] = {
     "R0608": "another process holds the lock of the state folder",
     "R0610": "a column whose types in the sources have no common type",
     "R0612": "selected documents were not found again in their shard",
+    "R0613": "too little memory",
+    "R0614": "too many open files",
     "R0621": "a file of a dataset is missing",
     "R0622": "a dataset holds a file that its manifest does not list",
     "R0623": "a file of a dataset differs in bytes from its manifest",

@@ -153,7 +153,12 @@ def is_parquet(path: Path) -> bool:
 
 
 def unreadable(path: Path, error: Exception) -> Failure:
-    """The failure for a file that could not be read."""
+    """The failure for a file that could not be read: the file's fault, or that of a limit of the machine."""
+    # Imported here: see `_reading`.
+    from recipec.database.disk import limit_reached
+
+    if (failure := limit_reached(error, str(path))) is not None:
+        return failure
     first = (str(error).splitlines() or [""])[0]
     words = getattr(error, "strerror", None) or first.partition(": ")[2] or str(error)
     helps = ("replace the shard, or take it out of the glob",)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from recipec import planning, spec
 from recipec.database import session
 from recipec.database.connection import Settings, connect
-from recipec.database.disk import disk_errors
+from recipec.database.disk import check_memory, disk_errors
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.pool import Pool
 from recipec.execution.run import Run
@@ -112,11 +112,17 @@ def at_work(
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
     with (
-        connect(limits) as connection,
+        _connected(limits) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
         yield Place(connection, scorer, engine, runner, shards, folder, store, progress)
+
+
+def _connected(limits: Settings) -> DuckDBPyConnection:
+    connection = connect(limits)
+    check_memory(session.memory_limit(connection))
+    return connection
 
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
