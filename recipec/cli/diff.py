@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def side(path: Path) -> Side:
         manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
         return Side(label, manifest.recipe, manifest.shards, manifest.selection, True, ledger_relation(files))
-    if path.is_dir():
+    if os.path.isdir(path):
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
         plan = planfile.read_one(path)

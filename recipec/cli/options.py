@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -240,28 +241,38 @@ def write(path: Path, text: str, what: str) -> None:
     from recipec.places import local
 
     try:
-        local.write_text(path, text)
+        local.write_for_user(path, text)
     except OSError as error:
         raise Failure(Diagnostic("R0706", f"the {what} cannot be written: {error.strerror}", place=str(path))) from None
 
 
 def is_plan_file(path: Path) -> bool:
-    """Whether a path names a plan file (JSON) rather than a recipe, judged by its first non-space character."""
+    """Whether a path names a plan file rather than a recipe: by its name, or by a beginning that no recipe has."""
     name, mark, number = str(path).rpartition("#")
-    if mark and number.isdecimal() and not path.exists():
+    if mark and number.isdecimal() and not os.path.lexists(path):
         # `FILE#2` names one phase of a plan file.
         path = Path(name)
+    start = _start(path).lstrip()
+    return path.suffix == ".plan" or start[:1] in (b"{", b"[") or (path.suffix != ".recipe" and b"\0" in start)
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of a regular file; none of anything else, whose reading may never end."""
+    if not os.path.isfile(path):
+        return b""
     try:
         with path.open("rb") as file:
-            return file.read(64).lstrip()[:1] == b"{"
+            return file.read(4096)
     except OSError:
-        return False
+        return b""
 
 
 def report_kind(path: Path) -> str:
     """The `kind` of a JSON file that another command wrote; "" for a plan file or an unreadable file."""
+    from recipec.places import local
+
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(local.read_text(path))
     except (OSError, ValueError, RecursionError):
         return ""
     kind = value.get("kind", "") if isinstance(value, dict) else ""
@@ -269,4 +280,4 @@ def report_kind(path: Path) -> str:
 
 
 def is_dataset(path: Path) -> bool:
-    return (path / "manifest.json").is_file()
+    return os.path.isfile(path / "manifest.json")

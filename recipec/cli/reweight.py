@@ -114,7 +114,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from recipec.cli import reweight_view, views
-    from recipec.places import local
     from recipec.tikmix import answering, inputs, modelled, proposing, solver, weighing
 
     check(arguments)
@@ -139,7 +138,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         tables = [path for path in (arguments.influence, arguments.prior) if path is not None]
         reweight_view.write(arguments.output, found, tables)
     if arguments.html is not None:
-        local.write_text(arguments.html, reweight_view.page(found))
+        options.write(arguments.html, reweight_view.page(found), "page")
     reweight_view.show(found, json=arguments.json)
     if not arguments.json:
         views.show_diagnostics(reweight_view.warnings(found), json=False)

@@ -11,12 +11,11 @@ import numpy as np
 
 from recipec import __version__
 from recipec.arrays import Array
-from recipec.cli import search_show
+from recipec.cli import options, search_show
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.numbers import share
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic
-from recipec.places import local
 from recipec.search.answer import Answer, Regressor
 
 Predictions = tuple[tuple[str, ...], Array]
@@ -66,7 +65,7 @@ def write(path: Path, value: dict[str, Any], **digests: str) -> None:
         "tables": digests,
         **value,
     }
-    local.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    options.write(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n", "result")
 
 
 def show(found: Answer, predictions: Predictions | None, value: dict[str, Any], *, json: bool, shares: bool) -> None:

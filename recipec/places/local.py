@@ -7,12 +7,16 @@ any point leaves either the old state or the new one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat as stat_module
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from recipec.source import irregular
 
 SYNCS = 8
 """The number of files to sync concurrently: the disk syncs many in about the time of one."""
@@ -85,6 +89,14 @@ def files(folder: Path) -> tuple[Path, ...]:
 
 
 def read_text(path: Path) -> str:
+    """The text of a regular file.
+
+    Raises:
+        OSError: there is none, it cannot be read, or it is something else, such as a FIFO.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if what := irregular(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, f"it is {what}", str(path))
     return path.read_text(encoding="utf-8")
 
 
@@ -176,5 +188,24 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Writes one of our own files."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_for_user(path: Path, text: str) -> None:
+    """Writes a file that a user named: behind a symbolic link, with the permissions that it had, and never instead of a
+    device, such as `/dev/stdout`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    mode = os.stat(path).st_mode if os.path.exists(path) else None
+    if mode is not None and irregular(mode) and not os.path.isdir(path):
+        # The path itself: that of a pipe, such as `/dev/stderr`, names no file once it is resolved.
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
+    with replacing(path.resolve()) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        if mode is not None:
+            temporary.chmod(stat_module.S_IMODE(mode))
