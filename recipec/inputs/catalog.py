@@ -33,6 +33,9 @@ BATCH_BYTES = 2 << 30
 THREADS = min(8, os.cpu_count() or 1)
 """The number of files hashed concurrently."""
 
+UNNAMEABLE = frozenset("?\\")
+"""Characters that mean something else to DuckDB in the path of a database: parameters of a URL, a folder of Windows."""
+
 TABLES = f"""
     CREATE TABLE IF NOT EXISTS shards (path VARCHAR PRIMARY KEY, mark VARCHAR, sha256 VARCHAR, rows BIGINT, columns VARCHAR);
     CREATE TABLE IF NOT EXISTS version AS SELECT {VERSION} AS number;
@@ -70,9 +73,16 @@ def refresh(
 
 
 def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
-    """The catalog of a state folder; one that is damaged or has another version is created anew."""
+    """The catalog of a state folder; one that is damaged or has another version is created anew.
+
+    Where DuckDB cannot name the file, it is in memory, and shards are indexed each time.
+    """
     path = state / "index.duckdb"
     local.make_folder(state)
+    if UNNAMEABLE & set(str(local.real(path))):
+        catalog = connect()
+        catalog.execute(TABLES)
+        return catalog
     for attempt in range(2):
         try:
             catalog = connect(database=path)

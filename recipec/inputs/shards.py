@@ -37,13 +37,13 @@ def find(patterns: Sequence[str], folder: Path) -> tuple[Path, ...]:
     Raises:
         Failure: as in `globs.matches`.
     """
-    return globs.matches(patterns, folder, _is_shard)
+    return globs.matches(patterns, folder, is_shard)
 
 
 def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
     """Like `find`, for the examples of a target: a folder means its files of plain text too."""
     with placed(target.origin.span):
-        return globs.matches(target.examples, folder, lambda name: _is_shard(name) or bool(TEXT.fullmatch(name)))
+        return globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
 
 
 @contextlib.contextmanager
@@ -55,7 +55,8 @@ def placed(span: Span | None) -> Iterator[None]:
         raise Failure(dataclasses.replace(failure.diagnostics[0], span=span)) from None
 
 
-def _is_shard(name: str) -> bool:
+def is_shard(name: str) -> bool:
+    """Whether the name of a file has the suffix of a built-in format."""
     return bool(_longest(name.lower(), formats()))
 
 

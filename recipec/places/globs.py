@@ -74,6 +74,41 @@ def names_folders(pattern: str) -> bool:
     return pattern.endswith("/") or all(_literal(part) is not None for part in pattern.split("/"))
 
 
+def would_match(pattern: str, folder: Path, files: Sequence[str], kept: Kept) -> bool:
+    """Whether a glob relative to a folder would match one of some files if they existed."""
+    for one in expanded(pattern):
+        whole = os.path.normpath(os.path.join(escape(str(folder)), one))
+        inside = [file for file in files if kept(os.path.basename(file))] if names_folders(one) else []
+        if _literal(whole) is not None:
+            # Braces may stand for many thousands of names.
+            name = _literal(whole)
+            found = name in files or any(file.startswith(f"{name}/") for file in inside)
+        else:
+            found = _matches(whole, files) or _matches(f"{whole}/**", inside)
+        if found:
+            return True
+    return False
+
+
+def _matches(glob: str, files: Sequence[str]) -> bool:
+    pattern = _whole(glob)
+    return any(pattern.fullmatch(file) for file in files)
+
+
+def _whole(glob: str) -> re.Pattern[str]:
+    """A glob as a regular expression for whole paths; `**` matches any number of folders."""
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob)
+    return re.compile("".join(words.get(part) or _quoted(part) for part in parts), re.DOTALL)
+
+
+def _quoted(part: str) -> str:
+    if len(part) > 2 and part[0] == "[" and part[-1] == "]":
+        inside = part[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+        return f"[^{inside[1:]}]" if inside[0] == "!" else f"[{inside}]"
+    return re.escape(part)
+
+
 def expanded(pattern: str) -> Iterator[str]:
     """The globs that a glob with braces stands for, with `~` as the home folder."""
     for one in braces.expand(pattern):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from glob import escape
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,36 @@ def test_a_folder_that_cannot_be_listed_is_a_diagnostic(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "scandir", denied)
     with pytest.raises(Failure, match="cannot be listed: Permission denied"):
         found(tmp_path, "d/**/*.p")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*", False),
+        ("out/*", False),
+        ("out/data/*", True),
+        ("out/data/*.q", False),
+        ("**/*.p", True),
+        ("**", True),
+        ("{x,out}/**", True),
+        (".", True),
+        ("out", True),
+        ("out/", True),
+        ("ou", False),
+        ("o*", False),
+        ("o*/", True),
+        ("{out,x}/data/part-0.p", True),
+        ("{0..9999}.p", False),
+        ("[o]ut", True),
+        ("[!x]ut/data/part-[0-9].p", True),
+        ("HERE/out/data", True),
+    ],
+)
+def test_whether_a_glob_would_match_files_that_do_not_exist(tmp_path: Path, pattern: str, expected: bool) -> None:
+    """As it does once they exist."""
+    folder = tmp_path / "here [0]*"
+    pattern = pattern.replace("HERE", escape(str(folder)))
+    files = [str(folder / "out/data/part-0.p")]
+    assert globs.would_match(pattern, folder, files, lambda name: name.endswith(".p")) is expected
+    make(folder, "out/data/part-0.p")
+    assert bool(found(folder, pattern)) is expected
