@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from recipec import __version__
-from recipec.cli import options, views
+from recipec.cli import options, streams, views
 from recipec.diagnostics import ExitCode, Failure
 from recipec.places import descriptors
 
@@ -54,8 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # exit, takes a tenth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
     descriptors.raise_limit()
+    streams.prepare()
     try:
         return _main(sys.argv[1:])
+    except BrokenPipeError:
+        streams.abandon()
+        return int(ExitCode.ERROR)
     finally:
         gc.freeze()
 
@@ -73,26 +77,35 @@ def _main(argv: Sequence[str]) -> int:
             module.add_arguments(command)
     arguments = parser.parse_args(words)
     module = importlib.import_module(f"recipec.cli.{arguments.command}")
+    json = getattr(arguments, "json", False)
     try:
         options.check_places(words, arguments)
-        return int(module.run(arguments))
+        code = int(module.run(arguments))
+        return code if (stuck := streams.flush()) is None else _show(stuck, json=False)
     except Failure as failure:
-        views.show_diagnostics(failure.diagnostics, json=getattr(arguments, "json", False))
-        return int(failure.exit_code)
+        return _show(failure, json=json)
     except KeyboardInterrupt:
         return _interrupted()
     except BrokenPipeError:
-        sys.stderr.close()
-        return int(ExitCode.ERROR)
+        raise
     except Exception as error:
         # DuckDB raises its own error for an interrupt in the middle of a query.
         if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
             return _interrupted()
+        if (stuck := streams.flush()) is not None:
+            return _show(stuck, json=False)
         reached = _limit_reached(error)
         if reached is None:
             raise
-        views.show_diagnostics(reached.diagnostics, json=getattr(arguments, "json", False))
-        return int(reached.exit_code)
+        return _show(reached, json=json)
+
+
+def _show(failure: Failure, *, json: bool) -> int:
+    views.show_diagnostics(failure.diagnostics, json=json)
+    if json and streams.flush() is not None:
+        # Standard output, to which JSON goes, may be what failed.
+        views.show_diagnostics(failure.diagnostics, json=False)
+    return int(failure.exit_code)
 
 
 def _interrupted() -> int:
