@@ -17,7 +17,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.pool import Pool
 from recipec.execution.run import Run
 from recipec.execution.tasks import Runner, Workplace
-from recipec.inputs import catalog
+from recipec.inputs import catalog, tokens
 from recipec.ir import logical, model
 from recipec.ir.execution import LOCAL, Shard
 from recipec.ir.selection import Selection
@@ -90,6 +90,8 @@ def opened(
     """Yields the place of a recipe, with its shards indexed."""
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
+    for source in recipe.sources:
+        tokens.check(source, folder)
     spec.find("engines", engine or LOCAL)
     store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), lease.lock(store.root):
