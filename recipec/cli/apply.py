@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import pipeline
     from recipec.cli import bars, views
-    from recipec.cli.numbers import count
     from recipec.ir.execution import PhasedPlan
+    from recipec.numbers import count
     from recipec.planning import planfile
 
     settings = pipeline.settings(arguments.path, memory=arguments.memory, threads=arguments.threads)

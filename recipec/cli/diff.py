@@ -72,8 +72,8 @@ def side(path: Path) -> Side:
 
 def show(result: Difference, old: Side, new: Side) -> None:
     from recipec.cli.console import draw_table, stdout
-    from recipec.cli.numbers import count, share
     from recipec.cli.tables import Table
+    from recipec.numbers import count, share
 
     console = stdout()
     if result.empty:

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from recipec.cli import forecast_view, reweight_view
 from recipec.cli import page as pages
-from recipec.cli.numbers import count, seconds, share, size
 from recipec.cli.tables import Table
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, PhasedPlan, Step
 from recipec.ir.expressions import describe
 from recipec.ir.model import STANDARD_LIMIT, Repeat, TokenCount
 from recipec.ir.selection import Cell, Selection
+from recipec.numbers import count, plain, seconds, share, size
 
 
 def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
@@ -98,9 +98,9 @@ def criteria(plan: ExecutionPlan, selection: Selection) -> Table:
         (
             stats.criterion,
             f"{places[stats.criterion].direction} is better" if stats.criterion in places else "",
-            f"{stats.mean:.4g}",
-            f"{stats.std:.4g}",
-            f"{stats.low:.4g} … {stats.high:.4g}",
+            plain(stats.mean),
+            plain(stats.std),
+            f"{plain(stats.low)} … {plain(stats.high)}",
             count(stats.missing),
         )
         for stats in selection.stats
@@ -121,7 +121,7 @@ def domains(selection: Selection, *, nested: bool) -> Table:
     names = {label for label, _ in largest}
     rows = []
     for label, cells in (group for group in groups if group[0] in names):
-        scales = " … ".join(sorted({f"{cell.scale:.3g}" for cell in cells}, key=float))
+        scales = " … ".join(dict.fromkeys(plain(scale, 3) for scale in sorted(cell.scale for cell in cells)))
         bound = ", ".join(sorted({word for cell in cells for word in bound_by(cell)}))
         rows.append(domain_row(label, cells, drawn, scales, bound))
     if rest := [cell for label, cells in groups if label not in names for cell in cells]:

@@ -18,10 +18,10 @@ from recipec.arrays import Array
 from recipec.cli import options
 from recipec.cli import page as pages
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import share
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir.reweighting import Reweighting
+from recipec.numbers import plain, share
 from recipec.places import digests
 from recipec.tikmix import Measured
 from recipec.tikmix.problem import InfluenceProblem
@@ -134,8 +134,8 @@ def show(found: Reweighting, *, json: bool) -> None:
 
 def conclusion(found: Reweighting) -> Iterator[str]:
     yield (
-        f"objective {found.objective:.6f} = {found.alpha:g} × std {found.spread:.4f} − {found.beta:g} × gain "
-        f"{found.gain:.4f} − {found.gamma:g} × entropy {found.entropy:.4f}; under the prior {found.prior_objective:.6f}"
+        f"objective {found.objective:.6f} = {plain(found.alpha)} × std {found.spread:.4f} − {plain(found.beta)} × gain "
+        f"{found.gain:.4f} − {plain(found.gamma)} × entropy {found.entropy:.4f}; under the prior {found.prior_objective:.6f}"
     )
     yield f"{found.effective_domains:.1f} effective domains of {len(found.domains)}"
     if found.binding:
@@ -175,9 +175,9 @@ def tasks(found: Reweighting) -> Table:
             task,
             f"{found.before[i]:.4f}",
             f"{found.gains[i]:.4f}",
-            f"{found.slack[i]:.4g}",
+            plain(found.slack[i]),
             found.domains[max(range(len(found.domains)), key=lambda j: found.influence[i][j])],
-            f"{found.multipliers[i]:.4g}" if found.multipliers[i] > BINDS else "",
+            plain(found.multipliers[i]) if found.multipliers[i] > BINDS else "",
             *((f"{found.stability[i]:.2f}",) if found.stability else ()),
         )
         for i, task in enumerate(found.tasks)

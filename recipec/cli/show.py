@@ -140,9 +140,9 @@ def print_tree(source: Source, *, json: bool) -> None:
 
 def show_dataset(manifest: Manifest) -> None:
     from recipec.cli.console import draw_table, stdout
-    from recipec.cli.numbers import count, share, size
     from recipec.cli.plan_view import domains
     from recipec.cli.tables import Table
+    from recipec.numbers import count, share, size
 
     console = stdout()
     recipe = manifest.recipe

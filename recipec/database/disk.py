@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.numbers import plain
 from recipec.places import descriptors
 
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -65,7 +66,7 @@ def check_memory(limit: int) -> None:
     """Raises Failure if the engine may use too few bytes for any work."""
     # DuckDB tells its limit rounded.
     if limit < 0.99 * LEAST_MEMORY:
-        message = f"{limit / 1e6:.3g} MB of memory is too little: at least {LEAST_MEMORY / 1e6:.0f} MB are needed"
+        message = f"{plain(limit / 1e6, 3)} MB of memory is too little: at least {LEAST_MEMORY / 1e6:.0f} MB are needed"
         raise Failure(Diagnostic("R0613", message, helps=("for example `--memory 1GB`; 4GB is the default",)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +74,21 @@ def load(source: model.Source, folder: Path) -> Any:
     check(source, folder)
     file, span = file_of(source, folder), source.origin.span
     try:
-        from tokenizers import Tokenizer
+        import tokenizers  # noqa: F401 — only whether it can be
     except ImportError:
         helps = ("pip install 'recipec[tokenizers]'",)
         raise Failure(Diagnostic("R0305", "counting tokens needs the package tokenizers", span, helps=helps)) from None
     try:
-        return Tokenizer.from_file(str(file))
+        return _opened(file, local.mark(file))
     except Exception as error:
         # The package raises bare exceptions for any error in a file.
         message = f"the tokenizer cannot be read: {str(error).lower()}"
         raise Failure(Diagnostic("R0305", message, span, place=str(file))) from None
+
+
+@lru_cache(4)
+def _opened(file: Path, mark: str) -> Any:
+    """A tokenizer, as long as its file stays the same: it is loaded in the time of thousands of documents."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(file))

@@ -22,6 +22,7 @@ from recipec.ir import logical, model
 from recipec.ir.execution import LOCAL, Shard
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
+from recipec.numbers import percent
 from recipec.places import lease
 from recipec.places.state import STATE, Store
 from recipec.planning import fingerprints
@@ -136,7 +137,7 @@ def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
         raise Failure(
             Diagnostic(
                 "R0322",
-                f"{total:,} of {selection.candidates:,} rows are unreadable, more than the {recipe.allow_bad:.3g} "
+                f"{total:,} of {selection.candidates:,} rows are unreadable, more than the {percent(recipe.allow_bad)} "
                 f"that the recipe allows" + (f": {why}" if why else ""),
                 helps=(f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`",),
             )
@@ -145,5 +146,5 @@ def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
 
 def _enough(share: float) -> str:
     """A percentage of at least `share`, rounded up to two digits."""
-    percent = share * 100
-    return f"{min(100.0, float(f'{percent * 1.05:.2g}')):g}%"
+    rounded = float(f"{share * 1.05:.2g}")
+    return percent(min(1.0, rounded))

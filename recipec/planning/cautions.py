@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, Severity
 from recipec.ir import model
 from recipec.ir.selection import Cell, Reason, Selection
+from recipec.numbers import percent, plain
 
 SHOWN = 5
 """The most domains that one warning names."""
@@ -53,7 +54,7 @@ def _short(recipe: model.Recipe, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
         missing = cell.target - cell.drawn_tokens
         yield Diagnostic(
             "R0510",
-            f"`{cell.domain}` gets {100 * missing / cell.target:.2g}% less than planned: the next document, "
+            f"`{cell.domain}` gets {percent(missing / cell.target, 2)} less than planned: the next document, "
             f"{cell.blocked_by}, has {cell.blocked_tokens:,} tokens, and only {int(missing):,} are left",
             recipe.mixture.origin.span if recipe.mixture.origin else None,
             helps=("`oversize skip` leaves such documents out",) if recipe.oversize == "stop" else (),
@@ -76,7 +77,7 @@ def _ties(recipe: model.Recipe, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
         return
     assert isinstance(recipe.sample, model.Quadmix)
     groups = {
-        cell.domain: f"`{cell.domain}` ({cell.best_rank:.0%} of its tokens, ω is {_omega(recipe.sample, cell.domain):g})"
+        cell.domain: f"`{cell.domain}` ({cell.best_rank:.0%} of its tokens, ω is {plain(_omega(recipe.sample, cell.domain))})"
         for cell in cells
         if cell.best_rank is not None
     }
