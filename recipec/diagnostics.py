@@ -200,6 +200,7 @@ CODES: dict[str, str] = {
     "R0511": "too many documents are equally good",
     "R0512": "every document is drawn",
     "R0513": "most of what is drawn is beyond omega",
+    "R0514": "a clause that rejects every document",
     # R06xx: output, ledger, state, locks
     "R0601": "the output path leaves the recipe's folder",
     "R0602": "the output path holds something that is not a recipec dataset",

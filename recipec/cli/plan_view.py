@@ -15,9 +15,10 @@ from recipec.cli.tables import Table
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, PhasedPlan, Step
 from recipec.ir.expressions import describe
-from recipec.ir.model import STANDARD_LIMIT, Repeat, TokenCount
+from recipec.ir.model import STANDARD_LIMIT, Recipe, Repeat, TokenCount
 from recipec.ir.selection import Cell, Selection
 from recipec.numbers import count, plain, seconds, share, size
+from recipec.planning import cautions
 
 
 def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
@@ -272,12 +273,20 @@ def conclusion(plan: ExecutionPlan) -> list[str]:
         lines[0] += f" of a budget of {count(selection.budget)} ({share(tokens / selection.budget)})"
     if selection.allocated is not None and selection.budget and selection.allocated < selection.budget:
         lines.append(f"shortfall: shrunk to {count(selection.allocated)} tokens")
+    lines += left_out(plan.recipe, selection, exact=plan.exact)
     lines += [default_limit(limit) for limit in plan.recipe.repeats if limit.by_default]
     if plan.exact:
         lines.append(f"exact: apply gives these documents, digest {selection.digest[:16]}")
     else:
         lines.append(f"estimated from {plan.sample}; `plan --score` computes the scores first and is exact")
     return lines
+
+
+def left_out(recipe: Recipe, selection: Selection, *, exact: bool) -> list[str]:
+    """The lines that say which rows are unreadable, and which clauses reject nothing, which an estimate cannot say."""
+    unreadable, idle = cautions.unreadable(selection), cautions.idle(recipe, selection) if exact else ""
+    lines = [f"unreadable: {unreadable}"] if unreadable else []
+    return [*lines, f"no document is rejected by {idle}"] if idle else lines
 
 
 def default_limit(limit: Repeat) -> str:

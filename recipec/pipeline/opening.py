@@ -25,7 +25,7 @@ from recipec.models.job import Device
 from recipec.numbers import percent
 from recipec.places import lease
 from recipec.places.state import STATE, Store
-from recipec.planning import fingerprints
+from recipec.planning import cautions, fingerprints
 from recipec.planning.costs import Setting
 from recipec.progress import Progress
 from recipec.scoring import by_model
@@ -130,18 +130,12 @@ def _connected(limits: Settings) -> DuckDBPyConnection:
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
     """Raises Failure if more rows are unreadable than the recipe allows."""
-    bad = [reason for reason in selection.reasons if reason.reason == "unreadable"]
-    total = sum(reason.documents for reason in bad)
+    total = sum(reason.documents for reason in selection.reasons if reason.reason == "unreadable")
     if total > recipe.allow_bad * selection.candidates:
-        why = ", ".join(f"{reason.documents:,} × {reason.rejected_by}" for reason in bad if reason.rejected_by)
-        raise Failure(
-            Diagnostic(
-                "R0322",
-                f"{total:,} of {selection.candidates:,} rows are unreadable, more than the {percent(recipe.allow_bad)} "
-                f"that the recipe allows" + (f": {why}" if why else ""),
-                helps=(f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`",),
-            )
-        )
+        of_rows, _, why = cautions.unreadable(selection).partition(": ")
+        message = f"{of_rows} are unreadable, more than the {percent(recipe.allow_bad)} that the recipe allows: {why}"
+        helps = (f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`",)
+        raise Failure(Diagnostic("R0322", message, helps=helps))
 
 
 def _enough(share: float) -> str:
