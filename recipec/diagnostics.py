@@ -177,6 +177,7 @@ CODES: dict[str, str] = {
     "R0306": "shards of one source with different columns",
     "R0307": "a duplicate id",
     "R0309": "a path with a scheme that is not supported",
+    "R0310": "one of several globs that no file matches",
     "R0320": "a domain that no document has",
     "R0321": "documents repeat often and no limit is set",
     "R0322": "more rows are unreadable than the recipe allows",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec import plugins, spec
-from recipec.diagnostics import Diagnostic, Failure
+from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import model
 from recipec.places import globs
 from recipec.source import Span
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     # For types only: the models of a plan take a while to build, and reading a schema needs no plan.
     from recipec.ir.execution import Shard
 
+
+SHOWN = 3
+"""The most globs that a warning names."""
 
 TEXT = re.compile(r".*\.txt(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
 """The names of files of plain text, which may hold the examples of a target."""
@@ -58,6 +61,17 @@ def placed(span: Span | None) -> Iterator[None]:
 def is_shard(name: str) -> bool:
     """Whether the name of a file has the suffix of a built-in format."""
     return bool(_longest(name.lower(), formats()))
+
+
+def unmatched(source: model.Source, folder: Path) -> Diagnostic | None:
+    """The warning about those of a source's several globs, and of the alternatives of their braces, that no file matches."""
+    found = globs.unmatched(source.shards, folder, is_shard)
+    if not found:
+        return None
+    more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+    message = f"no file matches {', '.join(f'`{one}`' for one in found[:SHOWN])}{more}"
+    helps = ("the other globs of the source have files; correct these, or leave them out",)
+    return Diagnostic("R0310", message, source.origin.span, helps=helps, severity=Severity.WARNING)
 
 
 def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:

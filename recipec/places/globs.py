@@ -60,6 +60,14 @@ def matches(globs: Sequence[str], folder: Path, kept: Kept) -> tuple[Path, ...]:
     return tuple(Path(name) for name in sorted(found.values(), key=lambda name: name.split(os.sep)))
 
 
+def unmatched(globs: Sequence[str], folder: Path, kept: Kept) -> tuple[str, ...]:
+    """Those of several globs, and of the alternatives of their braces, that no file matches."""
+    every = [one for pattern in globs for one in expanded(pattern)]
+    if len(every) == 1:
+        return ()
+    return tuple(dict.fromkeys(one for one in every if next(_files(one, str(folder), kept), None) is None))
+
+
 def folders(globs: Sequence[str], folder: Path) -> tuple[str, ...]:
     """Those of some globs that match folders, as written: why none of their files were found."""
     return tuple(
