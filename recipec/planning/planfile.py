@@ -1,8 +1,12 @@
-"""Plan files: versioned JSON, validated on reading, since they may be untrusted."""
+"""Plan files: versioned JSON, validated on reading, since they may be untrusted.
+
+A plan file has, besides the plan, where its recipe's folder is from its own: a folder may be moved or copied with it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,8 +22,12 @@ from recipec.places import local
 
 def write(plan: ExecutionPlan | PhasedPlan, path: Path) -> None:
     """Writes a plan file, completely or not at all."""
+    one = plan.phases[0] if isinstance(plan, PhasedPlan) else plan
+    value = plan.model_dump(mode="json")
+    if local.is_file(path) or not local.exists(path):
+        value[PLACE] = os.path.relpath(local.real(Path(one.folder)), local.real(path).parent)
     try:
-        local.write_for_user(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+        local.write_for_user(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise Failure(
             Diagnostic("R0706", f"the plan file cannot be written: {error.strerror}", place=str(path))
@@ -41,6 +49,7 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
     if version != PLAN_VERSION:
         message = f"the plan file has version {version!s:.20}, expected {PLAN_VERSION}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",)))
+    found = value.pop(PLACE, None)
     try:
         plan = PhasedPlan.model_validate(value) if "phases" in value else ExecutionPlan.model_validate(value)
         for one in plan.phases if isinstance(plan, PhasedPlan) else (plan,):
@@ -48,7 +57,25 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
     except (ValidationError, ValueError, RecursionError) as error:
         message = f"the plan file is damaged{_detail(error)}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",))) from None
-    return plan
+    return _placed(plan, local.real(path).parent / found) if isinstance(found, str) and "\0" not in found else plan
+
+
+PLACE = "place"
+
+
+def _placed(plan: ExecutionPlan | PhasedPlan, folder: Path) -> ExecutionPlan | PhasedPlan:
+    """A plan with the folder in which it is now."""
+    if isinstance(plan, PhasedPlan):
+        return plan.model_copy(update={"phases": tuple(_in(one, folder) for one in plan.phases)})
+    return _in(plan, folder)
+
+
+def _in(plan: ExecutionPlan, folder: Path) -> ExecutionPlan:
+    real = local.real(folder)
+    if real == local.real(Path(plan.folder)):
+        return plan
+    recipe = plan.recipe.model_copy(update={"folder": str(real)})
+    return plan.model_copy(update={"folder": str(real), "recipe": recipe})
 
 
 HOW = "`recipec plan RECIPE -o FILE` writes one"
