@@ -5,6 +5,7 @@ A `Span` is a pair of character offsets into one `Source`; line and column are c
 
 from __future__ import annotations
 
+import stat
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,3 +77,20 @@ class Span:
 def resolve_path(path: str, base: Path) -> Path:
     """A path named in a recipe, resolved against the folder of that recipe."""
     return Path(path) if Path(path).is_absolute() else base / path
+
+
+def irregular(mode: int) -> str:
+    """What a path is that is not a regular file, such as "a FIFO", given its mode; "" for a regular file.
+
+    Reading some of these never ends.
+    """
+    if stat.S_ISREG(mode):
+        return ""
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "no regular file")

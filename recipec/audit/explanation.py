@@ -15,6 +15,7 @@ from recipec.ir import model
 from recipec.ir.execution import Manifest
 from recipec.ir.expressions import Frozen, Score
 from recipec.ir.selection import Cell
+from recipec.numbers import exact, percent, plain
 from recipec.places.state import STATE
 from recipec.scoring import matching
 from recipec.scoring.by_model import wanted
@@ -140,7 +141,9 @@ def _steps(
     yield from _scores(recipe, manifest, row, {match.criterion: match for match in matches})
     yield from _expectation(recipe, row)
     if recipe.before:
-        copies = f"{row['before']:,} cop{'y' if row['before'] == 1 else 'ies'} drawn, Σ e = {row['spent']:.6g} of them"
+        copies = (
+            f"{row['before']:,} cop{'y' if row['before'] == 1 else 'ies'} drawn, Σ e = {plain(row['spent'], 6)} of them"
+        )
         yield Step(name="earlier phases", says=copies, origin=recipe.before[-1].origin)
     yield from _allocation(recipe, row, cell)
     yield from _draw(recipe, row)
@@ -165,20 +168,20 @@ def _scores(recipe: model.Recipe, manifest: Manifest, row: dict[str, Any], match
     for criterion in recipe.criteria:
         value = row[f"score_{criterion.name}"]
         one = stats.get(criterion.name)
-        raw = "missing, so the worst of the pool" if value is None else f"{value:.6g}"
+        raw = "missing, so the worst of the pool" if value is None else plain(value, 6)
         says = f"{raw} ({criterion.direction} is better)"
         if row.get(f"exact_{criterion.name}") is False and value is not None:
             says = f"{raw} (predicted, not run through the model; {criterion.direction} is better)"
         if one is not None:
-            says += f", pool {one.mean:.4g} ± {one.std:.4g}"
+            says += f", pool {plain(one.mean)} ± {plain(one.std)}"
         if weights:
-            says += f", weight {weights.get(criterion.name, 0.0):g}"
+            says += f", weight {plain(weights.get(criterion.name, 0.0), 6)}"
         yield Step(name=f"score {criterion.name}", says=says, origin=criterion.origin)
         if criterion.name in matches:
             yield Step(name="neurons", says=_neurons(matches[criterion.name]))
     if row["merged"] is not None:
         origin = next((b.origin for b in _weight_blocks(recipe, row["domain"])), None)
-        says = f"{row['merged']:.6g} (smaller is better; {recipe.quality.normalize} of each score × its weight)"
+        says = f"{plain(row['merged'], 6)} (smaller is better; {recipe.quality.normalize} of each score × its weight)"
         yield Step(name="merged", says=says, origin=origin)
     if row["rank"] is not None:
         yield Step(name="rank", says=f"{row['rank']:.6f}: {_meaning(recipe, row)}")
@@ -218,14 +221,17 @@ def _expectation(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
     match recipe.sample:
         case model.Quadmix():
             curve = flips.curve_of(recipe.sample, row["domain"])
-            numbers = f"lambda {curve.lambda_:g}, omega {curve.omega:g}, eta {curve.eta:g}, epsilon {curve.epsilon:g}"
+            words = {"lambda": curve.lambda_, "omega": curve.omega, "eta": curve.eta, "epsilon": curve.epsilon}
+            numbers = ", ".join(f"{word} {plain(value, 6)}" for word, value in words.items())
             place = "within omega" if row["rank"] <= curve.omega else "beyond omega, so epsilon alone"
-            yield Step(name="expected", says=f"S = {row['expected']:.6g} ({place}; {numbers})", origin=curve.origin)
+            yield Step(
+                name="expected", says=f"S = {plain(row['expected'], 6)} ({place}; {numbers})", origin=curve.origin
+            )
         case model.Top(share=share):
             place = "within" if row["rank"] <= share else "beyond"
             yield Step(
                 name="expected",
-                says=f"S = {row['expected']:g} ({place} the top {share:.4g})",
+                says=f"S = {plain(row['expected'], 6)} ({place} the top {percent(share)})",
                 origin=recipe.sample.origin,
             )
         case model.All():
@@ -239,30 +245,30 @@ def _allocation(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) ->
         says = f"asked {cell.asked:.2%}, planned {cell.weight:.2%} = {cell.target:,.0f} tokens{bound}"
         origin = quota or recipe.mixture.origin or (recipe.budget.origin if recipe.budget else None)
         yield Step(name="domain share", says=says, origin=origin)
-        said = f"c = {row['scale']:.6g}: the largest at which the drawn tokens ({cell.drawn_tokens:,}) stay within that"
+        said = f"c = {plain(row['scale'], 6)}: the largest at which the drawn tokens ({cell.drawn_tokens:,}) stay within that"
     else:
-        said = f"c = {row['scale']:.6g}: nothing sets how many tokens"
+        said = f"c = {plain(row['scale'], 6)}: nothing sets how many tokens"
     yield Step(name="scale", says=said, origin=recipe.budget.origin if recipe.budget else None)
     if row["reason"] == "oversize":
         says = f"left out: its {row['tokens']:,} tokens are more than what was left of that (`oversize skip`)"
         yield Step(name="oversize", says=says, origin=None)
     elif row["cap"] is not None:
         limit = flips.repeat_of(recipe, row["domain"])
-        says = f"at most {row['cap']:g} copies"
+        says = f"at most {exact(row['cap'])} copies"
         yield Step(name="repetition limit", says=says, origin=limit.origin if limit else None)
 
 
 def _draw(recipe: model.Recipe, row: dict[str, Any]) -> Iterator[Step]:
-    cap = "" if row["cap"] is None else f", {row['cap']:g}"
+    cap = "" if row["cap"] is None else f", {exact(row['cap'])}"
     e = row["scale"] * row["expected"]
     least = (
-        f"min({row['scale']:.6g} × {row['expected']:.6g}{cap})"
+        f"min({plain(row['scale'], 6)} × {plain(row['expected'], 6)}{cap})"
         if cap
-        else f"{row['scale']:.6g} × {row['expected']:.6g}"
+        else f"{plain(row['scale'], 6)} × {plain(row['expected'], 6)}"
     )
     e = e if row["cap"] is None else min(e, row["cap"])
     number = "hash of seed, source and id"
     if recipe.before:
-        number = f"{number}, and what earlier phases left of it: + {row['before']} − {row['spent']:.6g}"
-    says = f"⌈e − u⌉ with e = {least} = {e:.6g}, u = {row['draw']:.6f} ({number}) → {row['copies']}"
+        number = f"{number}, and what earlier phases left of it: + {row['before']} − {plain(row['spent'], 6)}"
+    says = f"⌈e − u⌉ with e = {least} = {plain(e, 6)}, u = {row['draw']:.6f} ({number}) → {row['copies']}"
     yield Step(name="copies", says=says)

@@ -12,6 +12,7 @@ from typing import Any
 from recipec.ir import model
 from recipec.ir.expressions import Apply, Constant, Expression, Frozen, describe
 from recipec.ir.selection import Cell
+from recipec.numbers import exact, percent, plain
 
 
 class Flip(Frozen):
@@ -89,7 +90,9 @@ def _bounds(clause: model.Clause, condition: Expression, evidence: str, then: st
         if not holds[test.function]:
             # The limit as it would have to read: "x <= 9" for a value of 9, "x < 9" for anything above 9.
             beyond = "" if "=" in test.function else ("above " if test.function == "<" else "below ")
-            says = f"{then} if `{describe(subject)} {test.function}` said {beyond}{value:g} (is {limit.value:g})"
+            says = (
+                f"{then} if `{describe(subject)} {test.function}` said {beyond}{exact(value)} (is {exact(limit.value)})"
+            )
             yield Flip(says=says, distance=_distance(limit.value, value), origin=clause.origin)
 
 
@@ -137,10 +140,10 @@ def _in(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterato
             yield from _omega_in(curve, row, draw / scale)
             if row["rank"] > curve.omega and draw / scale > curve.epsilon:
                 needed = draw / scale
-                says = f"in if epsilon > {needed:.6g} (is {curve.epsilon:g})"
+                says = f"in if epsilon > {plain(needed, 6)} (is {plain(curve.epsilon, 6)})"
                 yield Flip(says=says, distance=_distance(curve.epsilon, needed), origin=curve.origin)
         case model.Top(share=share) if row["rank"] > share:
-            says = f"in if top >= {row['rank']:.4%} (is {share:.4g})"
+            says = f"in if top >= {row['rank']:.4%} (is {percent(share)})"
             yield Flip(says=says, distance=_distance(share, row["rank"]), origin=recipe.sample.origin)
 
 
@@ -150,7 +153,7 @@ def _omega_in(curve: model.Curve, row: dict[str, Any], needed: float) -> Iterato
     if omega is not None and omega <= 1 and omega > curve.omega:
         sign = ">=" if omega == row["rank"] else ">"
         whose = f" for {curve.domain}" if curve.domain else ""
-        says = f"in if omega{whose} {sign} {omega:.6g} (is {curve.omega:g})"
+        says = f"in if omega{whose} {sign} {plain(omega, 6)} (is {plain(curve.omega, 6)})"
         yield Flip(says=says, distance=_distance(curve.omega, omega), origin=curve.origin)
 
 
@@ -173,7 +176,8 @@ def _scale(
         return
     tokens = abs(cell.drawn_tokens * (needed / row["scale"] - 1))
     sign = ">" if way == "in" else "<="
-    says = f"{way} if {row['domain']} had about {tokens:,.0f} tokens {word} (a scale {sign} {needed:.6g}, is {row['scale']:.6g})"
+    scales = f"a scale {sign} {plain(needed, 6)}, is {plain(row['scale'], 6)}"
+    says = f"{way} if {row['domain']} had about {tokens:,.0f} tokens {word} ({scales})"
     quota = next((q.origin for q in recipe.quotas if q.domain == cell.domain), None)
     origin = quota or (recipe.budget.origin if recipe.budget else recipe.mixture.origin)
     yield Flip(says=says, distance=_distance(row["scale"], needed), origin=origin)
@@ -187,16 +191,16 @@ def _out(recipe: model.Recipe, row: dict[str, Any], cell: Cell | None) -> Iterat
             curve = curve_of(recipe.sample, row["domain"])
             if rank > curve.omega:
                 needed = draw / scale
-                says = f"out if epsilon <= {needed:.6g} (is {curve.epsilon:g})"
+                says = f"out if epsilon <= {plain(needed, 6)} (is {plain(curve.epsilon, 6)})"
                 yield Flip(says=says, distance=_distance(curve.epsilon, needed), origin=curve.origin)
             elif copies(scale, curve.epsilon, row["cap"], draw) == 0:
                 omega = omega_for(curve, rank, draw / scale)
                 omega = rank if omega is None or omega < rank else omega
                 sign = "<" if omega == rank else "<="
-                says = f"out if omega {sign} {omega:.6g} (is {curve.omega:g})"
+                says = f"out if omega {sign} {plain(omega, 6)} (is {plain(curve.omega, 6)})"
                 yield Flip(says=says, distance=_distance(curve.omega, omega), origin=curve.origin)
         case model.Top(share=share):
-            says = f"out if top < {rank:.4%} (is {share:.4g})"
+            says = f"out if top < {rank:.4%} (is {percent(share)})"
             yield Flip(says=says, distance=_distance(share, rank), origin=recipe.sample.origin)
     limit = repeat_of(recipe, row["domain"])
     yield Flip(says="out if its repetition limit were 0", distance=1.0, origin=limit.origin if limit else None)

@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import pipeline
     from recipec.cli import bars, views
-    from recipec.cli.numbers import count
     from recipec.ir.execution import PhasedPlan
-    from recipec.planning import planfile
+    from recipec.numbers import count
+    from recipec.planning import cautions, planfile
 
     settings = pipeline.settings(arguments.path, memory=arguments.memory, threads=arguments.threads)
     with bars.progress(quiet=arguments.json) as progress:
@@ -73,6 +73,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         destination = folder / manifest.recipe.output.path if manifest.recipe.output else folder
         rows, tokens = count(manifest.rows), count(manifest.tokens)
         print(f"{destination}: {rows} rows, {tokens} tokens, digest {manifest.digest[:16]}")
+        if unreadable := cautions.unreadable(manifest.selection):
+            print(f"unreadable: {unreadable}; see {destination / 'unreadable'}")
     print(f"why is a document in or out: recipec explain {destination} DOC", file=sys.stderr)
     return ExitCode.OK
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from recipec.cli.numbers import count
+from recipec.numbers import count, plain
 
 WIDTH, HEIGHT, MARGIN = 760, 480, 64
 
@@ -104,7 +104,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def number(value: float) -> str:
-    return count(value) if abs(value) >= 10_000 else f"{value:.6g}"
+    return count(value) if abs(value) >= 10_000 else plain(value, 6)
 
 
 def sketch(chart: Chart, *, width: int = 64, height: int = 14) -> str:
@@ -118,12 +118,12 @@ def sketch(chart: Chart, *, width: int = 64, height: int = 14) -> str:
             row = round((y_high - y) / (y_high - y_low) * (height - 1))
             grid[row][column] = mark
     shown = [x for series in chart.series for x, _ in series.points]
-    left, right = (count(value) if abs(value) >= 1000 else f"{value:.4g}" for value in (min(shown), max(shown)))
+    left, right = (count(value) if abs(value) >= 1000 else plain(value) for value in (min(shown), max(shown)))
     label = max(len(number(float(f"{y:.4g}"))) for y in (y_low, y_high))
     lines = [chart.y]
     for row, cells in enumerate(grid):
         y = y_high - row / (height - 1) * (y_high - y_low)
-        text = f"{y:.4g}" if row % (height - 1) == 0 else ""
+        text = plain(y) if row % (height - 1) == 0 else ""
         lines.append(f"{text:>{label}} │{''.join(cells)}".rstrip())
     lines.append(f"{'':>{label}} └{'─' * width}")
     lines.append(f"{'':>{label}}  {left}{chart.x:^{max(1, width - len(left) - len(right))}}{right}")

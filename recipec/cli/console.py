@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ PLAIN_WIDTH = 160
 def stdout() -> Console:
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", PLAIN_WIDTH))
+    words = os.environ.get("COLUMNS", "")
+    wanted = int(words) if re.fullmatch("[1-9][0-9]{0,3}", words) else PLAIN_WIDTH
+    width = None if sys.stdout.isatty() else wanted
     return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
 
 

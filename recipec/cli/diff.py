@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def side(path: Path) -> Side:
         manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
         return Side(label, manifest.recipe, manifest.shards, manifest.selection, True, ledger_relation(files))
-    if path.is_dir():
+    if os.path.isdir(path):
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
         plan = planfile.read_one(path)
@@ -71,8 +72,8 @@ def side(path: Path) -> Side:
 
 def show(result: Difference, old: Side, new: Side) -> None:
     from recipec.cli.console import draw_table, stdout
-    from recipec.cli.numbers import count, share
     from recipec.cli.tables import Table
+    from recipec.numbers import count, share
 
     console = stdout()
     if result.empty:

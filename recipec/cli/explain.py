@@ -106,8 +106,8 @@ def _reasons(console: Console, summary: Summary) -> None:
 
 def _clauses(console: Console, summary: Summary) -> None:
     from recipec.cli.console import draw_table
-    from recipec.cli.numbers import count
     from recipec.cli.tables import Table
+    from recipec.numbers import count
 
     rows = tuple((c.text, str(c.origin or ""), f"{c.documents:,}", count(c.tokens)) for c in summary.clauses)
     if rows:
@@ -117,8 +117,8 @@ def _clauses(console: Console, summary: Summary) -> None:
 
 def _bounds(console: Console, summary: Summary) -> None:
     from recipec.cli.console import draw_table
-    from recipec.cli.numbers import count, share
     from recipec.cli.tables import Table
+    from recipec.numbers import count, share
 
     rows = tuple(
         (
@@ -141,8 +141,8 @@ def _bounds(console: Console, summary: Summary) -> None:
 
 def _decided(console: Console, summary: Summary) -> None:
     from recipec.cli.console import draw_table
-    from recipec.cli.numbers import count
     from recipec.cli.tables import Table
+    from recipec.numbers import count
 
     rows = tuple(
         (d.criterion, f"{d.selected:,}", count(d.selected_tokens), f"{d.kept_out:,}", count(d.kept_out_tokens))

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--starts", type=options.positive, default=48, metavar="N", help="starts of local fits (default 48)"
     )
     parser.add_argument(
-        "--fit-seed", type=int, default=0, metavar="N", help="seed of --starts and --bootstrap (default 0)"
+        "--fit-seed", type=options.seed, default=0, metavar="N", help="seed of --starts and --bootstrap (default 0)"
     )
     parser.add_argument("--plot", metavar="FILE.svg", type=Path, help="draw predicted and observed losses")
     design = parser.add_argument_group("which runs to make next (--design)")

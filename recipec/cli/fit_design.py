@@ -13,12 +13,12 @@ import numpy as np
 from recipec.arrays import Array
 from recipec.cli import bars, options
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import count
 from recipec.cli.tables import Table as Drawn
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.laws import design, fitting, lawfile, tables
 from recipec.laws.form import Law
 from recipec.laws.runs import Runs
+from recipec.numbers import count, exact, plain, scientific
 from recipec.progress import Progress
 
 STANDARD = {
@@ -47,10 +47,10 @@ def run(law: Law, arguments: argparse.Namespace) -> ExitCode:
         if len(together) < len(law.parameters):
             cheapest = candidates.flops.min()
             message = (
-                f"{len(together)} runs fit into {arguments.compute:.3g} FLOP, and {law.name} has "
+                f"{len(together)} runs fit into {scientific(arguments.compute)} FLOP, and {law.name} has "
                 f"{len(law.parameters)} parameters"
             )
-            helps = (f"raise --compute (the cheapest run takes {cheapest:.2g} FLOP), or lower --params",)
+            helps = (f"raise --compute (the cheapest run takes {scientific(cheapest, 2)} FLOP), or lower --params",)
             raise Failure(Diagnostic("R1202", message, helps=helps))
         simulate = {"noise": noise, "simulations": arguments.simulations, "seed": arguments.fit_seed}
         expected = {"this design": design.expected(law, theta, together, progress=progress, **simulate)}
@@ -108,13 +108,13 @@ def show(
     rows = tuple(
         (
             name,
-            f"{theta[index]:.4g}",
-            *(f"{one.low[index]:.4g} to {one.high[index]:.4g}" for one in expected.values()),
+            plain(theta[index]),
+            *(f"{plain(one.low[index])} to {plain(one.high[index])}" for one in expected.values()),
         )
         for index, name in enumerate(law.names)
     )
     title = (
-        f"Expected intervals, from {arguments.simulations} simulated fits with {arguments.noise:g}% noise, "
+        f"Expected intervals, from {arguments.simulations} simulated fits with {exact(arguments.noise)}% noise, "
         f"assuming {assumed}"
     )
     draw_table(console, Drawn(title, header, rows, frozenset(range(1, len(header)))))
@@ -128,15 +128,15 @@ def runs_table(proposed: design.Design) -> Drawn:
             str(index + 1),
             count(float(proposed.runs.params[index])),
             count(float(proposed.runs.total[index])),
-            " ".join(f"{share:.2g}" for share in proposed.runs.tokens[index] / proposed.runs.total[index]),
+            " ".join(plain(share, 2) for share in proposed.runs.tokens[index] / proposed.runs.total[index]),
             count(float(proposed.pools[index])),
-            f"{proposed.runs.repetition[index]:.3g}",
-            f"{proposed.flops[index]:.2e}",
+            plain(proposed.runs.repetition[index], 3),
+            scientific(proposed.flops[index]),
         )
         for index in range(len(proposed.runs))
     )
     header = ("", "params", "tokens", "shares of the bands", "pool", "epochs", "FLOP")
-    flops = f"{proposed.flops.sum():.3g} FLOP"
+    flops = f"{scientific(proposed.flops.sum())} FLOP"
     title = f"{len(proposed.runs)} runs to make, {flops}, the most informative for their cost first"
     return Drawn(title, header, rows, frozenset({0, 1, 2, 4, 5, 6}))
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from recipec.cli import charts, views
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import count
 from recipec.cli.tables import Table as Drawn
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.laws.lawfile import LawFile
 from recipec.laws.report import Report
 from recipec.laws.tables import Table
+from recipec.numbers import count, plain
 
 SPLITS = {
     "in-sample": "in-sample (the fit has seen these runs)",
@@ -50,7 +50,7 @@ def sections(fitted: Report, table: Table) -> Iterator[Drawn]:
     file = fitted.file
     yield Drawn(f"Columns of {count(len(table.runs))} runs", ("read as", "column"), tuple(table.columns.items()))
     rows = tuple(
-        (name, f"{one.value:.6g}", interval(one.low, one.high, name in file.fixed), one.unit)
+        (name, plain(one.value, 6), interval(one.low, one.high, name in file.fixed), one.unit)
         for name, one in file.parameters.items()
     )
     yield Drawn(f"Parameters of {file.law}", ("parameter", "value", "95% interval", "unit"), rows, frozenset({1, 2}))
@@ -58,14 +58,14 @@ def sections(fitted: Report, table: Table) -> Iterator[Drawn]:
     spans = (
         ("parameters N", file.params, count),
         ("tokens K", file.tokens, count),
-        ("repetition K/M", file.repetition, lambda value: f"{value:.3g}"),
+        ("repetition K/M", file.repetition, lambda value: plain(value, 3)),
     )
     fitted_range = tuple((name, show(one.low), show(one.high)) for name, one, show in spans)
     yield Drawn("Fitted range", ("", "low", "high"), fitted_range, frozenset({1, 2}))
 
 
 def interval(low: float, high: float, fixed: bool) -> str:
-    return "fixed" if fixed else f"{low:.4g} to {high:.4g}"
+    return "fixed" if fixed else f"{plain(low)} to {plain(high)}"
 
 
 def errors(file: LawFile) -> Drawn:

@@ -60,7 +60,7 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
         sys.stdout.write(canonical)
     elif changed and not (check or diff):
         try:
-            local.write_text(path, canonical)
+            local.write_for_user(path, canonical)
         except OSError as error:
             raise Failure(
                 Diagnostic("R0706", f"the recipe cannot be written: {error.strerror}", place=str(path))

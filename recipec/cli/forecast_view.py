@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recipec.cli.numbers import count, share
 from recipec.cli.tables import Table
 from recipec.ir.forecast import BandForecast, DomainForecast, Forecast
+from recipec.numbers import count, plain, share, signed
 
 
 def tables(forecast: Forecast) -> Iterator[Table]:
@@ -16,7 +16,7 @@ def tables(forecast: Forecast) -> Iterator[Table]:
         ("error of the law", f"{forecast.error:.1%}", "one standard deviation, part of the interval"),
     ]
     if forecast.info is not None:
-        rows.append(("information", f"{forecast.info:.4g}", "10⁹ token-nats"))
+        rows.append(("information", plain(forecast.info), "10⁹ token-nats"))
     if forecast.wasted is not None:
         rows.append(
             ("lost to repetition", share(forecast.wasted), "of what the tokens could teach if all were distinct")
@@ -50,7 +50,7 @@ def band_row(band: BandForecast) -> tuple[str, ...]:
     return (
         f"{share(band.low)} to {share(band.high)}",
         count(band.tokens),
-        f"{band.tokens / band.unique:.3g}" if band.unique else "—",
+        plain(band.tokens / band.unique, 3) if band.unique else "—",
         share(band.share),
         "—" if band.best is None else share(band.best),
     )
@@ -60,11 +60,11 @@ def row(domain: DomainForecast) -> tuple[str, ...]:
     return (
         domain.domain,
         count(domain.tokens),
-        f"{domain.repetition:.3g}",
-        "—" if domain.info is None else f"{domain.info:.4g}",
-        "—" if domain.lost is None else f"{domain.lost:.4g}",
+        plain(domain.repetition, 3),
+        "—" if domain.info is None else plain(domain.info),
+        "—" if domain.lost is None else plain(domain.lost),
         share(domain.share),
         best_share(domain),
-        f"{domain.more_read:+.4g}",
-        f"{domain.more_found:+.4g}",
+        signed(domain.more_read),
+        signed(domain.more_found),
     )

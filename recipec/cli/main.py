@@ -13,8 +13,9 @@ import sys
 from collections.abc import Sequence
 
 from recipec import __version__
-from recipec.cli import options
+from recipec.cli import options, streams, views
 from recipec.diagnostics import ExitCode, Failure
+from recipec.places import descriptors
 
 COMMANDS = {
     "init": "write a starter recipe from the schema of a folder's shards",
@@ -52,8 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Little of what is imported or parsed is ever garbage. Collecting at the default 700 new objects, and once more at
     # exit, takes a tenth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
+    descriptors.raise_limit()
+    streams.prepare()
     try:
         return _main(sys.argv[1:])
+    except BrokenPipeError:
+        streams.abandon()
+        return int(ExitCode.ERROR)
     finally:
         gc.freeze()
 
@@ -71,20 +77,50 @@ def _main(argv: Sequence[str]) -> int:
             module.add_arguments(command)
     arguments = parser.parse_args(words)
     module = importlib.import_module(f"recipec.cli.{arguments.command}")
+    json = getattr(arguments, "json", False)
     try:
         options.check_places(words, arguments)
-        return int(module.run(arguments))
+        code = int(module.run(arguments))
+        return code if (stuck := streams.flush()) is None else _show(stuck, json=False)
     except Failure as failure:
-        from recipec.cli import views
-
-        views.show_diagnostics(failure.diagnostics, json=getattr(arguments, "json", False))
-        return int(failure.exit_code)
-    except (KeyboardInterrupt, RuntimeError) as stopped:
-        # DuckDB raises its own error for an interrupt in the middle of a query.
-        if isinstance(stopped, RuntimeError) and str(stopped) != "Query interrupted":
-            raise
-        print("interrupted; nothing is half-written, run the command again to continue", file=sys.stderr)
-        return int(ExitCode.INTERRUPTED)
+        return _show(failure, json=json)
+    except KeyboardInterrupt:
+        return _interrupted()
     except BrokenPipeError:
-        sys.stderr.close()
-        return int(ExitCode.ERROR)
+        raise
+    except Exception as error:
+        # DuckDB raises its own error for an interrupt in the middle of a query.
+        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+            return _interrupted()
+        if (stuck := streams.flush()) is not None:
+            return _show(stuck, json=False)
+        reached = _limit_reached(error)
+        if reached is None:
+            raise
+        return _show(reached, json=json)
+
+
+def _show(failure: Failure, *, json: bool) -> int:
+    views.show_diagnostics(failure.diagnostics, json=json)
+    if json and streams.flush() is not None:
+        # Standard output, to which JSON goes, may be what failed.
+        views.show_diagnostics(failure.diagnostics, json=False)
+    return int(failure.exit_code)
+
+
+def _interrupted() -> int:
+    print("interrupted; nothing is half-written, run the command again to continue", file=sys.stderr)
+    return int(ExitCode.INTERRUPTED)
+
+
+def _limit_reached(error: Exception) -> Failure | None:
+    """The failure for an error that comes from a limit of the machine, wherever it was met; None for others."""
+    if not isinstance(error, (OSError, MemoryError, RuntimeError)) and type(error).__module__ not in (
+        "duckdb",
+        "_duckdb",
+    ):
+        return None
+    # Imported here: it loads the engine, which errors of other kinds need not wait for.
+    from recipec.database.disk import limit_reached
+
+    return limit_reached(error, "")

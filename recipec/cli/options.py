@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,10 +39,14 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--memory", default="4GB", metavar="SIZE", help="memory limit of the database engine (default 4GB)"
+        "--memory",
+        type=memory,
+        default="4GB",
+        metavar="SIZE",
+        help="memory limit of the database engine: 4GB (the default), 512MB, 50%%",
     )
     parser.add_argument(
-        "--threads", type=positive, default=None, metavar="N", help="number of threads (default: all cores)"
+        "--threads", type=threads, default=None, metavar="N", help="number of threads (default: all cores)"
     )
 
 
@@ -60,12 +65,67 @@ def add_engine(parser: argparse.ArgumentParser, default: str = "local") -> None:
     )
 
 
+LARGEST = 1_000_000_000
+"""The largest whole number of an option: none counts anything of which there are more."""
+
+
 def positive(text: str) -> int:
-    """An argparse type: a whole number above zero."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above zero")
+    """An argparse type: a whole number from 1 to `LARGEST`."""
+    return _whole(text, 1, LARGEST)
+
+
+def threads(text: str) -> int:
+    """An argparse type: a number of threads."""
+    return _whole(text, 1, 1024)
+
+
+def seed(text: str) -> int:
+    """An argparse type: the seed of a generator of random numbers."""
+    return _whole(text, 0, 2**63 - 1)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip()):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number; expected {low:,} to {high:,}")
+    if not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"{text} is out of range; expected {low:,} to {high:,}")
+    return int(text)
+
+
+def number(text: str) -> float:
+    """An argparse type: a finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number") from None
+    if not abs(value) < 1e30:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a finite number")
     return value
+
+
+def above_zero(text: str) -> float:
+    """An argparse type: a finite number above zero."""
+    value = number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return value
+
+
+SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:e[0-9]{1,2})?)\s*([kmgtp]?)(i?)b?", re.IGNORECASE | re.ASCII)
+
+
+def memory(text: str) -> str:
+    """An argparse type: a memory limit such as 4GB, 512MiB, or 50% of the machine's memory."""
+    if re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?%|100%", text) and float(text[:-1]) > 0:
+        return text
+    found = SIZE.fullmatch(text.strip())
+    if not found or not (found[2] or text.strip()[-1:] in "bB"):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a size; write for example 4GB, 512MB or 50%")
+    power = "kmgtp".find(found[2].lower()) + 1 if found[2] else 0
+    size = float(found[1]) * (1024 if found[3] else 1000) ** power
+    if size > 1e15:
+        raise argparse.ArgumentTypeError(f"{text} is more than any machine has; at most 1PB")
+    return f"{size:.0f}B"
 
 
 def check_places(words: Sequence[str], arguments: argparse.Namespace) -> None:
@@ -118,7 +178,8 @@ def amount(text: str) -> float:
     except ValueError:
         raise argparse.ArgumentTypeError(f"`{text}` is not a count; write for example 30B") from None
     if not 0 < value < 1e30:
-        raise argparse.ArgumentTypeError(f"`{text}` is not above zero")
+        wrong = "is too large" if value >= 1e30 else "is not above zero"
+        raise argparse.ArgumentTypeError(f"`{text}` {wrong}")
     return value
 
 
@@ -180,28 +241,38 @@ def write(path: Path, text: str, what: str) -> None:
     from recipec.places import local
 
     try:
-        local.write_text(path, text)
+        local.write_for_user(path, text)
     except OSError as error:
         raise Failure(Diagnostic("R0706", f"the {what} cannot be written: {error.strerror}", place=str(path))) from None
 
 
 def is_plan_file(path: Path) -> bool:
-    """Whether a path names a plan file (JSON) rather than a recipe, judged by its first non-space character."""
+    """Whether a path names a plan file rather than a recipe: by its name, or by a beginning that no recipe has."""
     name, mark, number = str(path).rpartition("#")
-    if mark and number.isdecimal() and not path.exists():
+    if mark and number.isdecimal() and not os.path.lexists(path):
         # `FILE#2` names one phase of a plan file.
         path = Path(name)
+    start = _start(path).lstrip()
+    return path.suffix == ".plan" or start[:1] in (b"{", b"[") or (path.suffix != ".recipe" and b"\0" in start)
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of a regular file; none of anything else, whose reading may never end."""
+    if not os.path.isfile(path):
+        return b""
     try:
         with path.open("rb") as file:
-            return file.read(64).lstrip()[:1] == b"{"
+            return file.read(4096)
     except OSError:
-        return False
+        return b""
 
 
 def report_kind(path: Path) -> str:
     """The `kind` of a JSON file that another command wrote; "" for a plan file or an unreadable file."""
+    from recipec.places import local
+
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(local.read_text(path))
     except (OSError, ValueError, RecursionError):
         return ""
     kind = value.get("kind", "") if isinstance(value, dict) else ""
@@ -209,4 +280,4 @@ def report_kind(path: Path) -> str:
 
 
 def is_dataset(path: Path) -> bool:
-    return (path / "manifest.json").is_file()
+    return os.path.isfile(path / "manifest.json")

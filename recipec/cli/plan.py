@@ -37,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import pipeline
     from recipec.cli import bars, plan_view, views
-    from recipec.places import local
     from recipec.planning import planfile
 
     with bars.progress(quiet=arguments.json) as progress:
@@ -62,9 +61,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         if str(arguments.summary_md) == "-":
             print(text, end="")
         else:
-            local.write_text(arguments.summary_md, text)
+            options.write(arguments.summary_md, text, "summary")
     if arguments.html is not None:
-        local.write_text(arguments.html, plan_view.page(planned.whole, full=arguments.full))
+        options.write(arguments.html, plan_view.page(planned.whole, full=arguments.full), "page")
     views.show_diagnostics(planned.diagnostics, json=False)
     if arguments.output is not None:
         print(f"wrote {arguments.output}; run it with `recipec apply {arguments.output}`", file=sys.stderr)

@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from recipec.cli import forecast_view, reweight_view
 from recipec.cli import page as pages
-from recipec.cli.numbers import count, seconds, share, size
 from recipec.cli.tables import Table
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, PhasedPlan, Step
 from recipec.ir.expressions import describe
-from recipec.ir.model import STANDARD_LIMIT, Repeat, TokenCount
+from recipec.ir.model import STANDARD_LIMIT, Recipe, Repeat, TokenCount
 from recipec.ir.selection import Cell, Selection
+from recipec.numbers import count, plain, seconds, share, size
+from recipec.planning import cautions
 
 
 def sections(plan: ExecutionPlan, *, full: bool) -> Iterator[Table]:
@@ -98,9 +99,9 @@ def criteria(plan: ExecutionPlan, selection: Selection) -> Table:
         (
             stats.criterion,
             f"{places[stats.criterion].direction} is better" if stats.criterion in places else "",
-            f"{stats.mean:.4g}",
-            f"{stats.std:.4g}",
-            f"{stats.low:.4g} … {stats.high:.4g}",
+            plain(stats.mean),
+            plain(stats.std),
+            f"{plain(stats.low)} … {plain(stats.high)}",
             count(stats.missing),
         )
         for stats in selection.stats
@@ -121,7 +122,7 @@ def domains(selection: Selection, *, nested: bool) -> Table:
     names = {label for label, _ in largest}
     rows = []
     for label, cells in (group for group in groups if group[0] in names):
-        scales = " … ".join(sorted({f"{cell.scale:.3g}" for cell in cells}, key=float))
+        scales = " … ".join(dict.fromkeys(plain(scale, 3) for scale in sorted(cell.scale for cell in cells)))
         bound = ", ".join(sorted({word for cell in cells for word in bound_by(cell)}))
         rows.append(domain_row(label, cells, drawn, scales, bound))
     if rest := [cell for label, cells in groups if label not in names for cell in cells]:
@@ -272,12 +273,20 @@ def conclusion(plan: ExecutionPlan) -> list[str]:
         lines[0] += f" of a budget of {count(selection.budget)} ({share(tokens / selection.budget)})"
     if selection.allocated is not None and selection.budget and selection.allocated < selection.budget:
         lines.append(f"shortfall: shrunk to {count(selection.allocated)} tokens")
+    lines += left_out(plan.recipe, selection, exact=plan.exact)
     lines += [default_limit(limit) for limit in plan.recipe.repeats if limit.by_default]
     if plan.exact:
         lines.append(f"exact: apply gives these documents, digest {selection.digest[:16]}")
     else:
         lines.append(f"estimated from {plan.sample}; `plan --score` computes the scores first and is exact")
     return lines
+
+
+def left_out(recipe: Recipe, selection: Selection, *, exact: bool) -> list[str]:
+    """The lines that say which rows are unreadable, and which clauses reject nothing, which an estimate cannot say."""
+    unreadable, idle = cautions.unreadable(selection), cautions.idle(recipe, selection) if exact else ""
+    lines = [f"unreadable: {unreadable}"] if unreadable else []
+    return [*lines, f"no document is rejected by {idle}"] if idle else lines
 
 
 def default_limit(limit: Repeat) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 from recipec import pipeline
 from recipec.cli import bars, charts, forecast_view, options, views
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import count, share
 from recipec.cli.predict_view import caveats
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
@@ -22,6 +21,7 @@ from recipec.ir.forecast import Forecast
 from recipec.laws import lawfile
 from recipec.laws.lawfile import LawFile
 from recipec.laws.ranges import LEAST_WORTH
+from recipec.numbers import count, plain, share
 
 PRESENT = 0.005
 """The smallest share at which a domain or band counts as part of a mixture."""
@@ -145,7 +145,7 @@ def row(value: float, one: Forecast | Failure) -> tuple[str, ...]:
         f"{one.loss:.4f}",
         f"{one.low:.3f} to {one.high:.3f}",
         "—" if one.wasted is None else share(one.wasted),
-        f"{one.repetition:.3g}",
+        plain(one.repetition, 3),
         "—" if one.best_loss is None else f"{one.best_loss:.4f}",
         "—" if one.regret is None else f"{one.regret:.4f}",
         "" if one.best_loss is None else ", ".join(f"{domain.domain} {share(domain.best or 0.0)}" for domain in best),

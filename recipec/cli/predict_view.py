@@ -8,13 +8,13 @@ from typing import Any
 
 from recipec.cli import charts
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import count
 from recipec.cli.tables import Table as Drawn
 from recipec.laws.lawfile import LawFile
 from recipec.laws.prediction import Prediction, ranked
 from recipec.laws.ranges import LEAST_WORTH, Sweep
 from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
+from recipec.numbers import count, plain
 
 SHOWN = 10
 """Number of runs, the best ones, in a chart or a table over a range."""
@@ -77,14 +77,14 @@ def ranking(file: LawFile, table: Table, runs: Runs, predicted: Prediction) -> D
     known = names(table)
     lines = []
     for place, index in enumerate(ranked(predicted)):
-        info = "" if predicted.info is None else f"{predicted.info[index]:.4g}"
+        info = "" if predicted.info is None else plain(predicted.info[index])
         lines.append(
             (
                 str(place + 1),
                 known[index],
                 count(float(runs.params[index])),
                 count(float(runs.total[index])),
-                f"{runs.repetition[index]:.3g}",
+                plain(runs.repetition[index], 3),
                 f"{predicted.loss[index]:.4f}",
                 f"{predicted.low[index]:.3f} to {predicted.high[index]:.3f}",
                 info,

@@ -46,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import pipeline
     from recipec.cli import bars, probe_view
-    from recipec.places import local
 
     with bars.progress(quiet=arguments.json) as progress:
         found = pipeline.probe(
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             progress=progress,
         )
     if arguments.html is not None:
-        local.write_text(arguments.html, probe_view.page(found, arguments.recipe.name))
+        options.write(arguments.html, probe_view.page(found, arguments.recipe.name), "page")
         print(f"wrote {arguments.html}", file=sys.stderr)
     if arguments.json:
         print(found.model_dump_json(indent=2))

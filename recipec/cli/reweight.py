@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, what in (("alpha", "the spread of gains"), ("beta", "gains"), ("gamma", "the entropy of weights")):
         parser.add_argument(
-            f"--{name}", type=float, default=1.0, metavar="X", help=f"coefficient of {what} (default 1)"
+            f"--{name}", type=options.number, default=1.0, metavar="X", help=f"coefficient of {what} (default 1)"
         )
     parser.add_argument("--candidates", metavar="FILE.csv", type=Path, help="write the mixtures to label, and stop")
     parser.add_argument("--labels", metavar="TABLE", type=Path, help="mixtures with their `gain`; larger is better")
@@ -96,7 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tokens per look-ahead training (default 32768)",
     )
     parser.add_argument(
-        "--rate", type=float, default=1e-4, metavar="X", help="learning rate of the look-ahead (default 0.0001)"
+        "--rate",
+        type=options.above_zero,
+        default=1e-4,
+        metavar="X",
+        help="learning rate of the look-ahead (default 0.0001)",
     )
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the weights for `mixture from`")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as an HTML page with the heat map")
@@ -110,7 +114,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from recipec.cli import reweight_view, views
-    from recipec.places import local
     from recipec.tikmix import answering, inputs, modelled, proposing, solver, weighing
 
     check(arguments)
@@ -135,7 +138,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         tables = [path for path in (arguments.influence, arguments.prior) if path is not None]
         reweight_view.write(arguments.output, found, tables)
     if arguments.html is not None:
-        local.write_text(arguments.html, reweight_view.page(found))
+        options.write(arguments.html, reweight_view.page(found), "page")
     reweight_view.show(found, json=arguments.json)
     if not arguments.json:
         views.show_diagnostics(reweight_view.warnings(found), json=False)

@@ -15,13 +15,14 @@ from pydantic import ValidationError
 
 from recipec import __version__
 from recipec.arrays import Array
+from recipec.cli import options
 from recipec.cli import page as pages
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import share
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir.reweighting import Reweighting
-from recipec.places import digests, local
+from recipec.numbers import plain, share
+from recipec.places import digests
 from recipec.tikmix import Measured
 from recipec.tikmix.problem import InfluenceProblem
 
@@ -79,7 +80,7 @@ def write(path: Path, found: Reweighting, tables: Sequence[Path]) -> None:
     tables_used = {table.name: digests.sha256_file(table) for table in tables}
     head = {"kind": KIND, "version": REWEIGHT_VERSION, "recipec": __version__, "tables": tables_used}
     whole = {**head, **as_json(found), "record": found.model_dump(mode="json")}
-    local.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    options.write(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n", "result")
 
 
 def read(path: Path) -> Reweighting:
@@ -106,7 +107,7 @@ def write_influence(path: Path, found: Measured) -> None:
     writer.writerow(["task", *found.domains])
     mean = np.array(found.shards).mean(axis=0)
     writer.writerows([task, *map(repr, row)] for task, row in zip(found.tasks, mean.tolist(), strict=True))
-    local.write_text(path, text.getvalue())
+    options.write(path, text.getvalue(), "table")
 
 
 def write_mixtures(path: Path, problem: InfluenceProblem, mixtures: Array) -> None:
@@ -115,7 +116,7 @@ def write_mixtures(path: Path, problem: InfluenceProblem, mixtures: Array) -> No
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *problem.domains])
     writer.writerows([number + 1, *(f"{value:.6f}" for value in row)] for number, row in enumerate(mixtures.tolist()))
-    local.write_text(path, text.getvalue())
+    options.write(path, text.getvalue(), "table")
     print(f"{len(mixtures):,} mixtures in {path}; add a column `gain` and pass the file with --labels", file=sys.stderr)
 
 
@@ -133,8 +134,8 @@ def show(found: Reweighting, *, json: bool) -> None:
 
 def conclusion(found: Reweighting) -> Iterator[str]:
     yield (
-        f"objective {found.objective:.6f} = {found.alpha:g} × std {found.spread:.4f} − {found.beta:g} × gain "
-        f"{found.gain:.4f} − {found.gamma:g} × entropy {found.entropy:.4f}; under the prior {found.prior_objective:.6f}"
+        f"objective {found.objective:.6f} = {plain(found.alpha)} × std {found.spread:.4f} − {plain(found.beta)} × gain "
+        f"{found.gain:.4f} − {plain(found.gamma)} × entropy {found.entropy:.4f}; under the prior {found.prior_objective:.6f}"
     )
     yield f"{found.effective_domains:.1f} effective domains of {len(found.domains)}"
     if found.binding:
@@ -174,9 +175,9 @@ def tasks(found: Reweighting) -> Table:
             task,
             f"{found.before[i]:.4f}",
             f"{found.gains[i]:.4f}",
-            f"{found.slack[i]:.4g}",
+            plain(found.slack[i]),
             found.domains[max(range(len(found.domains)), key=lambda j: found.influence[i][j])],
-            f"{found.multipliers[i]:.4g}" if found.multipliers[i] > BINDS else "",
+            plain(found.multipliers[i]) if found.multipliers[i] > BINDS else "",
             *((f"{found.stability[i]:.2f}",) if found.stability else ()),
         )
         for i, task in enumerate(found.tasks)

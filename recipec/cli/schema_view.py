@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import count
 from recipec.cli.tables import Table
 from recipec.ir import shapes
+from recipec.numbers import count
 from recipec.pipeline.describing import File, Schema
 
 MOST_FILES = 100

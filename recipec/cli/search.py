@@ -69,8 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="candidates drawn and ranked (default 100000)",
     )
-    parser.add_argument("--floor", type=float, default=0.5, metavar="R", help=FLOOR_HELP)
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the candidates, with tables (default 0)")
+    parser.add_argument("--floor", type=options.number, default=0.5, metavar="R", help=FLOOR_HELP)
+    parser.add_argument(
+        "--seed", type=options.seed, metavar="N", help="seed of the candidates, with tables (default 0)"
+    )
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the answer and its evidence")
     options.add_parameters(parser)
     options.add_json(parser)

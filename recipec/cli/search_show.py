@@ -13,9 +13,9 @@ from recipec.cli import charts
 from recipec.cli import page as pages
 from recipec.cli.charts import Chart, Series
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import count, share
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
+from recipec.numbers import count, plain, share
 
 KIND, SEARCH_VERSION = "search", 2
 
@@ -157,11 +157,11 @@ def tables(found: Stored) -> list[Table]:
 def parameters(found: Stored) -> Table:
     """Table of the answer, with one row per domain if the parameters are known by domain."""
     if found.domains:
-        rows = tuple((domain, *(f"{found.of(word, domain):.4g}" for word in found.words)) for domain in found.domains)
+        rows = tuple((domain, *(plain(found.of(word, domain)) for word in found.words)) for domain in found.domains)
         numeric = frozenset(range(1, len(found.words) + 1))
         return Table("Parameters", ("domain", *found.words), rows, numeric)
     weighed = sorted(found.weights.items(), key=lambda item: (-item[1], item[0]))
-    lines_ = tuple((name, f"{value:.4g}", share(found.importance[name])) for name, value in weighed)
+    lines_ = tuple((name, plain(value), share(found.importance[name])) for name, value in weighed)
     return Table("Weights", ("name", "answer", "importance"), lines_, frozenset({1, 2}))
 
 
@@ -183,7 +183,7 @@ def importance(found: Stored) -> Table:
 
 def evidence(found: Stored) -> Table:
     rows = [
-        (name, kind, f"{judged.rank_correlation:.4f}", f"{judged.mae:.4g}", "used" if kind == one.regressor else "")
+        (name, kind, f"{judged.rank_correlation:.4f}", plain(judged.mae), "used" if kind == one.regressor else "")
         for name, one in found.evidence.targets.items()
         for kind, judged in (("lightgbm", one.lightgbm), ("linear", one.linear))
     ]

@@ -11,12 +11,11 @@ import numpy as np
 
 from recipec import __version__
 from recipec.arrays import Array
-from recipec.cli import search_show
+from recipec.cli import options, search_show
 from recipec.cli.console import draw_table, stdout
-from recipec.cli.numbers import share
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic
-from recipec.places import local
+from recipec.numbers import plain, share
 from recipec.search.answer import Answer, Regressor
 
 Predictions = tuple[tuple[str, ...], Array]
@@ -66,7 +65,7 @@ def write(path: Path, value: dict[str, Any], **digests: str) -> None:
         "tables": digests,
         **value,
     }
-    local.write_text(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    options.write(path, json_module.dumps(whole, indent=2, ensure_ascii=False) + "\n", "result")
 
 
 def show(found: Answer, predictions: Predictions | None, value: dict[str, Any], *, json: bool, shares: bool) -> None:
@@ -88,7 +87,7 @@ def weights(found: Answer, *, shares: bool) -> Table:
     mean = found.runs.x.mean(axis=0)
     importance = np.mean([one.importance for one in found.regressors], axis=0)
     order = sorted(range(len(mean)), key=lambda i: (-found.weights[i], found.runs.names[i]) if shares else (0.0, ""))
-    form = share if shares else (lambda value: f"{value:.4g}")
+    form = share if shares else plain
     rows = tuple(
         (found.runs.names[i], form(float(found.weights[i])), form(float(mean[i])), share(float(importance[i])))
         for i in order

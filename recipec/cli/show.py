@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,12 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if options.is_dataset(arguments.path):
         manifest = dataset.read_manifest(arguments.path)
         print(manifest.model_dump_json(indent=2)) if arguments.json else show_dataset(manifest)
-    elif arguments.path.is_dir():
+    elif os.path.isdir(arguments.path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so not a dataset"))
     elif options.is_plan_file(arguments.path) and (kind := options.report_kind(arguments.path)):
         show_report(kind, arguments)
     elif options.is_plan_file(arguments.path):
-        whole = planfile.read(arguments.path) if arguments.path.is_file() else planfile.read_one(arguments.path)
+        whole = planfile.read(arguments.path) if os.path.isfile(arguments.path) else planfile.read_one(arguments.path)
         show_plan(whole, json=arguments.json)
     else:
         show_recipe(arguments)
@@ -147,9 +148,9 @@ def print_tree(source: Source, *, json: bool) -> None:
 
 def show_dataset(manifest: Manifest) -> None:
     from recipec.cli.console import draw_table, stdout
-    from recipec.cli.numbers import count, share, size
     from recipec.cli.plan_view import domains
     from recipec.cli.tables import Table
+    from recipec.numbers import count, share, size
 
     console = stdout()
     recipe = manifest.recipe

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import dataset
     from recipec.cli import bars, views
-    from recipec.cli.numbers import count
     from recipec.database.connection import Settings, connect
+    from recipec.numbers import count
 
     if not options.is_dataset(arguments.path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))

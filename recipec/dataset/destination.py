@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from recipec import spec
 from recipec.dataset import manifest as manifests
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import DataFile, ExecutionPlan, Manifest
-from recipec.places import local
+from recipec.places import globs, local, publish
 from recipec.places.state import STATE
 from recipec.source import Span
 
@@ -28,6 +28,9 @@ def locate(folder: Path, output: model.Output) -> Path:
     """
     written = PurePath(output.path)
     destination = Path(os.path.normpath(folder / written))
+    if not destination.name:
+        message = f"the output path `{output.path}` must name a folder of its own"
+        raise Failure(Diagnostic("R0601", message, span=_span(output)))
     if written.is_absolute():
         return destination
     root = local.real(folder)
@@ -69,9 +72,26 @@ def check(plan: ExecutionPlan, destination: Path) -> Manifest | None:
         raise Failure(_taken(output, destination, "a folder that is not a recipec dataset")) from None
 
 
+def check_replaceable(output: model.Output, destination: Path) -> None:
+    """Raises Failure if a user has something where an existing dataset is moved while it is replaced."""
+    aside = publish.in_the_way(destination)
+    if aside is not None:
+        message = f"`{aside.name}` is in the way: the existing dataset is moved there while it is replaced"
+        raise Failure(_place(output, aside, message, "R0602"))
+
+
 def is_whole(destination: Path, manifest: Manifest) -> bool:
     """Whether every file of a dataset exists with its size; `verify` checks the bytes."""
     return all(_has_size(destination, file) for file in (*manifest.data, *manifest.ledger, *manifest.unreadable))
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder is a dataset that recipec wrote."""
+    try:
+        manifests.read_manifest(folder)
+    except Failure:
+        return False
+    return True
 
 
 def is_published(destination: Path, digest: str) -> bool:
@@ -105,10 +125,10 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
     inside = next((shard for shard in inputs if shard.is_relative_to(real)), None)
     if inside is not None:
         yield _place(output, destination, f"the output folder contains the shard `{inside}`")
+    members = [str(real / member) for member in _members()]
     for source in plan.recipe.sources:
         for glob in source.shards:
-            pattern = _pattern(os.path.normpath(local.real(folder) / glob))
-            if any(pattern.fullmatch(str(real / member)) for member in _members()):
+            if globs.would_match(glob, local.real(folder), members, shards.is_shard):
                 message = f"the glob `{glob}` of source `{source.name}` would read the output as shards"
                 yield _place(output, destination, message)
 
@@ -118,20 +138,6 @@ def _members() -> Iterable[str]:
     formats = [spec.find("formats", name) for name in spec.names("formats")]
     suffixes = {format_.suffix(word) for format_ in formats for word in format_.compressions}
     return [f"{folder}/part-00000{suffix}" for folder in ("data", "ledger", "unreadable") for suffix in suffixes]
-
-
-def _pattern(glob: str) -> re.Pattern[str]:
-    """A glob as a regular expression; `**` matches any number of folders."""
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob)
-    return re.compile("".join(words.get(part) or _literal(part) for part in parts), re.DOTALL)
-
-
-def _literal(part: str) -> str:
-    if len(part) > 2 and part[0] == "[" and part[-1] == "]":
-        inside = part[1:-1].replace("\\", "\\\\")
-        return f"[^{inside[1:]}]" if inside[0] == "!" else f"[{inside}]"
-    return re.escape(part)
 
 
 def _check_writable(output: model.Output, destination: Path) -> None:

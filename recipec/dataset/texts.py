@@ -21,7 +21,7 @@ from recipec.dataset.placing import Part
 from recipec.dataset.rows import ROW, Layout, no_rows
 from recipec.ir import logical
 from recipec.ir.execution import Shard
-from recipec.places import local
+from recipec.places import descriptors, local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -130,8 +130,9 @@ def _input_queries(gathering: Gathering, first: int, end: int) -> Iterator[str]:
         f"SELECT DISTINCT input FROM placed WHERE part >= {first} AND part < {end} ORDER BY input"
     ).fetchall()
     inputs = [row[0] for row in touched]
-    for start in range(0, max(len(inputs), 1), SHARDS_PER_QUERY):
-        some = inputs[start : start + SHARDS_PER_QUERY]
+    most = min(SHARDS_PER_QUERY, descriptors.for_one_query())
+    for start in range(0, max(len(inputs), 1), most):
+        some = inputs[start : start + most]
         branches = [_shard_query(gathering, number, first, end) for number in some]
         branches = branches or [no_rows(gathering.layout.held())]
         yield " UNION ALL ".join(branches)

@@ -74,10 +74,11 @@ def write(
     digest = manifest.plan_digest(plan)
     target = destination or destinations.locate(Path(plan.folder), op.output)
     with disk_errors(target):
-        publish.recover_folder(target)
+        publish.recover_folder(target, destinations.is_dataset)
         standing = destinations.check(plan, target)
         if standing is not None and _is_same(standing, digest, selection) and destinations.is_whole(target, standing):
             return standing
+        destinations.check_replaceable(op.output, target)
         staging = Staging.of(target, digest)
         staging.open()
         result = _completed(staging) or _fill(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from recipec.database.disk import limit_reached
 from recipec.database.sql import file, literal
 from recipec.execution.pool import Pool
 from recipec.execution.timings import Rates
@@ -172,7 +173,9 @@ class Candidates:
         clause computes of a value may overflow."""
         try:
             yield
-        except duckdb.Error:
+        except duckdb.Error as error:
+            if (reached := limit_reached(error, str(self.pool.store.root))) is not None:
+                raise reached from None
             for end in self.op.inputs:
                 for shard in self.pool.shards_of(end):
                     self._try(shard)

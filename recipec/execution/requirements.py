@@ -8,6 +8,7 @@ from recipec.diagnostics import Diagnostic, ExitCode, Failure, Label, Severity
 from recipec.ir import model
 from recipec.ir.forecast import Forecast
 from recipec.ir.selection import Selection
+from recipec.numbers import plain
 from recipec.selection.kernel import Drawn
 from recipec.source import Span
 
@@ -119,7 +120,7 @@ NAMES = {
 def _shown(requirement: model.Requirement, value: float) -> str:
     if requirement.quantity == "wasted" or requirement.relative:
         return f"{value:.2%}"
-    return f"{value:.3g} times" if requirement.quantity == "repetition" else f"{value:.4f}"
+    return f"{plain(value, 3)} times" if requirement.quantity == "repetition" else f"{value:.4f}"
 
 
 def _culprit(selection: Selection, found: Forecast | None, requirement: model.Requirement, most_repeated: str) -> str:

@@ -32,6 +32,9 @@ BATCH_BYTES = 2 << 30
 THREADS = min(8, os.cpu_count() or 1)
 """The number of files hashed concurrently."""
 
+UNNAMEABLE = frozenset("?\\")
+"""Characters that mean something else to DuckDB in the path of a database: parameters of a URL, a folder of Windows."""
+
 TABLES = f"""
     CREATE TABLE IF NOT EXISTS shards (
         path VARCHAR PRIMARY KEY, mark VARCHAR, sha256 VARCHAR, rows BIGINT, unreadable BIGINT, columns VARCHAR, kinds VARCHAR
@@ -56,7 +59,10 @@ def refresh(
             paths = files.find(source.shards, folder)
             if not paths:
                 names = ", ".join(f"`{glob}`" for glob in source.shards)
-                raise Failure(Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards"))
+                helps = files.none_found(source.shards, folder)
+                raise Failure(
+                    Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards", (), helps)
+                )
             _index(catalog, known, paths, source, folder, progress)
             _check_formats(source, paths)
             result += _shards(known, source, paths, folder)
@@ -78,9 +84,16 @@ def kinds(shards: Sequence[Shard], folder: Path, state: Path) -> Mapping[str, Ma
 
 
 def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
-    """The catalog of a state folder; one that is damaged or has another version is created anew."""
+    """The catalog of a state folder; one that is damaged or has another version is created anew.
+
+    Where DuckDB cannot name the file, it is in memory, and shards are indexed each time.
+    """
     path = state / "index.duckdb"
     local.make_folder(state)
+    if UNNAMEABLE & set(str(local.real(path))):
+        catalog = connect()
+        catalog.execute(TABLES)
+        return catalog
     for attempt in range(2):
         try:
             catalog = connect(database=path)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -35,11 +34,12 @@ class Files:
         self._schemas: dict[Path, Columns] = {}
         self._found: dict[tuple[tuple[str, ...], Path], tuple[Path, ...]] = {}
 
-    def _paths(self, globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    def _paths(self, globs: Sequence[str], folder: Path, span: Span | None = None) -> tuple[Path, ...]:
         """The shards of some globs; the folders are listed once."""
         key = (tuple(globs), folder)
         if key not in self._found:
-            self._found[key] = shards.find(globs, folder)
+            with shards.placed(span):
+                self._found[key] = shards.find(globs, folder)
         return self._found[key]
 
     def check_place(self, written: str, span: Span) -> None:
@@ -47,13 +47,13 @@ class Files:
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards: those of the first one (by path), and what the folders of the others state."""
-        paths = self._paths(globs, folder)
+        paths = self._paths(globs, folder, span)
         if not paths:
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
-            helps = (f"globs are relative to the recipe's folder, {folder}",)
+            helps = shards.none_found(globs, folder)
             raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
-        with _placed(span):
+        with shards.placed(span):
             return self.columns(globs, folder)
 
     def columns(self, globs: Sequence[str], folder: Path) -> Columns:
@@ -82,8 +82,8 @@ class Files:
 
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of the first shard; the others are checked when they are indexed."""
-        paths = self._paths(globs, folder)
-        with _placed(span):
+        paths = self._paths(globs, folder, span)
+        with shards.placed(span):
             return shards.format_of(paths[0]).name if paths else None
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
@@ -174,16 +174,6 @@ def with_partitions(columns: Columns, paths: Sequence[Path], folder: Path) -> Co
         if "=" in (relative := str(path).removeprefix(inside)):
             added.update((name, None) for name, _ in shards.partition_names(relative) if name not in known)
     return (*columns, *((name, "VARCHAR") for name in added))
-
-
-@contextlib.contextmanager
-def _placed(span: Span) -> Iterator[None]:
-    """Gives errors about a shard the span where the recipe names it."""
-    try:
-        yield
-    except Failure as failure:
-        first = failure.diagnostics[0]
-        raise Failure(Diagnostic(first.code, first.message, span, place=first.place, helps=first.helps)) from None
 
 
 @cache

@@ -6,7 +6,9 @@ The contents of a shard are read by its format (see `spec.Format`); this module 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,11 +18,11 @@ from urllib.parse import unquote
 from recipec import plugins, spec
 from recipec.database.sql import column, ident, literal
 from recipec.database.values import FAULT
-from recipec.diagnostics import Diagnostic, Failure
+from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.inputs import packing
 from recipec.ir import paths, shapes
-from recipec.ir.model import Plugin
-from recipec.places import digests, local
+from recipec.places import digests, globs, local
+from recipec.source import Span
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,14 +33,66 @@ if TYPE_CHECKING:
     from recipec.ir.shapes import Columns
 
 
-def find(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones."""
-    return local.matches(globs, folder)
+SHOWN = 3
+"""The most globs that a warning names."""
+
+TEXT = re.compile(r".*\.txt(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
+"""The names of files of plain text, which may hold the examples of a target."""
 
 
-def first(globs: Sequence[str], folder: Path) -> Path | None:
-    """The first of the files that match globs, or None."""
-    return local.first(globs, folder)
+def find(patterns: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones. A folder means the
+    files with the suffix of a built-in format.
+
+    Raises:
+        Failure: as in `globs.matches`.
+    """
+    return globs.matches(patterns, folder, is_shard)
+
+
+def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
+    """Like `find`, for the examples of a target: a folder means its files of plain text too."""
+    with placed(target.origin.span):
+        return globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
+
+
+@contextlib.contextmanager
+def placed(span: Span | None) -> Iterator[None]:
+    """Gives an error about a file the span where the recipe names it."""
+    try:
+        yield
+    except Failure as failure:
+        raise Failure(dataclasses.replace(failure.diagnostics[0], span=span)) from None
+
+
+def is_shard(name: str) -> bool:
+    """Whether the name of a file has the suffix of a built-in format."""
+    return bool(_longest(name.lower(), formats()))
+
+
+def unmatched(source: model.Source, folder: Path) -> Diagnostic | None:
+    """The warning about those of a source's several globs, and of the alternatives of their braces, that no file matches."""
+    found = globs.unmatched(source.shards, folder, is_shard)
+    if not found:
+        return None
+    more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+    message = f"no file matches {', '.join(f'`{one}`' for one in found[:SHOWN])}{more}"
+    helps = ("the other globs of the source have files; correct these, or leave them out",)
+    return Diagnostic("R0310", message, source.origin.span, helps=helps, severity=Severity.WARNING)
+
+
+def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """What to do about globs that no file matches."""
+    matched = globs.folders(patterns, folder)
+    if not matched:
+        return (f"globs are relative to the recipe's folder, {folder}",)
+    suffixes = ", ".join(sorted({suffix for one in formats() for suffix in one.suffixes}))
+    return tuple(
+        f"`{one}` is a folder without shards: they end in {suffixes}"
+        if globs.names_folders(one)
+        else f"`{one}` matches folders; `{one}/` means all shards in them"
+        for one in matched
+    )
 
 
 def path(shard: Shard, folder: Path) -> Path:
@@ -85,7 +139,7 @@ def _plugged() -> list[spec.Format]:
     return [spec.find("formats", name) for name in plugins.words("formats") if name not in spec.own("formats")]
 
 
-def plugin_of(path: Path) -> Plugin | None:
+def plugin_of(path: Path) -> model.Plugin | None:
     """The package whose format a file has; None for a built-in format.
 
     Raises:
@@ -138,7 +192,12 @@ def is_parquet(path: Path) -> bool:
 
 
 def unreadable(path: Path, error: Exception) -> Failure:
-    """The failure for a file that could not be read."""
+    """The failure for a file that could not be read: the file's fault, or that of a limit of the machine."""
+    # Imported here: see `_reading`.
+    from recipec.database.disk import limit_reached
+
+    if (failure := limit_reached(error, str(path))) is not None:
+        return failure
     first = (str(error).splitlines() or [""])[0]
     words = getattr(error, "strerror", None) or first.partition(": ")[2] or str(error)
     helps: tuple[str, ...] = ("replace the shard, or take it out of the glob",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 import string
 from pathlib import Path
 
@@ -45,10 +44,11 @@ def texts(target: model.Target, folder: Path) -> tuple[list[str], list[str]]:
 
 def examples(target: model.Target, folder: Path) -> tuple[list[Example], list[Example]]:
     """Like `texts`, with the positions of completions."""
-    paths = shards.find(target.examples, folder)
+    paths = shards.find_examples(target, folder)
     if not paths:
         names = ", ".join(f"`{glob}`" for glob in target.examples)
-        raise Failure(Diagnostic("R0401", f"no file matches {names}", target.origin.span, "no examples"))
+        helps = shards.none_found(target.examples, folder)
+        raise Failure(Diagnostic("R0401", f"no file matches {names}", target.origin.span, "no examples", (), helps))
     found: list[tuple[str, int, int, bool]] = []
     for path in paths:
         found += _read(target, path)
@@ -63,7 +63,7 @@ def examples(target: model.Target, folder: Path) -> tuple[list[Example], list[Ex
 
 def digest(target: model.Target, folder: Path) -> str:
     """The digest of the bytes of all of a target's files."""
-    return digests.sha256_text(" ".join(digests.sha256_file(path) for path in shards.find(target.examples, folder)))
+    return digests.sha256_text(" ".join(digests.sha256_file(path) for path in shards.find_examples(target, folder)))
 
 
 def marks_completion(target: model.Target) -> bool:
@@ -72,7 +72,7 @@ def marks_completion(target: model.Target) -> bool:
 
 
 def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool]]:
-    lines = _lines(path) if LINES.fullmatch(path.name) else None
+    lines = _lines(path) if shards.TEXT.fullmatch(path.name) else None
     if lines is not None:
         fields = _fields(target, ["text"])
         scan = "(SELECT unnest($1 :: VARCHAR[]) AS text)"
@@ -104,9 +104,6 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool]]:
             ).fetchall()
     except duckdb.Error as error:
         raise shards.unreadable(path, error) from None
-
-
-LINES = re.compile(r".*\.txt(\.gz|\.zst)?", re.IGNORECASE | re.DOTALL)
 
 
 def _lines(path: Path) -> list[str]:

@@ -9,6 +9,7 @@ from recipec.laws.form import Law
 from recipec.laws.lawfile import Errors, Parameter
 from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
+from recipec.numbers import plain
 
 NARROW_LOSS = 0.10
 """Range of log loss below which a floor and a slope cannot be distinguished (our choice)."""
@@ -35,12 +36,12 @@ def design_doubts(law: Law, table: Table) -> list[str]:
     if not sees_repetition(law):
         if runs.repetition.max() > 1 + 1e-6:
             found.append(
-                f"{law.name} is blind to repetition, and the runs repeat up to {runs.repetition.max():.3g} times"
+                f"{law.name} is blind to repetition, and the runs repeat up to {plain(runs.repetition.max(), 3)} times"
             )
         return found
     levels = np.unique(np.round(runs.repetition, 6))
     if len(levels) < 2:
-        found.append(f"one repetition level ({levels[0]:.3g}): {repetition_words(law)} not identified")
+        found.append(f"one repetition level ({plain(levels[0], 3)}): {repetition_words(law)} not identified")
     elif law.info is not None:
         if len(np.unique(pools(runs))) < 2:
             found.append("one pool size: theta and lambda are barely identified")
@@ -88,9 +89,13 @@ def parameter_doubts(law: Law, parameters: dict[str, Parameter]) -> list[str]:
         span = np.log(form.high / form.low) if form.log else form.high - form.low
         below = np.log(one.value / form.low) if form.log else one.value - form.low
         if below / span < 1e-4 or below / span > 1 - 1e-4:
-            found.append(f"{form.name} = {one.value:.3g} lies at a bound of the search: the runs do not determine it")
+            found.append(
+                f"{form.name} = {plain(one.value, 3)} lies at a bound of the search: the runs do not determine it"
+            )
         elif one.high - one.low > WIDE_INTERVAL * abs(one.value):
-            found.append(f"{form.name} is barely identified: {one.value:.3g}, 95% in {one.low:.3g} to {one.high:.3g}")
+            found.append(
+                f"{form.name} is barely identified: {plain(one.value, 3)}, 95% in {plain(one.low, 3)} to {plain(one.high, 3)}"
+            )
     return found
 
 

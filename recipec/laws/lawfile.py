@@ -18,6 +18,7 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.ir.expressions import Frozen
 from recipec.laws.form import Law
 from recipec.laws.runs import Runs
+from recipec.numbers import count, plain
 from recipec.places import local, scheme
 
 LAW_VERSION = 1
@@ -197,6 +198,11 @@ def out_of_range(file: LawFile, runs: Runs) -> list[list[str]]:
     ):
         outside = (values < fitted.low * (1 - 1e-9)) | (values > fitted.high * (1 + 1e-9))
         for index in np.flatnonzero(outside):
-            bounds = f"{fitted.low:.3g} to {fitted.high:.3g}"
-            result[index].append(f"{name} {values[index]:.3g} outside the fitted range {bounds}")
+            bounds = f"{_shown(fitted.low)} to {_shown(fitted.high)}"
+            result[index].append(f"{name} {_shown(values[index])} outside the fitted range {bounds}")
     return result
+
+
+def _shown(value: float) -> str:
+    """A size, a number of tokens or a repetition."""
+    return count(value) if value >= 10_000 else plain(value, 3)

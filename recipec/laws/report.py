@@ -16,6 +16,7 @@ from recipec.laws.form import Law
 from recipec.laws.lawfile import LEVEL, MEAN_TO_DEVIATION, Errors, LawFile, Parameter, Range
 from recipec.laws.runs import Runs
 from recipec.laws.tables import Table
+from recipec.numbers import exact
 from recipec.progress import Progress, silent
 
 Method: TypeAlias = Literal["huber", "paper"]
@@ -120,7 +121,7 @@ def check(law: Law, table: Table, options: Options, fixed: Mapping[str, float]) 
             known = did_you_mean(name, law.names)
             problems.append(Diagnostic("R1203", f"{law.name} has no parameter `{name}` to fix", helps=known))
         elif not form.low <= value <= form.high:
-            message = f"`--fix {name}={value:g}` is out of range: expected {form.low:g} to {form.high:g}"
+            message = f"`--fix {name}={exact(value)}` is out of range: expected {exact(form.low)} to {exact(form.high)}"
             problems.append(Diagnostic("R1203", message))
     if options.method == "paper" and law.name != "infolaw":
         message = f"{law.name} has no method `paper`: its paper's fit is the default one"

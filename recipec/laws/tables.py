@@ -18,6 +18,7 @@ from recipec.arrays import Array
 from recipec.database.tables import load, numeric
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.laws.runs import Runs
+from recipec.numbers import count, plain
 from recipec.places import digests
 
 SYNONYMS = {
@@ -147,5 +148,5 @@ def recipe_names(raw: Mapping[str, list[Any]], columns: Mapping[str, str], runs:
         return tuple(str(value) for value in raw[columns["recipe"]])
     if runs.tokens.shape[1] > 1:
         shares = np.round(runs.tokens / runs.total[:, None], 3)
-        return tuple(" ".join(f"{share:g}" for share in row) for row in shares)
-    return tuple(f"{pool:.4g} unique tokens" for pool in runs.unique[:, 0])
+        return tuple(" ".join(plain(share, 6) for share in row) for row in shares)
+    return tuple(f"{count(pool)} unique tokens" for pool in runs.unique[:, 0])

@@ -59,13 +59,18 @@ def _entry(folder: Path) -> Model | None:
         return None
 
 
+def installed(name: str) -> Model | None:
+    """The model in the cache that has a name, or None."""
+    return _entry(root() / name) if NAME.fullmatch(name) else None
+
+
 def find(name: str, folder: Path, span: Span | None = None) -> Model:
     """Finds the model that a recipe in `folder` names: a cached one, or a folder.
 
     Raises:
         Failure: there is none, or the folder is not a model.
     """
-    cached = _entry(root() / name) if NAME.fullmatch(name) else None
+    cached = installed(name)
     if cached is not None:
         return cached
     scheme.check(name, span)
@@ -117,7 +122,7 @@ def remove(name: str) -> Model:
     Raises:
         Failure: there is none of that name.
     """
-    model = _entry(root() / name) if NAME.fullmatch(name) else None
+    model = installed(name)
     if model is None:
         helps = did_you_mean(name, [model.name for model in entries()])
         raise Failure(Diagnostic("R1101", f"the model `{name}` is not in the cache", helps=helps))

@@ -13,7 +13,7 @@ from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, Manifest
 from recipec.models.job import Device
 from recipec.pipeline import opening
-from recipec.places import lease
+from recipec.places import lease, local
 from recipec.places.state import Store
 from recipec.planning import fingerprints
 from recipec.progress import Progress, silent
@@ -40,6 +40,12 @@ def apply(
     if plan.recipe.output is None:
         helps = ('add for example `output parquet "out"`',)
         raise Failure(Diagnostic("R0709", "the recipe has no `output`, so there is nothing to apply", helps=helps))
+    if not local.is_folder(folder):
+        helps = ("a plan file is applied where its recipe's folder is: plan the recipe again",)
+        raise Failure(
+            Diagnostic("R0708", "the folder of the plan's recipe is gone", place=str(folder), helps=helps),
+            exit_code=ExitCode.STALE,
+        )
     destination = dataset.locate(folder, plan.recipe.output)
     with disk_errors(store.root), lease.lock(store.root):
         _check_fresh(plan)
@@ -56,10 +62,10 @@ def _check_fresh(plan: ExecutionPlan) -> None:
     plugins.check(plan.recipe.plugins, ExitCode.STALE)
     stale = (*plugins.changes(plan.recipe.plugins), *catalog.stale(plan.shards, folder))
     if stale:
-        raise Failure(*(_stale(change) for change in stale), exit_code=ExitCode.STALE)
+        raise Failure(*(_stale(change, folder) for change in stale), exit_code=ExitCode.STALE)
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     if fingerprints.step_ids(ops, plan.shards, folder) != tuple(step.id for step in plan.steps):
-        raise Failure(_stale("a target, a tokenizer, a model or recipec itself"), exit_code=ExitCode.STALE)
+        raise Failure(_stale("a target, a tokenizer, a model or recipec itself", folder), exit_code=ExitCode.STALE)
 
 
 def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
@@ -81,5 +87,5 @@ def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Ma
     return manifest
 
 
-def _stale(change: str) -> Diagnostic:
-    return Diagnostic("R0708", f"the plan is stale: {change}", helps=("plan the recipe again",))
+def _stale(change: str, folder: Path) -> Diagnostic:
+    return Diagnostic("R0708", f"the plan is stale: {change}", place=str(folder), helps=("plan the recipe again",))

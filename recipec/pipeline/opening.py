@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING
 from recipec import planning, spec
 from recipec.database import session
 from recipec.database.connection import Settings, connect
-from recipec.database.disk import disk_errors
+from recipec.database.disk import check_memory, disk_errors
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.pool import Pool
 from recipec.execution.run import Run
 from recipec.execution.tasks import Runner, Workplace
-from recipec.inputs import catalog
+from recipec.inputs import catalog, tokens
 from recipec.ir import logical, model
 from recipec.ir.execution import LOCAL, Shard
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
+from recipec.numbers import percent
 from recipec.pipeline.compiling import Compiled, exactly
 from recipec.places import lease
 from recipec.places.state import STATE, Store
-from recipec.planning import fingerprints
+from recipec.planning import cautions, fingerprints
 from recipec.planning.costs import Setting
 from recipec.progress import Progress
 from recipec.scoring import by_model
@@ -93,6 +94,8 @@ def opened(
     recipe = compiled.recipe
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
+    for source in recipe.sources:
+        tokens.check(source, folder)
     spec.find("engines", engine or LOCAL)
     store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), lease.lock(store.root):
@@ -116,30 +119,30 @@ def at_work(
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
     with (
-        connect(limits) as connection,
+        _connected(limits) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
         yield Place(connection, scorer, engine, runner, shards, folder, store, progress)
 
 
+def _connected(limits: Settings) -> DuckDBPyConnection:
+    connection = connect(limits)
+    check_memory(session.memory_limit(connection))
+    return connection
+
+
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
     """Raises Failure if more rows are unreadable than the recipe allows."""
-    bad = [reason for reason in selection.reasons if reason.reason == "unreadable"]
-    total = sum(reason.documents for reason in bad)
+    total = sum(reason.documents for reason in selection.reasons if reason.reason == "unreadable")
     if total > recipe.allow_bad * selection.candidates:
-        why = ", ".join(f"{reason.documents:,} × {reason.rejected_by}" for reason in bad if reason.rejected_by)
-        raise Failure(
-            Diagnostic(
-                "R0322",
-                f"{total:,} of {selection.candidates:,} rows are unreadable, more than the {recipe.allow_bad:.3g} "
-                f"that the recipe allows" + (f": {why}" if why else ""),
-                helps=(f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`",),
-            )
-        )
+        of_rows, _, why = cautions.unreadable(selection).partition(": ")
+        message = f"{of_rows} are unreadable, more than the {percent(recipe.allow_bad)} that the recipe allows: {why}"
+        helps = (f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`",)
+        raise Failure(Diagnostic("R0322", message, helps=helps))
 
 
 def _enough(share: float) -> str:
     """A percentage of at least `share`, rounded up to two digits."""
-    percent = share * 100
-    return f"{min(100.0, float(f'{percent * 1.05:.2g}')):g}%"
+    rounded = float(f"{share * 1.05:.2g}")
+    return percent(min(1.0, rounded))

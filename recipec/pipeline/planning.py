@@ -12,6 +12,7 @@ from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.execution import contained, estimates, forecasts, requirements
 from recipec.execution.pool import Pool
 from recipec.execution.run import Run
+from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan, PhasedPlan
 from recipec.ir.forecast import Forecast
@@ -163,7 +164,9 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
     told = unlike.warnings(pool.plan, pool.shards)
-    warnings = (*told, *inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
+    unmatched = [one for source in recipe.sources if (one := shards.unmatched(source, place.folder)) is not None]
+    passed = (*unmatched, *told, *inside)
+    warnings = (*passed, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
     store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
     if not sample and selection.provisional:
         sample = "weights that are not decided yet"

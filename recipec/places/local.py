@@ -1,4 +1,4 @@
-"""The local disk: listing and writing files that are complete or absent.
+"""The local disk: reading and writing files that are complete or absent.
 
 Everything is written under a temporary name next to its final one, synced, then renamed, so that a process killed at
 any point leaves either the old state or the new one.
@@ -7,13 +7,16 @@ any point leaves either the old state or the new one.
 from __future__ import annotations
 
 import contextlib
-import glob
+import errno
 import os
 import shutil
+import stat as stat_module
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from recipec.source import irregular
 
 SYNCS = 8
 """The number of files to sync concurrently: the disk syncs many in about the time of one."""
@@ -30,32 +33,6 @@ class Stat:
     bytes: int
     mtime_ns: int
     mark: str
-
-
-def matches(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """The files that match globs relative to a folder: each once, sorted by path, without hidden ones."""
-    return tuple(Path(name) for name in _matches(globs, folder) if os.path.isfile(name))
-
-
-def first(globs: Sequence[str], folder: Path) -> Path | None:
-    """The first of the files that match globs, or None."""
-    return next((Path(name) for name in _matches(globs, folder) if os.path.isfile(name)), None)
-
-
-def _matches(globs: Sequence[str], folder: Path) -> list[str]:
-    """The matches of globs in path order, as text: creating and comparing 10,000 paths is slower than finding them."""
-    found: set[str] = set()
-    for pattern in globs:
-        start = Path(pattern)
-        root = Path(start.anchor) if start.is_absolute() else folder
-        relative = str(start.relative_to(start.anchor)) if start.is_absolute() else pattern
-        heads: dict[str, str] = {}
-        for name in glob.iglob(relative, root_dir=root, recursive=True):
-            head, tail = os.path.split(name)
-            if head not in heads:
-                heads[head] = str(root / head / "x")[:-1]
-            found.add(heads[head] + tail)
-    return sorted(found, key=lambda name: name.split(os.sep))
 
 
 def stat(path: Path) -> Stat:
@@ -112,6 +89,14 @@ def files(folder: Path) -> tuple[Path, ...]:
 
 
 def read_text(path: Path) -> str:
+    """The text of a regular file.
+
+    Raises:
+        OSError: there is none, it cannot be read, or it is something else, such as a FIFO.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if what := irregular(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, f"it is {what}", str(path))
     return path.read_text(encoding="utf-8")
 
 
@@ -203,5 +188,24 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Writes one of our own files."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_for_user(path: Path, text: str) -> None:
+    """Writes a file that a user named: behind a symbolic link, with the permissions that it had, and never instead of a
+    device, such as `/dev/stdout`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    mode = os.stat(path).st_mode if os.path.exists(path) else None
+    if mode is not None and irregular(mode) and not os.path.isdir(path):
+        # The path itself: that of a pipe, such as `/dev/stderr`, names no file once it is resolved.
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
+    with replacing(path.resolve()) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        if mode is not None:
+            temporary.chmod(stat_module.S_IMODE(mode))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, Severity
 from recipec.ir import model
 from recipec.ir.selection import Cell, Reason, Selection
+from recipec.numbers import percent, plain
 
 SHOWN = 5
 """The most domains that one warning names."""
@@ -18,6 +19,7 @@ MOST = 0.5
 
 def warnings(recipe: model.Recipe, selection: Selection) -> Iterator[Diagnostic]:
     """The warnings about a selection by `sample quadmix`, and about targets that are missed by a document."""
+    yield from _rejects_all(recipe, selection)
     cells = [cell for cell in selection.cells if cell.drawn_tokens or cell.target]
     yield from _short(recipe, cells)
     if isinstance(recipe.sample, model.Quadmix):
@@ -43,8 +45,47 @@ def check_pool(recipe: model.Recipe, documents: int, candidates: int, rejected: 
     )
     message = f"the pool is empty: of {candidates:,} rows none is left" + (f" ({why})" if why else "")
     helps = ("change the filters, or add `allow empty` if this is intended",)
-    span = recipe.sources[0].origin.span
+    worst = max(counts, key=lambda name: (counts[name], name), default="")
+    origin = next((one.origin for one in recipe.clauses if one.text == worst), recipe.sources[0].origin)
+    span = origin.span
     raise Failure(Diagnostic("R0509", message, span, helps=helps), exit_code=ExitCode.INFEASIBLE)
+
+
+def unreadable(selection: Selection) -> str:
+    """How many rows are unreadable and why, the most frequent reasons first: "3 of 400 rows: 2 × no text, …"; "" if
+    none is."""
+    counts: Counter[str] = Counter()
+    for one in selection.reasons:
+        if one.reason == "unreadable":
+            counts[one.rejected_by or "no reason is stored"] += one.documents
+    if not counts.total():
+        return ""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    words = [f"{count:,} × {reason}" for reason, count in ordered[:SHOWN]]
+    words += [f"{len(ordered) - SHOWN} more reasons"] if len(ordered) > SHOWN else []
+    return f"{counts.total():,} of {selection.candidates:,} rows: {', '.join(words)}"
+
+
+def idle(recipe: model.Recipe, selection: Selection) -> str:
+    """The clauses that reject no document which those before them leave, as text; "" if there are none."""
+    known = {one.rejected_by for one in selection.reasons if one.documents}
+    found = [f"`where {clause.text}`" for clause in recipe.clauses if clause.text not in known]
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
+
+
+def _rejects_all(recipe: model.Recipe, selection: Selection) -> Iterator[Diagnostic]:
+    """The warning about a clause after which no document is left, which a recipe may allow."""
+    left = selection.candidates - sum(one.documents for one in selection.reasons if one.reason == "unreadable")
+    rejected: Counter[str | None] = Counter()
+    for one in selection.reasons:
+        rejected[one.rejected_by] += one.documents
+    for clause in recipe.clauses:
+        left -= rejected[clause.text]
+        if rejected[clause.text] and left == 0:
+            message = f"`where {clause.text}` rejects every document that is left: {rejected[clause.text]:,}"
+            yield Diagnostic("R0514", message, clause.origin.span, severity=Severity.WARNING)
+            return
 
 
 def _short(recipe: model.Recipe, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
@@ -53,7 +94,7 @@ def _short(recipe: model.Recipe, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
         missing = cell.target - cell.drawn_tokens
         yield Diagnostic(
             "R0510",
-            f"`{cell.domain}` gets {100 * missing / cell.target:.2g}% less than planned: the next document, "
+            f"`{cell.domain}` gets {percent(missing / cell.target, 2)} less than planned: the next document, "
             f"{cell.blocked_by}, has {cell.blocked_tokens:,} tokens, and only {int(missing):,} are left",
             recipe.mixture.origin.span if recipe.mixture.origin else None,
             helps=("`oversize skip` leaves such documents out",) if recipe.oversize == "stop" else (),
@@ -76,7 +117,7 @@ def _ties(recipe: model.Recipe, cells: Sequence[Cell]) -> Iterator[Diagnostic]:
         return
     assert isinstance(recipe.sample, model.Quadmix)
     groups = {
-        cell.domain: f"`{cell.domain}` ({cell.best_rank:.0%} of its tokens, ω is {_omega(recipe.sample, cell.domain):g})"
+        cell.domain: f"`{cell.domain}` ({cell.best_rank:.0%} of its tokens, ω is {plain(_omega(recipe.sample, cell.domain))})"
         for cell in cells
         if cell.best_rank is not None
     }

@@ -15,7 +15,7 @@ from typing import Any
 from recipec import spec
 from recipec.inputs import reading, tokens
 from recipec.inputs.facts import facts, needed
-from recipec.inputs.shards import find, is_placed, taken
+from recipec.inputs.shards import find_examples, is_placed, taken
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.mixing import identified_op
@@ -206,4 +206,4 @@ def _mixed(op: logical.Sample, folder: Path) -> Any:
 
 
 def _target_files(targets: Sequence[model.Target], folder: Path) -> list[str]:
-    return [digests.sha256_file(path) for target in targets for path in find(target.examples, folder)]
+    return [digests.sha256_file(path) for target in targets for path in find_examples(target, folder)]

@@ -1,8 +1,12 @@
-"""Plan files: versioned JSON, validated on reading, since they may be untrusted."""
+"""Plan files: versioned JSON, validated on reading, since they may be untrusted.
+
+A plan file has, besides the plan, where its recipe's folder is from its own: a folder may be moved or copied with it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,8 +22,12 @@ from recipec.places import local
 
 def write(plan: ExecutionPlan | PhasedPlan, path: Path) -> None:
     """Writes a plan file, completely or not at all."""
+    one = plan.phases[0] if isinstance(plan, PhasedPlan) else plan
+    value = plan.model_dump(mode="json")
+    if local.is_file(path) or not local.exists(path):
+        value[PLACE] = os.path.relpath(local.real(Path(one.folder)), local.real(path).parent)
     try:
-        local.write_text(path, json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+        local.write_for_user(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise Failure(
             Diagnostic("R0706", f"the plan file cannot be written: {error.strerror}", place=str(path))
@@ -32,25 +40,72 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
     Raises:
         Failure: the file does not exist, is not a plan, has another version, or is damaged.
     """
-    try:
-        value = json.loads(local.read_text(path))
-    except OSError as error:
-        raise Failure(Diagnostic("R0706", f"the plan file cannot be read: {error.strerror}", place=str(path))) from None
-    except (ValueError, RecursionError):
-        raise Failure(Diagnostic("R0707", "this is not a plan file: not JSON", place=str(path))) from None
+    value = _json(path)
     version = value.get("version") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not ("steps" in value or "phases" in value) or version is None:
+        kind = value.get("kind") if isinstance(value, dict) else None
+        what = f"a report of `{kind}`" if isinstance(kind, str) else "JSON"
+        raise Failure(Diagnostic("R0707", f"this is {what}, but not a plan file", place=str(path), helps=(HOW,)))
     if version != PLAN_VERSION:
-        message = f"the plan file has version {version}, expected {PLAN_VERSION}"
+        message = f"the plan file has version {version!s:.20}, expected {PLAN_VERSION}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",)))
+    found = value.pop(PLACE, None)
     try:
         plan = PhasedPlan.model_validate(value) if "phases" in value else ExecutionPlan.model_validate(value)
         for one in plan.phases if isinstance(plan, PhasedPlan) else (plan,):
             _check(LogicalPlan(ops=tuple(step.op for step in one.steps)))
     except (ValidationError, ValueError, RecursionError) as error:
-        detail = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
-        message = f"the plan file is damaged: {detail.lower()}"
+        message = f"the plan file is damaged{_detail(error)}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",))) from None
-    return plan
+    return _placed(plan, local.real(path).parent / found) if isinstance(found, str) and "\0" not in found else plan
+
+
+PLACE = "place"
+
+
+def _placed(plan: ExecutionPlan | PhasedPlan, folder: Path) -> ExecutionPlan | PhasedPlan:
+    """A plan with the folder in which it is now."""
+    if isinstance(plan, PhasedPlan):
+        return plan.model_copy(update={"phases": tuple(_in(one, folder) for one in plan.phases)})
+    return _in(plan, folder)
+
+
+def _in(plan: ExecutionPlan, folder: Path) -> ExecutionPlan:
+    real = local.real(folder)
+    if real == local.real(Path(plan.folder)):
+        return plan
+    recipe = plan.recipe.model_copy(update={"folder": str(real)})
+    return plan.model_copy(update={"folder": str(real), "recipe": recipe})
+
+
+HOW = "`recipec plan RECIPE -o FILE` writes one"
+
+
+def _json(path: Path) -> object:
+    try:
+        text = local.read_text(path)
+    except UnicodeDecodeError:
+        message = "this is not a plan file: its bytes are not text"
+        raise Failure(Diagnostic("R0707", message, place=str(path), helps=(HOW,))) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Failure(Diagnostic("R0706", f"the plan file cannot be read: {reason}", place=str(path))) from None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        message = "this is not a plan file: not JSON"
+        if text.lstrip().startswith("{"):
+            message = "the plan file is cut off or damaged: not JSON"
+        elif not text.strip():
+            message = "this is not a plan file: it is empty"
+        raise Failure(Diagnostic("R0707", message, place=str(path), helps=(HOW,))) from None
+
+
+def _detail(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f": {str(error).lower()}"
+    first = error.errors()[0]
+    return f" at `{'.'.join(map(str, first['loc']))}`: {str(first['msg']).lower()}"
 
 
 def read_one(path: Path) -> ExecutionPlan:

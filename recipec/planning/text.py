@@ -9,6 +9,7 @@ from __future__ import annotations
 from recipec.inputs.facts import needed
 from recipec.ir import logical
 from recipec.ir.mixing import word
+from recipec.numbers import plain
 
 
 def text(plan: logical.LogicalPlan) -> str:
@@ -47,7 +48,8 @@ def _op(op: logical.Op) -> str:
 
 def _rank(op: logical.Rank) -> str:
     blocks = [
-        (f"for {block.domain}: " if block.domain else "") + " + ".join(f"{w:g} {name}" for name, w in block.weights)
+        (f"for {block.domain}: " if block.domain else "")
+        + " + ".join(f"{plain(w, 6)} {name}" for name, w in block.weights)
         for block in op.quality.weights
     ]
     ties = ", ties split" if op.quality.ties == "split" else ""

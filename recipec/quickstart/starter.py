@@ -12,6 +12,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import shapes
 from recipec.ir.expressions import Type
+from recipec.numbers import plain
 from recipec.source import Source, Span
 from recipec.syntax import ast, printing
 
@@ -114,7 +115,7 @@ def _lines(name: str, glob: str, columns: Columns, roles: dict[str, str]) -> lis
         direction = "lower" if LOWER.search(column) else "higher"
         lines.append(f"criterion {word(column)} = column({quoted(column)}) {direction} is better")
     if len(scores) > 1:
-        weights = ", ".join(f"{word(column)} {1 / len(scores):.3g}" for column in scores)
+        weights = ", ".join(f"{word(column)} {plain(1 / len(scores), 3)}" for column in scores)
         lines.append(f"quality {{ missing worst\nweights {{ {weights} }} }}")
     elif scores:
         lines.append("quality { missing worst }")

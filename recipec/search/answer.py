@@ -12,6 +12,7 @@ import numpy as np
 
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
+from recipec.numbers import exact
 from recipec.proxies import regression
 from recipec.proxies.regression import Judgement, Linear, Trees
 from recipec.search.runs import SearchRuns
@@ -201,7 +202,8 @@ def warnings(found: Answer, floor: float) -> tuple[Diagnostic, ...]:
     words = []
     if found.rank_correlation < floor:
         words.append(
-            f"held-out rank correlation {found.rank_correlation:.2f} is below {floor:g}: the answer is no better than a guess"
+            f"held-out rank correlation {found.rank_correlation:.2f} is below {exact(floor)}: "
+            "the answer is no better than a guess"
         )
     if found.predicted >= found.best_run[1]:
         key, loss = found.best_run

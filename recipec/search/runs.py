@@ -12,6 +12,7 @@ from recipec.arrays import Array
 from recipec.database import tables
 from recipec.database.tables import Matrix
 from recipec.diagnostics import Diagnostic, Failure, Severity, did_you_mean
+from recipec.numbers import plain
 
 SLACK = 0.02
 """Tolerance for the sum of a mixture's shares around one: published tables are rounded."""
@@ -108,7 +109,9 @@ def _shares(x: Matrix) -> Diagnostic | None:
         return None
     first = int(np.flatnonzero(wrong)[0])
     helps = ("if the columns are sampling parameters, not shares, use --parameters",)
-    return replace(_bad(x, wrong, f"the shares do not sum to one, but for example to {total[first]:.4g}"), helps=helps)
+    return replace(
+        _bad(x, wrong, f"the shares do not sum to one, but for example to {plain(total[first])}"), helps=helps
+    )
 
 
 def mixtures_like(path: Path, runs: SearchRuns, *, shares: bool) -> tuple[tuple[str, ...], Array]:

@@ -21,6 +21,7 @@ from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import logical, model
 from recipec.ir.search import Search
+from recipec.numbers import plain
 from recipec.places import local
 from recipec.proxies.records import Training
 from recipec.search.space import Space
@@ -177,7 +178,9 @@ class Trials:
             words.append(f"{total:,} of {self.tried:,} draws are not feasible and are left out: {why}")
         if self.wanted > self.share * 1.02:
             times = self.wanted / self.share
-            words.append(f"proxies go {times:.2g} times through their datasets: they repeat more than the real run")
+            words.append(
+                f"proxies go {plain(times, 2)} times through their datasets: they repeat more than the real run"
+            )
         return tuple(Diagnostic("R1411", message, severity=Severity.WARNING) for message in words)
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, Label
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided
+from recipec.numbers import exact, plain
 from recipec.selection.projection import Node, shared_out
 
 Key = tuple[str, int]
@@ -257,7 +258,7 @@ def _too_little(op: logical.Sample, pools: Sequence[CellTotals], total: float, m
     unique = sum(pool.tokens for pool in pools)
     if not capping and unique:
         helps.append(
-            f"the pool has {_count(unique)} unique tokens: they would have to repeat {total / unique:.2g} times"
+            f"the pool has {_count(unique)} unique tokens: they would have to repeat {plain(total / unique, 2)} times"
         )
     if any(repeat.by_default for repeat in op.repeats):
         helps.append(
@@ -281,7 +282,7 @@ def _amount(like: model.Amount | None, tokens: float, total: float, up: bool = F
     """A bound in the unit used in the recipe, rounded to the safe side."""
     if like is not None and like.kind == "share":
         step = (math.ceil if up else math.floor)(tokens / total * 1e4) / 100
-        return f"{step:g}%"
+        return f"{exact(step)}%"
     return f"{(math.ceil if up else math.floor)(tokens):,} tokens".replace(",", "_")
 
 

@@ -15,6 +15,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cell, Reason, ReasonWord, Selection
+from recipec.numbers import percent
 from recipec.selection.allocation import Key
 from recipec.selection.digest import Digest
 from recipec.selection.kernel import Drawn, Piece
@@ -197,7 +198,7 @@ def check_vanishing(op: logical.Sample, weights: Mapping[Key, float], given: Map
         *(
             Diagnostic(
                 "R0508",
-                f"the domain `{domain}` has a weight of {asked[domain]:.3g} but no planned document",
+                f"the domain `{domain}` has a weight of {percent(asked[domain])} but no planned document",
                 origin.span if origin else None,
                 helps=("increase its weight, set it to 0, or add `allow vanishing`",),
             )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from recipec.ir import model
 from recipec.ir.expressions import Expression
+from recipec.numbers import percent
 from recipec.semantics import quantities
 from recipec.semantics.columns import Scope, leniently
 from recipec.semantics.context import Context
@@ -96,7 +97,7 @@ def _consistent(context: Context, quota: model.Quota) -> bool:
 
 
 def _shown(amount: model.Amount) -> str:
-    return f"{amount.value * 100:g}%" if amount.kind == "share" else f"{amount.value:,.0f} tokens"
+    return f"{percent(amount.value, 6)}" if amount.kind == "share" else f"{amount.value:,.0f} tokens"
 
 
 def _check_least(context: Context, quotas: Sequence[model.Quota]) -> None:
@@ -107,12 +108,12 @@ def _check_least(context: Context, quotas: Sequence[model.Quota]) -> None:
         first, *rest = sorted(asking, key=lambda quota: -(quota.least.value if quota.least else 0))
         context.error(
             "R0225",
-            f"the quotas ask for at least {total * 100:g}% in total",
+            f"the quotas ask for at least {percent(total, 6)} in total",
             first.origin.span,
-            label=f"{(total - 1) * 100:g}% too much",
+            label=f"{percent(total - 1, 6)} too much",
             also=[(quota.origin.span, "and this") for quota in rest],
             helps=tuple(
-                f"`{quota.domain}` at least {max(0.0, quota.least.value - total + 1) * 100:g}% would do"
+                f"`{quota.domain}` at least {percent(max(0.0, quota.least.value - total + 1), 6)} would do"
                 for quota in (first, *rest)
                 if quota.least and quota.least.value >= total - 1
             ),

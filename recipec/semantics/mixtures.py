@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from recipec import spec
 from recipec.diagnostics import Failure
 from recipec.ir import model
+from recipec.numbers import percent
 from recipec.semantics import calls, extensions, quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
@@ -91,9 +92,9 @@ def _shares(
         return None
     total = sum(weights.values())
     if abs(total - 1) > 1e-9:
-        difference = f"{abs(1 - total) * 100:.6g}% {'missing' if total < 1 else 'too much'}"
+        difference = f"{percent(abs(1 - total), 6)} {'missing' if total < 1 else 'too much'}"
         context.error(
-            "R0223", f"the shares of the mixture sum to {total * 100:.6g}%, not 100%", node.span, label=difference
+            "R0223", f"the shares of the mixture sum to {percent(total, 6)}, not 100%", node.span, label=difference
         )
         return None
     ordered = tuple((name, weight / total) for name, weight in sorted(weights.items()))

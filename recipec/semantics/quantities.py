@@ -122,6 +122,9 @@ def place(context: Context, expr: ast.Expr, what: str) -> str | None:
     written = string(context, expr, what)
     if written is None:
         return None
+    if "\0" in written:
+        context.error("R0208", "a path cannot have the character U+0000", expr.span)
+        return None
     try:
         context.environment.check_place(written, expr.span)
     except Failure as failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recipec.ir import model
+from recipec.numbers import plain
 from recipec.semantics import quantities
 from recipec.semantics import searched as searched_parameters
 from recipec.semantics.blocks import Form, settings
@@ -208,7 +209,7 @@ def _quadmix(
     if len(criteria) > 1 and all(weights.domain is not None for weights in quality.weights):
         mistaken = any(found.code in ("R0220", "R0221", "R0208", "R0210") for found in context.diagnostics)
         if not mistaken:
-            names = ", ".join(f"{criterion.name} {1 / len(criteria):.2g}" for criterion in criteria)
+            names = ", ".join(f"{criterion.name} {plain(1 / len(criteria), 2)}" for criterion in criteria)
             context.error(
                 "R0236",
                 f"{len(criteria)} criteria and no weights to merge them",

@@ -7,6 +7,7 @@ from typing import Any
 
 from recipec.ir import model
 from recipec.ir.search import Bound, Proxy, Search
+from recipec.numbers import plain
 from recipec.semantics import quantities
 from recipec.semantics.blocks import Form, Settings, settings
 from recipec.semantics.context import Context
@@ -77,10 +78,10 @@ def _check_weights(context: Context, node: ast.Search, bounds: Sequence[Bound], 
             low, high = low + (bound.low if bound else 0.0), high + (bound.high if bound else 1.0)
         where = f" of `{domain}`" if domain is not None else ""
         if low > 1 + 1e-9:
-            message = f"the lower bounds of the weights{where} sum to {low:.4g}, but weights must sum to 1"
+            message = f"the lower bounds of the weights{where} sum to {plain(low)}, but weights must sum to 1"
             context.error("R1412", message, node.span)
         elif names and high < 1 - 1e-9:
-            message = f"the upper bounds of the weights{where} sum to {high:.4g}, but weights must sum to 1"
+            message = f"the upper bounds of the weights{where} sum to {plain(high)}, but weights must sum to 1"
             context.error("R1412", message, node.span)
 
 

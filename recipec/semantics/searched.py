@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from recipec.diagnostics import Failure
 from recipec.ir import model
+from recipec.numbers import exact
 from recipec.semantics import quantities
 from recipec.semantics.context import Context
 from recipec.source import resolve_path
@@ -75,7 +76,7 @@ def _sort(
             most = 1.0 if word == "omega" and words is CURVE else float("inf")
             if not 0 <= value <= most:
                 bounds = "between 0 and 1" if most == 1 else "at least 0"
-                context.error("R1408", f"`{name}` of `{path.value}` is {value:g}, expected {bounds}", path.span)
+                context.error("R1408", f"`{name}` of `{path.value}` is {exact(value)}, expected {bounds}", path.span)
                 return False
             place.setdefault(name[len(word) + 1 :] or None, {})[word] = value
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.source import Source
+from recipec.source import Source, irregular
 
 LARGEST = 4_000_000
 """The most bytes of a recipe file. People write and review recipes; data belongs in shards."""
@@ -18,15 +18,15 @@ def load(path: Path) -> Source:
         Failure: it cannot be read, is too large, or is not UTF-8.
     """
     try:
-        if path.is_dir():
-            raise Failure(Diagnostic("R0001", "a folder is not a recipe", place=str(path)))
-        size = path.stat().st_size
-        if size > LARGEST:
-            message = f"the recipe has {size:,} bytes, more than {LARGEST:,}"
+        found = path.stat()
+        if what := irregular(found.st_mode):
+            raise Failure(Diagnostic("R0001", f"{what} is not a recipe", place=str(path)))
+        if found.st_size > LARGEST:
+            message = f"the recipe has {found.st_size:,} bytes, more than {LARGEST:,}"
             raise Failure(Diagnostic("R0014", message, place=str(path)))
         data = path.read_bytes()
-    except OSError as error:
-        message = f"the recipe cannot be read: {(error.strerror or str(error)).lower()}"
+    except (OSError, ValueError) as error:
+        message = f"the recipe cannot be read: {(getattr(error, 'strerror', None) or str(error)).lower()}"
         raise Failure(Diagnostic("R0001", message, place=str(path))) from None
     try:
         text = data.decode("utf-8-sig")

@@ -13,6 +13,7 @@ from recipec.arrays import Array
 from recipec.database import tables
 from recipec.database.tables import Matrix
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.numbers import plain
 from recipec.tikmix.problem import InfluenceProblem
 
 SLACK = 1e-3
@@ -64,8 +65,8 @@ def _prior(w: Matrix) -> list[Diagnostic]:
     if not (np.isfinite(weights) & (weights >= 0)).all():
         return [Diagnostic("R1303", f"`{w.path}`: a weight is negative, missing or not a number")]
     if abs(weights.sum() - 1) > SLACK:
-        helps = (f"divide each by {weights.sum():.6g}",)
-        return [Diagnostic("R1303", f"`{w.path}`: the weights sum to {weights.sum():.6g}, not to 1", helps=helps)]
+        helps = (f"divide each by {plain(weights.sum(), 6)}",)
+        return [Diagnostic("R1303", f"`{w.path}`: the weights sum to {plain(weights.sum(), 6)}, not to 1", helps=helps)]
     return []
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.ir.reweighting import Predictor, Reweighting
+from recipec.numbers import plain
 from recipec.tikmix.modelled import Modelled
 from recipec.tikmix.problem import InfluenceProblem
 from recipec.tikmix.solver import Solution
@@ -43,12 +44,12 @@ class Report:
         p, d = self.problem, self.direct
         found = [f"task {name}" for name, value in zip(p.tasks, d.multipliers, strict=True) if value > BINDS]
         found += [
-            f"{name} at least {low:.4g}"
+            f"{name} at least {plain(low)}"
             for name, low, value in zip(p.domains, p.low, d.at_low, strict=True)
             if low > 0 and value > BINDS
         ]
         found += [
-            f"{name} at most {high:.4g}"
+            f"{name} at most {plain(high)}"
             for name, high, value in zip(p.domains, p.high, d.at_high, strict=True)
             if value > BINDS
         ]

@@ -15,6 +15,7 @@ import numpy as np
 
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
+from recipec.numbers import plain
 from recipec.tikmix.problem import InfluenceProblem
 
 LEVELS = 10.0 ** -np.arange(0, 13)
@@ -217,7 +218,7 @@ def check_feasible(problem: InfluenceProblem) -> None:
     if problem.low.sum() > 1 + TOUCH or problem.high.sum() < 1 - TOUCH:
         which = "low" if problem.low.sum() > 1 else "high"
         total = float(problem.low.sum() if which == "low" else problem.high.sum())
-        message = f"the bounds cannot hold: the {which} ones sum to {total:.4g}"
+        message = f"the bounds cannot hold: the {which} ones sum to {plain(total)}"
         bound = problem.low > 0 if which == "low" else problem.high < 1
         raise Infeasible(message, [domain for domain, one in zip(problem.domains, bound, strict=True) if one])
     n, m = problem.influence.shape
@@ -242,5 +243,5 @@ def check_feasible(problem: InfluenceProblem) -> None:
         if (found.lower.marginals[j] > 1e-9 and problem.low[j] > 0) or found.upper.marginals[j] < -1e-9
     ]
     message = f"within the bounds {tasks} must do worse than under the prior"
-    words = ", ".join(f"`{problem.domains[j]}` {problem.low[j]:.4g} … {problem.high[j]:.4g}" for j in held)
+    words = ", ".join(f"`{problem.domains[j]}` {plain(problem.low[j])} … {plain(problem.high[j])}" for j in held)
     raise Infeasible(message, [problem.domains[j] for j in held], (f"what binds: {words}",) if held else ())

@@ -19,6 +19,7 @@ ORDER = [
     "diagnostics",
     "progress",
     "resources",
+    "numbers",
     "ir",
     "syntax",
     "plugins",

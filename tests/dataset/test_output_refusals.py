@@ -138,3 +138,18 @@ def test_a_killed_replacement_leaves_the_old_dataset(world: World) -> None:
     world.out.rename(publish.set_aside(world.out))
     assert world.write() == first
     assert not publish.set_aside(world.out).exists()
+
+
+def test_a_folder_of_a_user_where_the_old_dataset_would_be_moved_stays(world: World) -> None:
+    """It was removed with what was in it."""
+    mine = publish.set_aside(world.out) / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    world.out.mkdir()
+    first = world.write()
+    assert mine.read_text() == "mine"
+    assert world.write() == first
+    with pytest.raises(Failure, match="is in the way") as caught:
+        world.with_output(path="out", compression="none").write()
+    assert caught.value.diagnostics[0].code == "R0602"
+    assert (mine.read_text(), verify(world.out)) == ("mine", [])

@@ -338,7 +338,7 @@ def test_a_token_count_that_overflows_is_named(tmp_path: Path, run: Run) -> None
 
 
 def test_the_schema_of_a_recipe_counts_kinds(tmp_path: Path, run: Run) -> None:
-    many = [
+    many: list[Row] = [
         {"id": "a", "text": TEXT, "m": {"q": 1}},
         {"id": "b", "text": 5, "m": None},
         {"id": "c", "text": "x", "m": {"q": 0.5}},

@@ -55,7 +55,7 @@ def test_unreadable_rows_stop_the_run_or_go_to_the_dead_letters(
     shards(world, f"SELECT * EXCLUDE (i) REPLACE ({changed}) FROM ({numbered})")
     recipe = world / "a.recipe"
     text = SOURCE + "criterion edu = column(edu) higher is better\n" + OUTPUT
-    fails(run, recipe, text, "error[R0322]: 1 of 100 rows are unreadable, more than the 0.001", why, "allow bad")
+    fails(run, recipe, text, "error[R0322]: 1 of 100 rows are unreadable, more than the 0.1%", why, "allow bad")
     recipe.write_text(text + "allow bad 1%\n")
     assert run("apply", recipe, "--yes").code == 0
     (letter,) = rows(f"SELECT source, shard, row, bad FROM '{world}/out/unreadable/*.parquet'")

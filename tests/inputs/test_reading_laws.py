@@ -17,7 +17,7 @@ from tests.conftest import Run
 from tests.inputs import awkward
 from tests.inputs.awkward import Row
 
-TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=8)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=8)
 
 # Neither NaN nor infinities are JSON.
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
