@@ -46,4 +46,5 @@ SPEC = Criterion(
     direction="lower",
     cost=0.09,
     batch=batch,
+    version=2,
 )

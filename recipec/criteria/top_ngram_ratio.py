@@ -52,4 +52,5 @@ SPEC = Criterion(
     direction="lower",
     cost=0.07,
     batch=batch,
+    version=2,
 )

@@ -22,6 +22,7 @@ from recipec.pipeline.compiling import compile_recipe
 from recipec.pipeline.opening import Place
 from recipec.planning import cautions, domains, phases, reasons, scheduler
 from recipec.progress import Progress, silent
+from recipec.scoring import by_text
 from recipec.selection import mixing
 
 TEXT_LIMIT = 256_000_000
@@ -161,7 +162,8 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     # Like text scores, this reads every text, so it is skipped in the same way if there are many.
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
-    warnings = (*inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
+    about_examples = by_text.cautions(pool.plan, pool.folder)
+    warnings = (*about_examples, *inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
     store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
     if not sample and selection.provisional:
         sample = "weights that are not decided yet"
