@@ -15,7 +15,7 @@ import numpy as np
 
 from recipec.arrays import Array
 from recipec.criteria import _scripts
-from recipec.criteria._scripts import MARK, ONE, RUN, SPACE, SYMBOL
+from recipec.criteria._scripts import MARK, ONE, PART, PARTS_OF_WORD, RUN, SPACE, SYMBOL
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2^64
 INVERSE = np.uint64(pow(int(BASE), -1, 2**64))
@@ -36,6 +36,8 @@ class Words:
         text: (W,) int64, the number of each word's text.
         starts, ends: (W,) int64, places in `codes`.
         codes: (C,) uint8 or uint32, the code points of all texts.
+        scale: (T,) int64, by how much n-grams are longer than n words: `PARTS_OF_WORD` in texts whose words are mostly
+            such parts, else 1.
         texts: number of texts.
     """
 
@@ -45,10 +47,16 @@ class Words:
     starts: Array
     ends: Array
     codes: Array
+    scale: Array
     texts: int
 
-    def word(self, number: int) -> str:
-        """A word as it stands in its text."""
+    def shown(self, first: int, count: int = 1) -> str:
+        """Some words in a row, with a space between those that do not touch each other."""
+        touch = self.starts[first + 1 : first + count] == self.ends[first : first + count - 1]
+        pieces = [self._word(first + number) + " " * (not together) for number, together in enumerate(touch)]
+        return "".join([*pieces, self._word(first + count - 1)])
+
+    def _word(self, number: int) -> str:
         codes: bytes = self.codes[self.starts[number] : self.ends[number]].astype("<u4").tobytes()
         return codes.decode("utf-32-le", "surrogatepass")
 
@@ -61,8 +69,9 @@ def words(texts: Sequence[str], kinds: Callable[[], Array] = _scripts.kinds) -> 
     """
     # A NUL inside a text would look like its end.
     codes = _codes("\0".join([text.replace("\0", " ") for text in texts]) + "\0")
-    starts, ends = _bounds(kinds()[codes])
-    ends_of_texts = np.flatnonzero(codes == 0)
+    kind = kinds()[codes]
+    starts, ends = _bounds(kind)
+    text = np.searchsorted(np.flatnonzero(codes == 0), starts)
     powers = _powers(BASE, len(codes))
     values = ASCII_VALUES if codes.dtype == np.uint8 else _values()
     prefix = np.concatenate((np.zeros(1, np.uint64), np.cumsum(values[codes] * powers, dtype=np.uint64)))
@@ -70,12 +79,32 @@ def words(texts: Sequence[str], kinds: Callable[[], Array] = _scripts.kinds) -> 
     return Words(
         hashes=_mixed(hashes),
         lengths=ends - starts,
-        text=np.searchsorted(ends_of_texts, starts),
+        text=text,
         starts=starts,
         ends=ends,
         codes=codes,
+        scale=_scale(kind, starts, ends, text, len(texts)),
         texts=len(texts),
     )
+
+
+def _scale(kinds: Array, starts: Array, ends: Array, text: Array, texts: int) -> Array:
+    scale = np.ones(texts, dtype=np.int64)
+    if (kinds == PART).any():
+        before = np.concatenate(([0], np.cumsum(kinds == PART)))
+        parts = np.bincount(text, weights=before[ends] > before[starts], minlength=texts)
+        scale[2 * parts > np.bincount(text, minlength=texts)] = PARTS_OF_WORD
+    return scale
+
+
+def by_scale(texts: Sequence[str], n: int, value: Callable[[Words, int], Array]) -> Array:
+    """The values of texts, (T,) float64, by a function of words and of the n of their n-grams."""
+    found = words(texts)
+    result = value(found, n)
+    longer = np.flatnonzero(found.scale > 1)
+    if len(longer):
+        result[longer] = value(words([texts[number] for number in longer.tolist()]), n * PARTS_OF_WORD)
+    return result
 
 
 def _codes(text: str) -> Array:

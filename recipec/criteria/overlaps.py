@@ -53,17 +53,18 @@ def prepare(params: Params, used: Sequence[str], held: Sequence[str]) -> Prepare
     found = _words(examples)
     counts = np.bincount(found.text, minlength=found.texts)
     known = {}
-    for n in np.unique(np.minimum(counts[counts > 0], params.ngram)).tolist():
+    sizes = np.minimum(counts, params.ngram * found.scale)
+    for n in np.unique(sizes[counts > 0]).tolist():
         hashes, first = ngrams(found, n)
-        # All n-grams of long examples, and the one of those that have n words.
-        whole = (counts[found.text[first]] == n) | (n == params.ngram)
-        distinct, at = np.unique(hashes[whole], return_index=True)
-        known[n] = (distinct, found.text[first[whole][at]])
+        # All n-grams of an example that has more words, and the only one of an example of n.
+        mine = sizes[found.text[first]] == n
+        distinct, at = np.unique(hashes[mine], return_index=True)
+        known[n] = (distinct, found.text[first[mine][at]])
     if not known:
         raise ValueError("no example has a word, so that no overlap could be found")
     wordless = tuple(place for place, count in zip(places, counts, strict=True) if count == 0)
-    least = min(SHORT, params.ngram)
-    short = tuple(place for place, count in zip(places, counts, strict=True) if 0 < count < least)
+    few = (counts > 0) & (counts < min(SHORT, params.ngram) * found.scale)
+    short = tuple(place for place, is_short in zip(places, few, strict=True) if is_short)
     return Prepared(**params.model_dump(), known=known, places=places, wordless=wordless, short=short)
 
 
@@ -88,10 +89,8 @@ def cautions(params: Prepared) -> tuple[str, ...]:
     if params.wordless:
         found.append(f"{_examples(params.wordless, params)} no word and cannot be looked for")
     if params.short:
-        found.append(
-            f"{_examples(params.short, params)} fewer than {min(SHORT, params.ngram)} words: any document in which these "
-            "stand in a row is a match"
-        )
+        least = min(SHORT, params.ngram)
+        found.append(f"{_examples(params.short, params)} fewer than {least} words, which texts may hold by chance")
     return tuple(found)
 
 
@@ -99,7 +98,7 @@ def _examples(some: Sequence[str], params: Prepared) -> str:
     """The subject of a sentence about some examples, and its verb: "3 of 40 examples (the first: qa.jsonl:7) have"."""
     total = len(params.places)
     first = f" (the first: {some[0]})" if some[0] else ""
-    return f"{len(some):,} of {total:,} example{'s' * (total != 1)}{first} {'has' if len(some) == 1 else 'have'}"
+    return f"{len(some):,} of {total:,} examples{first} {'has' if len(some) == 1 else 'have'}"
 
 
 IGNORED = re.compile(
@@ -120,7 +119,7 @@ def _plain(text: str) -> str:
 
 
 def _evidence(found: Words, word: int, n: int, place: str) -> str:
-    ngram = " ".join(found.word(at) for at in range(word, word + n))
+    ngram = found.shown(word, n)
     return f"{place}: {ngram}" if place else ngram
 
 

@@ -97,10 +97,14 @@ def cautions(plan: logical.LogicalPlan, folder: Path) -> tuple[Diagnostic, ...]:
         if isinstance(op, logical.Score) and op.target is not None and _extension(op).cautions is not None:
             with _blamed(op):
                 said = _extension(op).cautions(params(op, folder))
-            where = op.call.origin.span
-            messages = (f"target `{op.target.name}`: {words}" for words in said)
-            found += [Diagnostic("R0406", words, where, severity=Severity.WARNING) for words in messages]
+            found += [_caution(op, op.target.name, words) for words in said]
     return tuple(dict.fromkeys(found))
+
+
+def _caution(op: logical.Score, target: str, words: str) -> Diagnostic:
+    helps = ("take them out of the examples, or let the target's `text` say more of each",)
+    message = f"target `{target}`: {words}"
+    return Diagnostic("R0406", message, op.call.origin.span, helps=helps, severity=Severity.WARNING)
 
 
 _PREPARED: dict[Any, Any] = {}
