@@ -192,6 +192,7 @@ CODES: dict[str, str] = {
     "R0403": "a template that does not fit the examples",
     "R0404": "examples that cannot serve their purpose",
     "R0405": "a process that computes criteria was killed",
+    "R0406": "examples that a criterion cannot look for, or finds by chance",
     # R05xx: selection, quotas, budgets
     "R0501": "a domain without weights",
     "R0502": "documents without a usable score",

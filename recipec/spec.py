@@ -37,6 +37,22 @@ PLACE: dict[str, JsonValue] = {"place": True}
 """`json_schema_extra` of a parameter that is a path, or a name that may be a path: its scheme must be supported."""
 
 
+class Example(str):
+    """The text of a target's example, and where it stands.
+
+    Attributes:
+        place: the file, relative to the recipe's folder if it is inside, and the line ("qa.jsonl:17") or row
+            ("qa.parquet, row 16", from 0).
+    """
+
+    place: str
+
+    def __new__(cls, text: str, place: str = "") -> Example:
+        example = super().__new__(cls, text)
+        example.place = place
+        return example
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """A word that computes one value per document from its text (and, for some, from a target's examples).
@@ -56,7 +72,9 @@ class Criterion:
         batch: maps texts (a list of str) and parameters to an array of values, vectorised, for what SQL cannot do.
         prepare: maps the parameters, the texts of the target's examples and the held-out ones to the parameters with
             which `sql` or `batch` is called (for example, the target's n-grams); only with a `target` field. Raises
-            ValueError if these examples cannot be used.
+            ValueError if these examples cannot be used. The texts are `Example`s.
+        cautions: with `prepare`: maps the prepared parameters to warnings about the examples for the plan, each a
+            sentence in lower case without a final period.
         wants: maps the parameters to what the value needs from a language model's forward pass over a text.
         features: with `wants`: maps these features of many texts, (n, depth, top_k) uint16 or (n,) float64, and the
             parameters to (n,) values. `prepare` then gets the features of the examples in place of their texts.
@@ -75,6 +93,7 @@ class Criterion:
     sql: Callable[[str, Any], str] | None = None
     batch: Callable[[Sequence[str], Any], np.ndarray[Any, Any]] | None = None
     prepare: Callable[[Any, Any, Any], Any] | None = None
+    cautions: Callable[[Any], tuple[str, ...]] | None = None
     wants: Callable[[Any], Wanted] | None = None
     features: Callable[[np.ndarray[Any, Any], Any], np.ndarray[Any, Any]] | None = None
     parts: Callable[[np.ndarray[Any, Any], Any], np.ndarray[Any, Any]] | None = None

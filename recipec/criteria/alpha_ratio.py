@@ -18,4 +18,5 @@ SPEC = Criterion(
     direction="higher",
     cost=0.025,
     sql=sql,
+    version=2,
 )

@@ -19,4 +19,5 @@ SPEC = Criterion(
     direction="higher",
     cost=0.048,
     sql=sql,
+    version=2,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from recipec.arrays import Array
-from recipec.criteria._ngrams import ngrams, per_text, words
+from recipec.criteria._ngrams import Words, by_scale, ngrams, per_text
 from recipec.spec import Criterion
 
 
@@ -18,8 +18,11 @@ class Params(BaseModel):
 
 
 def batch(texts: Sequence[str], params: Params) -> Array:
-    found = words(texts)
-    hashes, first = ngrams(found, params.n)
+    return by_scale(texts, params.n, _repeated)
+
+
+def _repeated(found: Words, n: int) -> Array:
+    hashes, first = ngrams(found, n)
     # N-grams are in the order of their texts, and the sort keeps it: the equal ones of a text stand together, and all but
     # the first of them repeat an earlier one.
     order = np.argsort(hashes, kind="stable")
@@ -29,11 +32,12 @@ def batch(texts: Sequence[str], params: Params) -> Array:
     # Words covered by such an n-gram, each counted once: +1 where one begins, -1 after it ends.
     steps = np.zeros(len(found.hashes) + 1, dtype=np.int64)
     np.add.at(steps, first[order[again]], 1)
-    np.add.at(steps, first[order[again]] + params.n, -1)
+    np.add.at(steps, first[order[again]] + n, -1)
     covered = np.cumsum(steps[:-1]) > 0
     everything = np.arange(len(found.hashes))
     whole = per_text(found, found.lengths, everything)
-    return per_text(found, found.lengths * covered, everything) / np.maximum(whole, 1)
+    ratio: Array = per_text(found, found.lengths * covered, everything) / np.maximum(whole, 1)
+    return ratio
 
 
 SPEC = Criterion(
@@ -46,4 +50,5 @@ SPEC = Criterion(
     direction="lower",
     cost=0.09,
     batch=batch,
+    version=2,
 )

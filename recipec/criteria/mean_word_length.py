@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from recipec.criteria._text import NoParams, ratio, words
+from recipec.criteria._text import NoParams, ratio, spaced_words, unless, words
 from recipec.spec import Criterion
 
 
 def sql(text: str, _: NoParams) -> str:
-    return ratio(f"list_sum(list_transform({words(text)}, lambda w: length(w)))", f"len({words(text)})")
+    spaced = spaced_words(text)
+    mean = ratio(f"list_sum(list_transform({spaced}, lambda w: length(w)))", f"len({spaced})")
+    return unless(f"2 * len({spaced}) < len({words(text)})", mean)
 
 
 SPEC = Criterion(
     name="mean_word_length",
-    summary="Mean number of characters per word; 0 for a text without words.",
+    summary="Mean number of characters per word that white space separates; 0 for a text without words, null if most of "
+    "its words are characters of a script without spaces.",
     source="Rae et al. 2021 (Gopher), arXiv 2112.11446, appendix A.1.1: keep 3 to 10 characters",
     params=NoParams,
     cost=0.019,
     sql=sql,
+    version=2,
 )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from recipec.criteria._text import NoParams, sentences
+from recipec.criteria._text import NoParams, sentences, unless, unpunctuated
 from recipec.spec import Criterion
 
 
 def sql(text: str, _: NoParams) -> str:
-    return sentences(text)
+    return unless(unpunctuated(text), sentences(text))
 
 
 SPEC = Criterion(
     name="sentence_count",
-    summary="Number of sentences: runs of . ! or ? followed by white space or the end; 0 or more.",
+    summary="Number of sentences: runs of . ! or ? followed by white space or the end, and runs of the marks of other scripts "
+    "(。！？ ؟ ।); 0 or more, null if most of the text is in Thai or Lao, which have no such marks.",
     source="Raffel et al. 2020 (C4), arXiv 1910.10683, section 2.2: keep at least 3",
     params=NoParams,
     type="integer",
     direction="higher",
     cost=0.004,
     sql=sql,
+    version=2,
 )

@@ -20,4 +20,5 @@ SPEC = Criterion(
     direction="lower",
     cost=0.02,
     sql=sql,
+    version=2,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from recipec.arrays import Array
-from recipec.criteria._ngrams import ngrams, per_text, words
+from recipec.criteria._ngrams import Words, by_scale, ngrams, per_text
 from recipec.spec import Criterion
 
 
@@ -18,10 +18,13 @@ class Params(BaseModel):
 
 
 def batch(texts: Sequence[str], params: Params) -> Array:
-    found = words(texts)
-    hashes, first = ngrams(found, params.n)
+    return by_scale(texts, params.n, _most_frequent)
+
+
+def _most_frequent(found: Words, n: int) -> Array:
+    hashes, first = ngrams(found, n)
     until = np.concatenate(([0], np.cumsum(found.lengths)))
-    lengths = until[first + params.n] - until[first]
+    lengths = until[first + n] - until[first]
     text = found.text[first]
     # Runs of equal n-grams of one text: they are in the order of their texts, and the sort keeps it.
     order = np.argsort(hashes, kind="stable")
@@ -40,7 +43,8 @@ def batch(texts: Sequence[str], params: Params) -> Array:
     characters[run_text[top]] = np.where(counts[top] > 1, counts[top] * run_length[top], 0)
     whole = per_text(found, found.lengths, np.arange(len(found.hashes)))
     # Self-overlapping n-grams ("a a a") could count a character twice.
-    return np.minimum(characters / np.maximum(whole, 1), 1.0)
+    ratio: Array = np.minimum(characters / np.maximum(whole, 1), 1.0)
+    return ratio
 
 
 SPEC = Criterion(
@@ -52,4 +56,5 @@ SPEC = Criterion(
     direction="lower",
     cost=0.07,
     batch=batch,
+    version=2,
 )

@@ -96,6 +96,19 @@ def _feed(suffix: str, member: Any, chunk: bytes, take: Callable[[bytes], object
     return member
 
 
+def content(path: Path) -> bytes:
+    """The bytes of a small file as they were before it was compressed.
+
+    Raises:
+        ValueError: the file is cut off or damaged.
+    """
+    if not is_compressed(path) or not local.size(path):
+        return path.read_bytes()
+    pieces: list[bytes] = []
+    checked(path, pieces.append)
+    return b"".join(pieces)
+
+
 def readable(path: Path, folder: Path) -> Path:
     """The file that DuckDB reads in place of a shard: the shard itself, or what it was repacked to.
 

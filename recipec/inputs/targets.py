@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import string
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
+from recipec import spec
 from recipec.database.connection import shared
 from recipec.database.sql import column, literal
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.inputs import shards
-from recipec.ir import model
-from recipec.places import digests, local
+from recipec.inputs import packing, shards
+from recipec.ir import model, paths, shapes
+from recipec.places import digests
 
 Example = tuple[str, int, int]
 """A text, and the start and end of its completion in characters: the whole text if the template marks none."""
@@ -42,23 +44,75 @@ def texts(target: model.Target, folder: Path) -> tuple[list[str], list[str]]:
     return [text for text, _, _ in used], [text for text, _, _ in held]
 
 
+def placed(target: model.Target, folder: Path) -> tuple[list[spec.Example], list[spec.Example]]:
+    """Like `texts`, with the place of each: of a text that occurs several times, the first."""
+    paths, found = _found(target, folder)
+    places = [_Places.of(path, folder) for path in paths]
+    both: tuple[list[spec.Example], list[spec.Example]] = ([], [])
+    for text, one in found.items():
+        both[one.held].append(spec.Example(text, places[one.file].place(one.row)))
+    return both
+
+
 def examples(target: model.Target, folder: Path) -> tuple[list[Example], list[Example]]:
     """Like `texts`, with the positions of completions."""
+    both: tuple[list[Example], list[Example]] = ([], [])
+    for text, one in _found(target, folder)[1].items():
+        both[one.held].append((text, one.start, one.stop))
+    return both
+
+
+class _Found(NamedTuple):
+    """A text of an example: its completion, whether it is held out, its file by number and its row there."""
+
+    start: int
+    stop: int
+    held: bool
+    file: int
+    row: int
+
+
+def _found(target: model.Target, folder: Path) -> tuple[tuple[Path, ...], dict[str, _Found]]:
+    """The files of a target, and its distinct texts, sorted, each as it is found first."""
     paths = shards.find_examples(target, folder)
     if not paths:
         names = ", ".join(f"`{glob}`" for glob in target.examples)
         helps = shards.none_found(target.examples, folder)
         raise Failure(Diagnostic("R0401", f"no file matches {names}", target.origin.span, "no examples", (), helps))
-    found: list[tuple[str, int, int, bool]] = []
-    for path in paths:
-        found += _read(target, path)
+    found = [
+        (text, _Found(start, stop, held, number, row))
+        for number, path in enumerate(paths)
+        for text, start, stop, held, row in _read(target, path)
+    ]
     if not found:
         raise Failure(Diagnostic("R0402", f"target `{target.name}` has no examples", target.origin.span))
-    distinct: dict[str, tuple[int, int, bool]] = {}
-    for text, start, stop, held in sorted(found):
-        distinct.setdefault(text, (start, stop, held))
-    used = [(text, start, stop) for text, (start, stop, held) in distinct.items() if not held]
-    return used, [(text, start, stop) for text, (start, stop, held) in distinct.items() if held]
+    distinct: dict[str, _Found] = {}
+    for text, one in sorted(found):
+        distinct.setdefault(text, one)
+    return paths, distinct
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the rows of a file stand.
+
+    Attributes:
+        name: the file, relative to the recipe's folder if it is inside.
+        lines: the line of each row, from 1; None for files without lines.
+    """
+
+    name: str
+    lines: list[int] | None
+
+    @classmethod
+    def of(cls, path: Path, folder: Path) -> _Places:
+        name = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+        if shards.TEXT.fullmatch(path.name):
+            return cls(name, [number for number, _ in _lines(path)])
+        return cls(name, _json_lines(path) if shards.format_of(path).name == "jsonl" else None)
+
+    def place(self, row: int) -> str:
+        return f"{self.name}, row {row}" if self.lines is None else f"{self.name}:{self.lines[row]}"
 
 
 def digest(target: model.Target, folder: Path) -> str:
@@ -68,18 +122,19 @@ def digest(target: model.Target, folder: Path) -> str:
 
 def marks_completion(target: model.Target) -> bool:
     """Whether the template marks the part to be learned."""
-    return any(spec == COMPLETION for _, _, spec, _ in string.Formatter().parse(target.text))
+    return any(mark == COMPLETION for _, _, mark, _ in string.Formatter().parse(target.text))
 
 
-def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool]]:
-    lines = _lines(path) if shards.TEXT.fullmatch(path.name) else None
+def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool, int]]:
+    """The texts of a file with start and stop of their completions, whether they are held out, and their rows."""
+    lines = [line for _, line in _lines(path)] if shards.TEXT.fullmatch(path.name) else None
     if lines is not None:
         fields = _fields(target, ["text"])
-        scan = "(SELECT unnest($1 :: VARCHAR[]) AS text)"
+        scan = "(SELECT unnest($1 :: VARCHAR[]) AS text, unnest(range(len($1))) AS __row)"
     else:
         _check_format(path)
         columns = shards.structure(path, path.parent).columns
-        fields = _fields(target, [name for name, _ in columns])
+        fields = _fields(target, _known(target, columns))
         scan = shards.strings(path, columns, sorted({name for _, name, _ in fields if name}))
     pieces: list[str] = []
     marked: list[int] = []
@@ -98,30 +153,49 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool]]:
     try:
         with shared() as connection:
             return connection.execute(
-                f"SELECT text, start, stop, {held} < {int(target.holdout * 2**64)} :: UHUGEINT FROM "
-                f"(SELECT {whole} AS text, {start} AS start, {stop} AS stop FROM {scan}) WHERE text IS NOT NULL",
+                f"SELECT text, start, stop, {held} < {int(target.holdout * 2**64)} :: UHUGEINT, __row FROM "
+                f"(SELECT {whole} AS text, {start} AS start, {stop} AS stop, __row FROM {scan}) WHERE text IS NOT NULL",
                 [] if lines is None else [lines],
             ).fetchall()
     except duckdb.Error as error:
         raise shards.unreadable(path, error) from None
 
 
-def _lines(path: Path) -> list[str]:
-    """The non-blank lines of a text file: one example each, in the field `text`."""
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """The non-blank lines of a text file with their numbers, from 1: one example each, in the field `text`."""
     try:
-        if path.suffix.lower() == ".zst":
-            import zstandard
-
-            with zstandard.open(path, "rt", encoding="utf-8") as file:
-                text = file.read()
-        elif path.suffix.lower() == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8") as file:
-                text = file.read()
-        else:
-            text = local.read_text(path)
+        text = _bytes(path).decode()
     except (OSError, ValueError, EOFError) as error:
         raise Failure(Diagnostic("R0303", f"the examples cannot be read: {error}", place=str(path))) from None
-    return [line for line in text.splitlines() if line.strip()]
+    found: list[tuple[int, str]] = []
+    number = 1
+    for line in text.splitlines(keepends=True):
+        if line.strip():
+            found.append((number, line.splitlines()[0]))
+        # Some characters that separate examples do not end a line of the file.
+        number += line.endswith(("\n", "\r"))
+    return found
+
+
+def _json_lines(path: Path) -> list[int]:
+    """The number of the line, from 1, of each row of a file of JSON lines: blank ones are not rows."""
+    return [number for number, line in enumerate(_bytes(path).split(b"\n"), start=1) if line.strip()]
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a file, decompressed."""
+    with shards.reading(path):
+        return packing.content(path)
+
+
+def _known(target: model.Target, columns: shapes.Columns) -> list[str]:
+    """The names of fields, and those paths into nested ones that a template has."""
+    try:
+        named = [name for _, name, _, _ in string.Formatter().parse(target.text) if name]
+    except ValueError:
+        named = []  # `_fields` says what is wrong
+    nested = [name for name in named if "." in name and shapes.at(columns, name.split(".")) is not None]
+    return [*(paths.reference([name]) for name, _ in columns), *nested]
 
 
 def _fields(target: model.Target, known: list[str]) -> list[tuple[str, str | None, bool]]:

@@ -23,6 +23,7 @@ from recipec.pipeline.compiling import compile_recipe
 from recipec.pipeline.opening import Place
 from recipec.planning import cautions, domains, phases, reasons, scheduler, unlike
 from recipec.progress import Progress, silent
+from recipec.scoring import by_text
 from recipec.selection import mixing
 
 TEXT_LIMIT = 256_000_000
@@ -163,9 +164,10 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     # Like text scores, this reads every text, so it is skipped in the same way if there are many.
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
+    about_examples = by_text.cautions(pool.plan, pool.folder)
     told = unlike.warnings(pool.plan, pool.shards)
     unmatched = [one for source in recipe.sources if (one := shards.unmatched(source, place.folder)) is not None]
-    passed = (*unmatched, *told, *inside)
+    passed = (*unmatched, *told, *about_examples, *inside)
     warnings = (*passed, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
     store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
     if not sample and selection.provisional:

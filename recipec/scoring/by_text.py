@@ -15,7 +15,7 @@ import numpy as np
 
 from recipec import plugins, spec
 from recipec.database.sql import literal
-from recipec.diagnostics import Diagnostic, Failure
+from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.inputs import documents, shards, targets
 from recipec.ir import logical
 from recipec.ir.task import ScoreTask
@@ -74,13 +74,34 @@ def params(op: logical.Score, folder: Path) -> Any:
         if key not in _PREPARED:
             _PREPARED.clear()
             try:
-                _PREPARED[key] = extension.prepare(values, *targets.texts(op.target, folder))
+                _PREPARED[key] = extension.prepare(values, *targets.placed(op.target, folder))
             except ValueError as error:
                 where = op.call.origin.span
                 raise Failure(
                     Diagnostic("R0404", f"target `{op.target.name}` cannot be used: {error}", where)
                 ) from None
         return _PREPARED[key]
+
+
+def cautions(plan: logical.LogicalPlan, folder: Path) -> tuple[Diagnostic, ...]:
+    """The warnings of a plan's criteria about the examples of their targets, each once.
+
+    Raises:
+        Failure: a target cannot be read.
+    """
+    found = []
+    for op in plan.ops:
+        if isinstance(op, logical.Score) and op.target is not None and _extension(op).cautions is not None:
+            with _blamed(op):
+                said = _extension(op).cautions(params(op, folder))
+            found += [_caution(op, op.target.name, words) for words in said]
+    return tuple(dict.fromkeys(found))
+
+
+def _caution(op: logical.Score, target: str, words: str) -> Diagnostic:
+    helps = ("take them out of the examples, or let the target's `text` say more of each",)
+    message = f"target `{target}`: {words}"
+    return Diagnostic("R0406", message, op.call.origin.span, helps=helps, severity=Severity.WARNING)
 
 
 _PREPARED: dict[Any, Any] = {}

@@ -220,7 +220,12 @@ def test_decontamination_finds_the_overlaps_of_the_example(checkout: Path, run: 
         "WHERE rejected_by = 'not overlaps(questions, ngram: 13)'"
     )
     assert len(found) == 6
-    assert all(len(row[0].partition(" = ")[2].split()) == 13 for row in found)
+    evidence = re.compile(r"overlaps\(.*\) = (.*):(\d+): (.*)")
+    for row in found:
+        file, line, ngram = evidence.fullmatch(row[0]).groups()  # type: ignore[union-attr]
+        assert len(ngram.split()) == 13
+        example = (checkout / "examples" / file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+        assert ngram.split()[0] in example.lower()
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "FROM range(60) AS r(i)",
     )
     (tmp_path / "qa.jsonl").write_text('{"q": "too short"}\n')
+    (tmp_path / "marks.jsonl").write_text('{"q": "?!"}\n')
     wide = json.loads(resources.law("std.law.chinchilla"))
     wide |= {name: {"low": 1, "high": 1e15} for name in ("params", "tokens", "repetition")}
     (tmp_path / "wide.json").write_text(json.dumps(wide))
