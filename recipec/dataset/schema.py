@@ -41,7 +41,9 @@ def dataset_schema(
     result: list[Column] = []
     failures: list[Diagnostic] = []
     for name in columns.united(op):
-        united = _unite(connection, tuple(found.get(name, {"VARCHAR": None})))
+        types = found.get(name, {})
+        stated = any(shard_scans.format_of(shard_scans.path(shard, folder)).typed for shard in types.values())
+        united = _unite(connection, tuple(types)) if stated else _of_shapes(tuple(types), shapes.JSON)
         if united is not None or not strict:
             result.append(Column(name, united or "JSON"))
         else:
@@ -76,25 +78,30 @@ def _unite(connection: DuckDBPyConnection, types: Sequence[str]) -> str | None:
     united: str | None = known[0]
     if any('"NULL"' in type_ for type_ in known):
         # Nulls and empty lists have the type of the others, or that of text.
-        united = _of_shapes(known)
+        united = _of_shapes(known, shapes.CLASH)
     elif len(known) > 1:
         branches = " UNION ALL ".join(f"SELECT CAST(NULL AS {type_}) AS value" for type_ in known)
         try:
             united = str(connection.execute(f"DESCRIBE {branches}").fetchall()[0][1])
         except duckdb.Error:
             united = None
-        if united is None or "VARCHAR" in united or "JSON" in known or "STRUCT" in united:
-            united = _of_shapes(known)
+        if united is None or any(word in (united, *known) for word in ("BOOLEAN", "JSON")) or _is_loose(united):
+            united = _of_shapes(known, shapes.CLASH)
     if united is not None and "UHUGEINT" in united:
         return None
     return united.replace("HUGEINT", DECIMAL) if united is not None else None
 
 
-def _of_shapes(types: Sequence[str]) -> str | None:
-    """The common type of structs with different fields, of fields of several kinds, and of texts."""
-    shape = shapes.united(map(shapes.parse, types), shapes.CLASH)
-    words = str(shape)
-    return None if "CLASH" in words or "OTHER" in words else words.replace('"NULL"', "VARCHAR")
+def _is_loose(united: str) -> bool:
+    """Whether DuckDB may have found a type that is wider than what the values have in common."""
+    return "VARCHAR" in united or "STRUCT" in united
+
+
+def _of_shapes(types: Sequence[str], clash: shapes.Shape) -> str | None:
+    """The common type of structs with different fields, of fields of several kinds, and of texts; `clash` for values
+    without one."""
+    words = str(shapes.united(map(shapes.parse, types), clash)).replace('"NULL"', "VARCHAR").replace("HUGEINT", DECIMAL)
+    return None if "CLASH" in words or "OTHER" in words else words
 
 
 def _conflict(op: logical.Write, name: str, found: dict[str, Shard]) -> Diagnostic:

@@ -7,7 +7,7 @@ need no text: `length(text) >= 200` is stored as `length(text)`, and compared an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,25 +146,38 @@ def _tokens(source: model.Source, folder: Path) -> Value:
     return Value(TOKENS, sql, hashlib.sha256(digests.canonical_json(said).encode()).hexdigest()[:32])
 
 
-def store(connection: DuckDBPyConnection, values: Mapping[Value, Path], scan: str, counted: str) -> None:
+SCANNED = "kept_values"
+"""The table of what one scan of a shard gives."""
+
+
+def store(
+    connection: DuckDBPyConnection,
+    values: Mapping[Value, Path],
+    scan: str,
+    counted: str,
+    others: Sequence[str] = (),
+) -> None:
     """Writes values of a shard in one scan of its texts.
 
     Args:
-        scan: a table expression with the text and `__row`; `counted`: the table of the tokenizer's counts.
+        scan: a table expression with the text, `FAULT` and `__row`; `counted`: the table of the tokenizer's counts.
+        others: further columns of the scan; they, `FAULT` and `__row` are then left in the table `SCANNED`.
     """
     by_sql = [value for value in values if value.sql is not None]
-    if by_sql:
-        columns = ", ".join(f"{value.sql} AS v{number}" for number, value in enumerate(by_sql))
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE kept_values AS SELECT __row AS row, {columns} FROM {scan}")
+    if by_sql or others:
+        derived = [f"{value.sql} AS v{number}" for number, value in enumerate(by_sql)]
+        columns = ", ".join(["__row AS row", *derived, *((FAULT, "__row", *map(column, others)) if others else ())])
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {SCANNED} AS SELECT {columns} FROM {scan}")
     for value, path in values.items():
         rows = f"SELECT row, tokens AS value FROM {counted}"
         if value.sql is not None:
-            rows = f"SELECT row, v{by_sql.index(value)} AS value FROM kept_values"
+            rows = f"SELECT row, v{by_sql.index(value)} AS value FROM {SCANNED}"
         with local.replacing(path) as temporary:
             connection.execute(
                 f"COPY ({rows} ORDER BY row) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
             )
-    connection.execute("DROP TABLE IF EXISTS kept_values")
+    if not others:
+        connection.execute(f"DROP TABLE IF EXISTS {SCANNED}")
 
 
 def joined(scan: str, values: Mapping[Value, Path]) -> str:

@@ -20,7 +20,7 @@ from recipec.database.sql import column, expression, faults, literal
 from recipec.database.values import FAULT
 from recipec.inputs import footers, shards, threads, together, tokens
 from recipec.inputs.facts import expressions, needed
-from recipec.inputs.kept import TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
+from recipec.inputs.kept import SCANNED, TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
 from recipec.ir import logical, model, paths, shapes
 from recipec.ir.execution import Shard
 from recipec.places import local
@@ -196,16 +196,21 @@ def _has_plain_text(source: model.Source, shard: Shard) -> bool:
 def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Job, folder: Path, root: Path) -> None:
     values = {value: value.path(root, job.shard) for value in kept.values}
     missing = {value: path for value, path in values.items() if not local.is_file(path)}
+    names = sorted(needed(kept.op) - {value.name for value in values})
+    # Taking a column out of lines costs a pass over all of them: whatever is needed is then taken in the same.
+    once = missing and names and op.source.text not in names and shards.format_of(job.place).lines is not None
     if missing:
         if any(value.sql is None for value in missing):
             tokens.count(connection, op.source, job.shard, folder, "counted")
-        store(connection, missing, shards.scan(op.source, job.shard, folder, [op.source.text]), "counted")
-    names = needed(kept.op) - {value.name for value in values}
-    scan = joined(shards.scan(op.source, job.shard, folder, sorted(names)), values)
+        taken = [op.source.text, *(names if once else ())]
+        texts = shards.scan(op.source, job.shard, folder, taken)
+        store(connection, missing, texts, "counted", names if once else ())
+    scan = joined(SCANNED if once else shards.scan(op.source, job.shard, folder, names), values)
     scan = _with_unreadable(connection, scan, shards.faults(job.shard, folder))
     destination = literal(str(job.temporary))
     query = _query(kept.op, scan, job.texts, values=kept.values)
     connection.execute(f"COPY ({query}) TO {destination} (FORMAT parquet, COMPRESSION zstd)")
+    connection.execute(f"DROP TABLE IF EXISTS {SCANNED}")
 
 
 def _with_unreadable(connection: DuckDBPyConnection, scan: str, rows: Sequence[tuple[int, str]]) -> str:
