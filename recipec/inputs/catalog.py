@@ -16,7 +16,7 @@ import duckdb
 from recipec import spec
 from recipec.database.connection import connect
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import footers, threads
+from recipec.inputs import footers, repair, threads
 from recipec.inputs import shards as files
 from recipec.ir import model, shapes
 from recipec.ir.execution import Shard
@@ -129,12 +129,14 @@ def _index(
     progress: Progress,
 ) -> None:
     """Updates the catalog for some files, committing in batches small enough to lose if the process is killed."""
-    new = [path for path in paths if (entry := known.get(str(path))) is None or entry.mark != _mark(path, source)]
+    new = [
+        path for path in paths if (entry := known.get(str(path))) is None or entry.mark != _mark(path, source, folder)
+    ]
     done = len(paths) - len(new)
     for batch in _batches(new):
         entries: dict[str, Entry] = {}
-        seen = [_mark(path, source) for path in batch]
-        found = footers.read([path for path in batch if files.is_parquet(path)])
+        seen = [_mark(path, source, folder) for path in batch]
+        found = footers.read([path for path in batch if files.is_parquet(path) and not _repaired(path, folder)])
         jobs = [(path, source, folder, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
         for path, entry in zip(batch, threads.each(_read, jobs, THREADS), strict=True):
             entries[str(path)] = entry
@@ -166,7 +168,7 @@ def _read(job: tuple[Path, model.Source, Path, str, spec.Structure | None]) -> E
     path, source, folder, seen, footer = job
     found = footer if footer is not None else files.structure(path, folder)
     digest = files.digest(path)
-    if _mark(path, source) != seen:
+    if _mark(path, source, folder) != seen:
         raise Failure(Diagnostic("R0304", "the shard changed while it was read", place=str(path)))
     return Entry(seen, digest, found.rows, found.unreadable, json.dumps(found.columns), json.dumps(found.kinds))
 
@@ -191,14 +193,20 @@ def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Pa
                 # A file of no rows says nothing about the schema.
                 schema_=columns[entry.columns] if entry.rows else (),
                 unreadable=entry.unreadable,
+                repaired=_repaired(path, folder),
             )
         )
     return result
 
 
-def _mark(path: Path, source: model.Source) -> str:
+def _mark(path: Path, source: model.Source, folder: Path) -> str:
     """The mark of a file, with the version of its format's plug-in: another version may read the file differently."""
-    return local.mark(path) if source.plugin is None else f"{local.mark(path)} {source.plugin}"
+    mark = f"{local.mark(path)} repaired" if _repaired(path, folder) else local.mark(path)
+    return mark if source.plugin is None else f"{mark} {source.plugin}"
+
+
+def _repaired(path: Path, folder: Path) -> bool:
+    return path.suffix.lower() == ".parquet" and repair.repaired(path, folder) is not None
 
 
 def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
@@ -221,6 +229,8 @@ def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:
         except OSError:
             result.append(f"the shard `{shard.path}` is gone")
             continue
+        if _repaired(path, folder) != shard.repaired:
+            result.append(f"the shard `{shard.path}` is read from what it was repaired to")
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
             result.append(f"the shard `{shard.path}` has changed")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recipec.inputs import repair
 from recipec.places import local
 from recipec.places.state import Store
 
@@ -119,7 +120,7 @@ def readable(path: Path, folder: Path) -> Path:
         ValueError: the shard is damaged.
     """
     if path.suffix.lower() not in REPACKED or not local.size(path):
-        return path
+        return repair.repaired(path, folder) or path if path.suffix.lower() == ".parquet" else path
     mark = hashlib.sha256(f"{path} {local.mark(path)}".encode(errors="surrogateescape")).hexdigest()[:32]
     place = Store.beside(folder).root / "repacked" / f"{mark}.jsonl.zst"
     if not local.is_file(place):

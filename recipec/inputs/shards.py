@@ -19,7 +19,7 @@ from recipec import plugins, spec
 from recipec.database.sql import column, ident, literal
 from recipec.database.values import FAULT
 from recipec.diagnostics import Diagnostic, Failure, Severity
-from recipec.inputs import packing
+from recipec.inputs import packing, repair
 from recipec.ir import paths, shapes
 from recipec.places import digests, globs, local
 from recipec.source import Span
@@ -196,7 +196,7 @@ def unreadable(path: Path, error: Exception) -> Failure:
     # Imported here: see `_reading`.
     from recipec.database.disk import limit_reached
 
-    if (failure := limit_reached(error, str(path))) is not None:
+    if (failure := limit_reached(error, str(path)) or repair.not_utf8(error)) is not None:
         return failure
     first = (str(error).splitlines() or [""])[0]
     words = getattr(error, "strerror", None) or first.partition(": ")[2] or str(error)

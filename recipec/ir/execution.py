@@ -34,12 +34,20 @@ class Shard(Frozen):
     rows: int
     schema_: tuple[tuple[str, ShapeText], ...]
     unreadable: int = 0
+    repaired: bool = False  # whether it is read from what `inputs.repair` made of it
     placed: bool = False  # whether the recipe uses the shard's path: results for the same bytes elsewhere then differ
+
+    @property
+    def content(self) -> str:
+        """What is read of the shard depends on this."""
+        return f"{self.sha256} repaired" if self.repaired else self.sha256
 
     @property
     def key(self) -> str:
         """What the name of a result for this shard depends on."""
-        words = f"{self.sha256} {self.path}" if self.placed else ""
+        words = (
+            f"{self.sha256} {self.path if self.placed else ''} {self.repaired}" if self.placed or self.repaired else ""
+        )
         return (hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest() if words else self.sha256)[:32]
 
 

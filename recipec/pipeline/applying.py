@@ -47,7 +47,7 @@ def apply(
             exit_code=ExitCode.STALE,
         )
     destination = dataset.locate(folder, plan.recipe.output)
-    with disk_errors(store.root), lease.lock(store.root):
+    with opening.repairing(folder), disk_errors(store.root), lease.lock(store.root):
         _check_fresh(plan)
         limits = settings or Settings(temp=store.temporary)
         with opening.at_work(

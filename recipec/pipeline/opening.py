@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from recipec import planning, spec
 from recipec.database import session
 from recipec.database.connection import Settings, connect
@@ -17,7 +19,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.pool import Pool
 from recipec.execution.run import Run
 from recipec.execution.tasks import Runner, Workplace
-from recipec.inputs import catalog, tokens
+from recipec.inputs import catalog, repair, tokens
 from recipec.ir import logical, model
 from recipec.ir.execution import LOCAL, Shard
 from recipec.ir.selection import Selection
@@ -130,6 +132,23 @@ def _connected(limits: Settings) -> DuckDBPyConnection:
     connection = connect(limits)
     check_memory(session.memory_limit(connection))
     return connection
+
+
+@contextlib.contextmanager
+def repairing(folder: Path) -> Iterator[None]:
+    """Repairs a shard with strings that are not UTF-8, and fails, so that everything begins anew with what it became.
+
+    Raises:
+        NotUtf8: the shard is repaired; Failure: it cannot be.
+    """
+    try:
+        yield
+    except (repair.NotUtf8, duckdb.InvalidInputException) as error:
+        found = error if isinstance(error, repair.NotUtf8) else repair.not_utf8(error)
+        if found is None:
+            raise
+        repair.repair(found.path, folder)
+        raise found from None
 
 
 def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:

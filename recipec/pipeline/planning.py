@@ -13,13 +13,14 @@ from recipec.execution import contained, estimates, forecasts, requirements
 from recipec.execution.pool import Pool
 from recipec.execution.run import Run
 from recipec.inputs import shards
+from recipec.inputs.repair import NotUtf8
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan, PhasedPlan
 from recipec.ir.forecast import Forecast
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.pipeline import opening
-from recipec.pipeline.compiling import compile_recipe
+from recipec.pipeline.compiling import Compiled, compile_recipe
 from recipec.pipeline.opening import Place
 from recipec.planning import cautions, domains, phases, reasons, scheduler, unlike
 from recipec.progress import Progress, silent
@@ -94,8 +95,24 @@ def plan(
     """
     wishes = Wishes(score, limit, judge)
     limits = settings or opening.settings(path)
-    with opening.opened(compile_recipe(path, overrides), limits, device, progress, engine) as (place, compiled):
-        recipe = compiled.recipe
+    repaired: set[Path] = set()
+    while True:
+        try:
+            return _plan(compile_recipe(path, overrides), wishes, limits, device, engine, progress)
+        except NotUtf8 as failure:
+            if failure.path in repaired:
+                raise
+            repaired.add(failure.path)
+
+
+def _plan(
+    compiled: Compiled, wishes: Wishes, limits: Settings, device: Device, engine: str | None, progress: Progress
+) -> Planned:
+    with (
+        opening.repairing(Path(compiled.recipe.folder)),
+        opening.opened(compiled, limits, device, progress, engine) as (place, exact),
+    ):
+        compiled, recipe = exact, exact.recipe
         if not recipe.phases:
             one, warnings = _planned(place, recipe, wishes)
             return Planned((one,), (*compiled.diagnostics, *warnings))

@@ -123,7 +123,7 @@ def columns_id(
             at = inputs(op)[0]
         chains.append([read_ids[at], *chain])
     gathered = described(gather.model_copy(update={"duplicates": ()}))
-    places = [[shard.source, shard.path, shard.sha256] for shard in shards]
+    places = [[shard.source, shard.path, shard.content] for shard in shards]
     criteria = [name for name, _ in rank.criteria]
     return _hashed(["columns", COLUMNS, chains, gathered, places, rank.seed, criteria, rank.top is not None, sample])
 
@@ -142,7 +142,7 @@ def _around(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> list[Any]:
     return [
         [described(op) for op in ops],
         samples,
-        sorted((shard.source, shard.path, shard.sha256) for shard in shards),
+        sorted((shard.source, shard.path, shard.content) for shard in shards),
     ]
 
 
@@ -174,7 +174,7 @@ def described(op: logical.Op) -> dict[str, Any]:
 def _data(op: logical.Op, shards: Sequence[Shard], folder: Path) -> Any:
     match op:
         case logical.Gather():
-            return sorted((shard.source, shard.path, shard.sha256) for shard in shards)
+            return sorted((shard.source, shard.path, shard.content) for shard in shards)
         case logical.Score():
             extension = spec.find("criteria", op.call.function)
             return [extension.version, _target_files([op.target] if op.target else [], folder), *_features(op, folder)]

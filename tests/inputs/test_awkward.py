@@ -327,6 +327,36 @@ def test_texts_of_bytes(tmp_path: Path, run: Run) -> None:
     assert awkward.dead_letters(made) == [("d/a.parquet", 1, "`text` is not UTF-8", None)]
 
 
+BAD = pa.array(["café".encode(), b"\xff\xfe bad", b"fine"], pa.binary())
+
+
+@pytest.mark.parametrize("column", ["text", "id", "url"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_strings_that_are_not_utf8(tmp_path: Path, run: Run, column: str, kind: pa.DataType) -> None:
+    values: dict[str, pa.Array] = {name: pa.array([f"{name} {n}" for n in range(3)]) for name in ("id", "text", "url")}
+    bad = BAD.cast(pa.large_binary()) if kind == pa.large_string() else BAD
+    values[column] = pa.Array.from_buffers(kind, 3, bad.buffers())
+    awkward.write(tmp_path, {"d/a.parquet": pa.table({**values, "n": [1, 2, 3]})})
+    body = 'source web { shards "d/*", id id, text text, tokens n }\nallow bad 50%\nsample all\noutput parquet "out"\n'
+    (tmp_path / "a.recipe").write_text(body)
+    first = run("apply", tmp_path / "a.recipe", "--yes")
+    if first.code:
+        # Found by the last reading only, since nothing but the dataset needs the column.
+        assert "error[R0303]: the shard has strings that are not UTF-8" in first.err
+        assert not (tmp_path / "out").exists()
+        assert run("apply", tmp_path / "a.recipe", "--yes").code == 0
+    found = {row["_tokens"]: row[column] for row in awkward.read(tmp_path / "out")}
+    if column == "url":
+        assert found == {1: "café".encode(), 2: b"\xff\xfe bad", 3: b"fine"}
+    else:
+        assert {n: value.decode() if isinstance(value, bytes) else value for n, value in found.items()} == {
+            1: "café",
+            3: "fine",
+        }
+        assert awkward.dead_letters(tmp_path / "out") == [("d/a.parquet", 1, f"`{column}` is not UTF-8", None)]
+    assert run("verify", tmp_path / "out").code == 0
+
+
 def test_a_token_count_that_overflows_is_named(tmp_path: Path, run: Run) -> None:
     awkward.write(
         tmp_path,
