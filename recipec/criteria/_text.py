@@ -7,7 +7,9 @@ points. Everything is defined for the empty text.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from recipec.criteria import _scripts
 
@@ -16,6 +18,16 @@ class NoParams(BaseModel):
     """The parameters of a word that takes none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Foreign(BaseModel):
+    """The parameters of a rule that means nothing for some scripts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    foreign: Literal["counted", "missing"] = Field(
+        "counted", description="whether texts in scripts for which the value means nothing have it, or none (null)"
+    )
 
 
 WHITESPACE = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
@@ -48,8 +60,10 @@ def ends(line: str) -> str:
     return f"(contains('{ENDS}', right({line}, 1)) OR right({line}, 1) = '\"')"
 
 
-def unless(most: str, number: str) -> str:
-    """A number, or null where a condition holds: where a rule means nothing for a text."""
+def unless(params: Foreign, most: str, number: str) -> str:
+    """A number, or, if the parameters say so, null where a condition holds: where a rule means nothing for a text."""
+    if params.foreign == "counted":
+        return number
     # A sum, because what only a branch of a CASE has is not shared with other values.
     return f"({number} + (CASE WHEN {most} THEN NULL ELSE 0 END))"
 

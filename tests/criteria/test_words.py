@@ -114,12 +114,19 @@ def test_each_script_has_words() -> None:
 
 def test_rules_without_a_meaning_for_a_script_have_no_value() -> None:
     texts = [CHINESE, JAPANESE, THAI, ARABIC, HINDI, f"The words of {CHINESE[:3]} and that of the cat", ""]
-    assert [value is None for value in values("stop_words", texts)] == [True] * 5 + [False, False]
+    assert [value is None for value in values("stop_words", texts, foreign="missing")] == [True] * 5 + [False, False]
     assert values("stop_word_share", texts)[5] == 6 / 11
-    assert [value is None for value in values("mean_word_length", texts)] == [True] * 3 + [False] * 4
+    assert [value is None for value in values("mean_word_length", texts, foreign="missing")] == [True] * 3 + [False] * 4
     assert values("mean_word_length", texts)[5] == 25 / 8
-    for word in ("c4_sentences", "c4_line_ratio", "sentence_count", "punctuated_line_ratio"):
-        assert [value is None for value in values(word, texts)] == [False] * 2 + [True] + [False] * 4, word
+    for word in RULES:
+        assert [value is None for value in values(word, texts, foreign="missing")] == [False] * 2 + [True] + [
+            False
+        ] * 4, word
+    for word in (*RULES, "stop_words", "stop_word_share", "mean_word_length"):
+        assert all(value is not None and value >= 0 for value in values(word, texts)), word
+
+
+RULES = ("c4_sentences", "c4_line_ratio", "sentence_count", "punctuated_line_ratio")
 
 
 def test_sentences_end_in_every_script_that_ends_them() -> None:
