@@ -34,8 +34,10 @@ DEEPEST_SHAPE = 16
 MOST_KINDS = 2000
 """The most fields of which kinds are counted."""
 
-LONG = r'":\s*-?[0-9]{16}|[\[,]\s*-?[0-9]{16}'
-"""Where a number may be a whole one that a double does not hold, or an element of a list of such."""
+# The literal beginning of the first pattern is found by far faster than any other: it is looked for in every text.
+LONG = r"""(regexp_matches(json, '":\s*-?[0-9]{16}') OR (regexp_matches(structure, '\["(DOUBLE|U?BIGINT)"\]')
+        AND regexp_matches(json, '[\[,]\s*-?[0-9]{16}')))"""
+"""SQL of whether a line may have a whole number that a double does not hold, in a field or in a list."""
 
 KINDS = {
     "NULL": "null",
@@ -153,9 +155,8 @@ def find(connection: DuckDBPyConnection, lines: str) -> Found:
         lines: a table expression of a column `json`, null where a line is none.
     """
     root, total, unreadable, long = Node(), 0, 0, 0
-    relation = connection.execute(
-        f"SELECT json_structure(json), regexp_matches(json, {literal(LONG)}), count(*) FROM {lines} GROUP BY ALL"
-    )
+    structured = f"(SELECT json, CAST(json_structure(json) AS VARCHAR) AS structure FROM {lines})"
+    relation = connection.execute(f"SELECT structure, {LONG}, count(*) FROM {structured} GROUP BY ALL")
     while batch := relation.fetchmany(BATCH):
         for text, has_long, count in batch:
             structure = readable(text)
@@ -166,7 +167,7 @@ def find(connection: DuckDBPyConnection, lines: str) -> Found:
                 root.add(structure, count)
                 long += count if has_long else 0
     if long:
-        _measure(connection, f"(SELECT json FROM {lines} WHERE regexp_matches(json, {literal(LONG)}))", root)
+        _measure(connection, f"(SELECT json FROM {structured} WHERE {LONG})", root)
     return Found(root, total, unreadable)
 
 

@@ -139,6 +139,15 @@ class WholeFiles(Files):
             self._schemas[path] = structure.columns if structure.rows else ()
         return united({path: self._schemas[path] for path in paths})
 
+    def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
+        found = super().schema(globs, folder, span)
+        paths = self._paths(globs, folder)
+        if not any(self._schemas.get(path) for path in paths):
+            why = next((reason for path in paths for _, reason in shards.faults_of(path, folder)), "they have none")
+            place = str(paths[0])
+            raise Failure(Diagnostic("R0303", f"no row of the shards can be read: {why}", span, place=place))
+        return found
+
     def conflict(self, globs: Sequence[str], folder: Path, parts: Sequence[Part]) -> str:
         """The shards that disagree on a value, as text: the first of each type."""
         found: dict[str, str] = {}

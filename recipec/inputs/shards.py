@@ -332,12 +332,16 @@ NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 def faults(shard: Shard, folder: Path) -> list[tuple[int, str]]:
     """The rows of a shard that cannot be read, each with the reason."""
-    place = path(shard, folder)
-    find_faults = format_of(place).faults
-    if not shard.unreadable or find_faults is None:
+    return faults_of(path(shard, folder), folder) if shard.unreadable else []
+
+
+def faults_of(path: Path, folder: Path) -> list[tuple[int, str]]:
+    """As `faults`, for any file."""
+    find_faults = format_of(path).faults
+    if find_faults is None or not local.size(path):
         return []
-    with _reading(place) as connection:
-        return list(find_faults(connection, packing.readable(place, folder)))
+    with _reading(path) as connection:
+        return list(find_faults(connection, packing.readable(path, folder)))
 
 
 def has_nulls(shard: Shard, folder: Path, column: str) -> bool:

@@ -41,6 +41,7 @@ class Scope:
     targets: Mapping[str, ast.Target] = field(default_factory=dict)
     scores: dict[str, model.ScoreCall] = field(default_factory=dict)  # the calls found so far, by canonical text
     optional: frozenset[str] = frozenset()
+    text: str = ""  # the reference to the source's text, which is read as text
 
 
 def leniently(scopes: Sequence[Scope]) -> list[Scope]:
@@ -57,7 +58,7 @@ def bound(context: Context, scope: Scope, node: ast.Name | ast.Path) -> Expressi
             _conflict(context, scope, node, parts)
             return None
         if shape is not None and (len(parts) > 1 or parts[0] not in scope.own):
-            return _value(context, parts, shape, node)
+            return _value(context, scope, parts, shape, node)
     word = node.text if isinstance(node, ast.Name) else text(node)
     for names in (scope.own, scope.roles, PLACES, scope.criteria):
         if word in names:
@@ -79,11 +80,14 @@ def _readings(node: ast.Name | ast.Path) -> Iterator[tuple[Part, ...]]:
         yield (node.text,)
 
 
-def _value(context: Context, parts: Sequence[Part], shape: shapes.Shape, node: ast.Expr) -> Expression | None:
+def _value(
+    context: Context, scope: Scope, parts: Sequence[Part], shape: shapes.Shape, node: ast.Expr
+) -> Expression | None:
     if 0 in parts:
         context.error("R0204", "elements of a list are numbered from 1", node.span, helps=("the first one is `[1]`",))
         return None
-    return ir.Column(name=paths.reference(parts), type=shapes.language(shape))
+    name = paths.reference(parts)
+    return ir.Column(name=name, type="string" if name == scope.text else shapes.language(shape))
 
 
 def _conflict(context: Context, scope: Scope, node: ast.Expr, parts: Sequence[Part]) -> None:

@@ -43,9 +43,10 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
     if columns is None:
         return None
     scope = _scope(context, node.name.text, shards, columns)
+    text = _text(context, scope, found["text"][0])
+    scope.text = text or ""
     named_columns = _named_columns(context, scope, found["column"])
     id_ = _as_string(_value(context, scope, found["id"][0])) if found["id"] else _place_as_id(context, node)
-    text = _text(context, scope, found["text"][0])
     tokens = _tokens(context, scope, found)
     domain = _as_string(_value(context, scope, found["domain"][0])) if found["domain"] else None
     if domain is None and not found["domain"]:
@@ -77,6 +78,7 @@ def scope_of(context: Context, source: model.Source) -> Scope:
     """The scope of names in expressions over a source."""
     scope = _scope(context, source.name, source.shards, source.schema_)
     scope.own.update(source.named)
+    scope.text = source.text
     roles: dict[str, Expression] = {
         "id": source.id,
         "text": ir.Column(name=source.text, type="string"),

@@ -177,7 +177,13 @@ def test_pages_that_code_cites_are_in_the_checkout() -> None:
 def test_the_pages_ship_in_the_package() -> None:
     """All of recipec/ is in the wheel; this is where the installed package finds them."""
     shipped = files("recipec") / "docs"
-    assert {page.name for page in shipped.iterdir()} == {"guide.md", "methods.md", "reading.md", "selection.md", "words.md"}
+    assert {page.name for page in shipped.iterdir()} == {
+        "guide.md",
+        "methods.md",
+        "reading.md",
+        "selection.md",
+        "words.md",
+    }
 
 
 @pytest.mark.parametrize("name", resources.stdlib_names())

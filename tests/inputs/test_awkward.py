@@ -113,7 +113,7 @@ def test_a_damaged_line_is_a_row_with_its_reason(tmp_path: Path, run: Run) -> No
     good = [awkward.lines([{"id": f"d{n}", "text": TEXT}]).strip() for n in range(len(BROKEN))]
     mixed = [line for pair in zip(good, BROKEN, strict=True) for line in pair]
     awkward.write(tmp_path, {"d/a.jsonl": b"\n\n".join(mixed)})
-    made = applied(run, tmp_path, SOURCE.format(glob="d/*"), more="allow bad 60%\n")
+    made = applied(run, tmp_path, SOURCE.format(glob="d/*") + "where length(text) >= 2\n", more="allow bad 60%\n")
     assert len(awkward.read(made)) == len(good)
     expected = [("d/a.jsonl", 2 * n + 1, *why) for n, why in enumerate(BROKEN.values())]
     assert awkward.dead_letters(made) == expected
@@ -131,6 +131,25 @@ def test_a_damaged_line_is_a_row_with_its_reason(tmp_path: Path, run: Run) -> No
 def test_json_that_is_not_lines_says_what_to_do(tmp_path: Path, run: Run, name: str, content: str, help_: str) -> None:
     awkward.write(tmp_path, {f"d/{name}": content.encode()})
     refused(run, tmp_path, SOURCE.format(glob="d/*"), "error[R0303]", name, help_)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<html>\n<p>\n", "the line is not JSON"),
+        (b'{"a\\u0000":1}\n', "has the character NUL"),
+        (b"", "they have none"),
+    ],
+)
+def test_shards_without_a_row_that_can_be_read(tmp_path: Path, run: Run, content: bytes, why: str) -> None:
+    awkward.write(tmp_path, {"d/a.jsonl": content})
+    refused(
+        run,
+        tmp_path,
+        SOURCE.format(glob="d/*") + "allow bad 100%\n",
+        "error[R0303]: no row of the shards can be read: ",
+        why,
+    )
 
 
 def test_files_without_rows_say_nothing(tmp_path: Path, run: Run) -> None:
