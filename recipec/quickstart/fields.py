@@ -17,7 +17,7 @@ from recipec.ir.paths import Part
 from recipec.ir.shapes import Columns, Shape
 from recipec.places import local
 from recipec.quickstart.folders import Group
-from recipec.quickstart.wording import NOWHERE, quoted
+from recipec.quickstart.wording import NOWHERE, quoted, shown
 from recipec.syntax import ast, printing
 
 SAMPLED_SHARDS, SAMPLED_ROWS = 3, 5_000
@@ -58,6 +58,12 @@ class Field:
         return paths.reference(self.parts)
 
     @property
+    def shown(self) -> str:
+        """The reference as a comment or message has it, in back quotes."""
+        text = shown(self.reference)
+        return text if "`" in text else f"`{text}`"
+
+    @property
     def written(self) -> str:
         """The reference as a recipe has it."""
         return written(self.parts)
@@ -85,6 +91,10 @@ class Facts:
     @property
     def unique(self) -> bool:
         return not self.missing and self.distinct == self.rows > 0
+
+
+NOTHING = Facts(0, 0, 0, 0.0, 0, None)
+"""Of shards without rows."""
 
 
 def written(parts: Sequence[Part]) -> str:
@@ -140,6 +150,8 @@ def sample(group: Group, fields: Sequence[Field], beside: Path) -> dict[Field, F
 
 def _chosen(group: Group) -> list[Path]:
     found = [path for path in group.paths if local.size(path)]
+    if not found:
+        return []
     last = len(found) - 1
     return [found[at] for at in dict.fromkeys(round(last * n / (SAMPLED_SHARDS - 1)) for n in range(SAMPLED_SHARDS))]
 
@@ -155,6 +167,8 @@ def _of_rows(chosen: Sequence[Path], inside: Sequence[Field], beside: Path) -> d
     import duckdb
 
     known = [(path, columns) for path in chosen if (columns := shards.schema(path, beside))]
+    if not known or not inside:
+        return dict.fromkeys(inside, NOTHING)
     tables = " UNION ALL ".join(_first_rows(path, columns, inside, beside) for path, columns in known)
     asked = ", ".join(sql for number, one in enumerate(inside) for sql in _aggregates(f"c{number}", one))
     try:

@@ -16,8 +16,12 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir.shapes import Columns
 
-MOST_READ = 64
-"""The most files whose columns are read, for each folder that is given."""
+MOST_SINGLE = 24
+"""Up to so many files, each is looked into; of more, one of each kind in each folder."""
+
+MOST_READ = {True: 256, False: 24}
+"""The most files whose columns are read, for each folder that is given: of Parquet alone, and of lines, whose first ones
+must be read."""
 
 MOST_TRIED = 4
 """The most files of a cell that are read, while those before have no columns."""
@@ -53,6 +57,7 @@ class Group:
         root: the folder that is given; `parts` lead from it to the folder of the group, `cells` have its files.
         common: how many of the parts all groups of the given folder have in common.
         files: the names of its files, if it is not all files of its folder.
+        like: how many other folders have the same columns, where each folder is a source of its own.
         unread: the number of its folders whose columns are taken to be those of a neighbour.
     """
 
@@ -62,6 +67,7 @@ class Group:
     common: int
     files: tuple[str, ...] = ()
     unread: int = 0
+    like: int = 0
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -119,10 +125,12 @@ def below(group: Group) -> list[Group]:
     depth = len(group.parts)
     if group.files or any(len(cell.parts) <= depth or cell.parts[depth].endswith("=*") for cell in group.cells):
         return [group]
-    names = dict.fromkeys(cell.parts[depth] for cell in group.cells)
+    inside: dict[str, list[Cell]] = {}
+    for cell in group.cells:
+        inside.setdefault(cell.parts[depth], []).append(cell)
     return [
-        replace(group, parts=(*group.parts, name), cells=tuple(c for c in group.cells if c.parts[depth] == name))
-        for name in names
+        replace(group, parts=(*group.parts, name), cells=tuple(cells), like=len(inside) - 1)
+        for name, cells in inside.items()
     ]
 
 
@@ -145,7 +153,7 @@ def _listed(root: Path) -> dict[str, str]:
 
 def _cells(listed: dict[str, str]) -> list[Cell]:
     """Single files; if they are many, all of one kind in a folder together."""
-    single = len(listed) <= MOST_READ
+    single = len(listed) <= MOST_SINGLE
     found: dict[tuple[object, ...], list[str]] = {}
     for name, suffix in listed.items():
         found.setdefault((_parts(name), suffix, name if single else ""), []).append(name)
@@ -158,7 +166,7 @@ def _parts(file: str) -> tuple[str, ...]:
 
 def _read(cells: Sequence[Cell], root: Path, beside: Path) -> tuple[list[Cell], int]:
     """Cells with their columns, and for how many those of the one before them are taken."""
-    step = -(-len(cells) // MOST_READ)
+    step = -(-len(cells) // MOST_READ[all(shards.is_parquet(root / cell.files[0]) for cell in cells)])
     result: list[Cell] = []
     for number, cell in enumerate(cells):
         columns = result[-1].columns if number % step else _columns(cell, root, beside)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from recipec.quickstart.fields import LONG, Facts, Field
 from recipec.quickstart.folders import Group
-from recipec.quickstart.wording import comments, count, shown, some
+from recipec.quickstart.wording import count, shown, some
 
 Known = Mapping[Field, Facts]
 
@@ -54,9 +54,7 @@ class Guess:
 
 def listed(found: Sequence[Field], facts: Known | None = None) -> str:
     """The references to some values, with the number of different ones."""
-    return some(
-        [f"`{shown(one.reference)}`" + (f" ({count(facts[one].distinct, 'value')})" if facts else "") for one in found]
-    )
+    return some([f"{one.shown}" + (f" ({count(facts[one].distinct, 'value')})" if facts else "") for one in found])
 
 
 def ranked(names: Sequence[str], found: Sequence[Field]) -> list[Field]:
@@ -156,7 +154,7 @@ def ids(found: Sequence[Field]) -> list[Field]:
 
 def unfit(one: Field, facts: Facts) -> str:
     """Why a value is no id."""
-    name, documents = f"`{shown(one.reference)}`", count(facts.rows, "document")
+    name, documents = f"{one.shown}", count(facts.rows, "document")
     if facts.missing:
         return f"{name} is null in {facts.missing:,} of {documents}"
     return f"{name} has {count(facts.distinct, 'value')} in {documents}"
@@ -210,9 +208,3 @@ def _are_domains(group: Group) -> bool:
     """Whether the files of a group are few and have names that differ in more than numbers."""
     stems = [re.sub(r"[\d_-]+", "", path.name.partition(".")[0]) for path in group.paths]
     return 1 < len(stems) <= 16 and len(set(stems)) == len(stems)
-
-
-def lines(word: str, guess: Guess) -> list[str]:
-    """The lines of a guess in the block of a source."""
-    found = comments(guess.todo)
-    return found if guess.value is None else [*found, f"{word} {guess.value}"]

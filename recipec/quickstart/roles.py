@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
-from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import paths, shapes
 from recipec.ir.paths import Part
 from recipec.quickstart import guesses, scores
-from recipec.quickstart.fields import Facts, Field, is_writable
+from recipec.quickstart.fields import NOTHING, Facts, Field, is_writable
 from recipec.quickstart.folders import Group
 from recipec.quickstart.guesses import Guess, Known
-from recipec.quickstart.wording import shown
+from recipec.quickstart.wording import shown, some
+from recipec.semantics.typing import named
 
 PLACES = ("path", "file")
 """What `--domain` may be besides a column: the place of a shard."""
@@ -24,6 +26,14 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     "domain": ("string", "integer", "boolean", "json", "date"),
 }
 """The types that a value in each role may have."""
+
+NEEDED = {
+    "id": "an id is a string or an integer",
+    "text": "a text is a string",
+    "tokens": "a number of tokens is an integer",
+    "domain": "a domain is a string",
+}
+"""The same in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +77,28 @@ def check(known: Sequence[tuple[Group, Sequence[Field]]], options: Options) -> N
         Failure: it is not.
     """
     for role, written in options.stated().items():
+        what = f"`--{role} {shown(written)}`"
         found = [one for group, own in known if (one := _find(group, own, written)) is not None]
         if not found and not (role == "domain" and written in PLACES):
-            references = (one.reference for _, own in known for one in own)
-            raise _failure(f"`--{role} {shown(written)}` names no column", did_you_mean(written, references))
-        wrong = next((one for one in found if one.type not in (*TYPES[role], "null")), None)
+            columns = some(list(dict.fromkeys(one.shown for _, own in known for one in own)), 12)
+            raise _failure(f"{what} names no column", _near(written, known) or (f"known: {columns}",))
+        wrong = next((one for one in found if one.type not in TYPES[role]), None)
         if wrong is not None:
-            allowed = " or ".join(TYPES[role][:2])
-            raise _failure(f"`--{role} {shown(written)}` is of type {wrong.type}, not {allowed}")
+            raise _failure(f"{what} is {named(wrong.type)}, and {NEEDED[role]}")
         if found and not is_writable(found[0].parts):
-            helps = ("rename the column: its name has a back quote or a line break",)
-            raise _failure(f"`--{role} {shown(written)}` cannot be written in a recipe", helps)
+            helps = ("rename the column: recipes cannot quote a back quote or a line break",)
+            raise _failure(f"{what} cannot be written in a recipe", helps)
+
+
+def _near(written: str, known: Sequence[tuple[Group, Sequence[Field]]]) -> tuple[str, ...]:
+    near = get_close_matches(written, {one.reference: None for _, own in known for one in own}, n=1)
+    return (f"did you mean `{shown(near[0])}`?",) if near else ()
+
+
+def with_stated(group: Group, own: Sequence[Field], options: Options) -> list[Field]:
+    """The values of a group with those that options name, which may be deeper than others that are looked at."""
+    stated = [_find(group, own, written) for written in options.stated().values()]
+    return list(dict.fromkeys([*own, *(one for one in stated if one is not None)]))
 
 
 def _find(group: Group, own: Sequence[Field], written: str) -> Field | None:
@@ -129,7 +150,7 @@ def origin(name: str, group: Group, own: Sequence[Field], about: Known, options:
         chosen,
         _stated("tokens", group, own, about, options) or guesses.tokens(own, about),
         _stated("domain", group, own, about, options) or guesses.domain(group, name, own, about),
-        about.get(chosen.field, Facts(0, 0, 0, 0.0, 0, None)),
+        about.get(chosen.field, NOTHING),
         scores.scores(own, about),
         scores.of_languages(own),
     )
@@ -143,9 +164,9 @@ def _stated(role: str, group: Group, own: Sequence[Field], about: Known, options
         return Guess(written) if role == "domain" and written in PLACES else None
     facts = about.get(found)
     if role == "id" and facts is not None and not facts.unique and facts.rows:
-        raise _failure(f"`--id {shown(written)}` is no id: {guesses.unfit(found, facts)}")
+        raise _failure(f"`--id {shown(written)}` is no id in `{group.place}`: {guesses.unfit(found, facts)}")
     if role == "tokens" and facts is not None and not guesses.is_count(facts):
-        raise _failure(f"`--tokens {shown(written)}` is null or not above zero in some documents")
+        raise _failure(f"`--tokens {shown(written)}` is null or not above zero in some documents of `{group.place}`")
     if role == "domain" and facts is not None and facts.missing:
         return guesses.of_column(found, (), about)
     return Guess(found.written, (), found)

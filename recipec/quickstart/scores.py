@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from recipec.quickstart.fields import Field
 from recipec.quickstart.guesses import Known, listed
-from recipec.quickstart.wording import shown
 
 SCORE = re.compile(
     r"score|quality|rating|prob(ability)?(_|\b)|(_|\b)edu|perplexity|(_|\b)ppl|(_|\b)loss(_|\b)|toxi|spam|nsfw"
@@ -68,7 +67,7 @@ def of_languages(found: Sequence[Field]) -> list[Field]:
 
 def _score(one: Field, facts: Known) -> Score:
     direction = _direction(one.name) or _direction(_words(one))
-    todo = () if direction else (f"is higher better? The name `{shown(one.reference)}` does not say it",)
+    todo = () if direction else (f"is higher better? The name {one.shown} does not say it",)
     about = facts[one]
     missing = about.missing / about.rows if about.rows else 0.0
     return Score(one, direction or "higher", todo, missing, about.distinct < min(FEW, about.rows / 2))

@@ -12,7 +12,9 @@ from recipec import syntax
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.shapes import Columns
 from recipec.quickstart import fields, folders, guesses, roles, scores, statements, wording
+from recipec.quickstart.fields import Field
 from recipec.quickstart.folders import Group
+from recipec.quickstart.guesses import Known
 from recipec.quickstart.roles import Options, Origin
 from recipec.source import Source
 
@@ -55,13 +57,14 @@ def _origins(found: Sequence[Group], beside: Path, options: Options) -> tuple[li
     """The sources, and the groups that have no text."""
     known = [(group, fields.fields(group)) for group in found]
     roles.check(known, options)
+    known = [(group, roles.with_stated(group, own, options)) for group, own in known]
     facts = [(group, own, fields.sample(group, own, beside)) for group, own in known]
     by_name = options.text is not None or any(guesses.texts(own) for _, own, _ in facts)
     usable = [one for one in facts if roles.text(*one, options, by_name=by_name) is not None]
     if not usable:
         raise _no_text(facts)
     left_out = [group for group, own, about in facts if (group, own, about) not in usable]
-    parts = [(part, own, about) for group, own, about in usable for part in _parts(group, own, about, options)]
+    parts = [part for one in usable for part in _parts(*one, beside, options)]
     names = wording.distinct([part.name for part, _, _ in parts])
     return [
         roles.origin(name, part, own, about, options, by_name=by_name)
@@ -69,19 +72,27 @@ def _origins(found: Sequence[Group], beside: Path, options: Options) -> tuple[li
     ], left_out
 
 
-def _parts(group: Group, own: Sequence[fields.Field], about: guesses.Known, options: Options) -> list[Group]:
-    """A group as one source for each of its folders, if nothing else tells domains apart and the folders are few."""
+def _parts(
+    group: Group, own: Sequence[Field], about: Known, beside: Path, options: Options
+) -> list[tuple[Group, Sequence[Field], Known]]:
+    """A group as one source for each of its folders, if nothing else tells domains apart and the folders are few: the
+    language has no word for the folder of a document, and each source is a domain."""
     parts = folders.below(group)
     alone = options.domain is None and guesses.domain(group, "", own, about).value is None
-    return parts if alone and 1 < len(parts) <= MOST_SOURCES else [group]
+    if not alone or not 1 < len(parts) <= MOST_SOURCES:
+        return [(group, own, about)]
+    return [(part, own, fields.sample(part, own, beside)) for part in parts]
 
 
-def _no_text(facts: Sequence[tuple[Group, Sequence[fields.Field], guesses.Known]]) -> Failure:
+def _no_text(facts: Sequence[tuple[Group, Sequence[Field], Known]]) -> Failure:
     """The failure that lists strings, with their lengths."""
+    if not any(own for _, own, _ in facts):
+        places = wording.some([f"`{group.root}`" for group, _, _ in facts])
+        return Failure(Diagnostic("R0711", f"the shards of {places} hold no documents"))
     helps = []
     for group, own, about in facts[:5]:
         strings = [
-            f"`{wording.shown(one.reference)}` ({about[one].length:,.0f} characters on average)"
+            f"{one.shown} ({about[one].length:,.0f} characters on average)"
             for one in own
             if one.type in ("string", "json") and not one.placed
         ]

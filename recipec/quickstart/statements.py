@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipec.quickstart import fields, guesses
+from recipec.quickstart import fields
 from recipec.quickstart.folders import Group
 from recipec.quickstart.roles import Origin
 from recipec.quickstart.scores import Score
@@ -41,14 +41,19 @@ def _header(origins: Sequence[Origin], left_out: Sequence[Group]) -> list[str]:
 
 
 def _source(origin: Origin, beside: Path) -> list[str]:
+    roles = {"id": origin.id, "text": origin.text, "tokens": origin.tokens, "domain": origin.domain}
     return [
         f"source {quoted(origin.name)} {{",
         *comments(_doubts(origin.group)),
         *(f"shards {printing.string(glob)}" for glob in origin.group.globs(beside)),
-        *guesses.lines("id", origin.id),
-        *guesses.lines("text", origin.text),
-        *guesses.lines("tokens", origin.tokens),
-        *guesses.lines("domain", origin.domain),
+        *(
+            line
+            for word, role in roles.items()
+            if role.value
+            for line in [*comments(role.todo), f"{word} {role.value}"]
+        ),
+        # At the end, so that what is above a line is about that line.
+        *(line for role in roles.values() if not role.value for line in comments(role.todo)),
         "}",
         "",
     ]
@@ -63,6 +68,9 @@ def _doubts(group: Group) -> list[str]:
     names = dict.fromkeys(name for cell in group.cells for file in cell.files for name in file.split("/"))
     if splits := [f"`{shown(name)}`" for name in names if SPLITS.fullmatch(name)]:
         result.append(f"leave out what is for evaluation? {some(splits)}")
+    if group.like:
+        others = f"{count(group.like, 'other folder')} {'has' if group.like == 1 else 'have'}"
+        result.append(f"a source of its own, so that this folder is a domain: {others} the same columns")
     if group.unread:
         result.append(f"{count(group.unread, 'folder')} were not looked into: do they have the same columns?")
     return result
@@ -85,9 +93,9 @@ def _shortest(origin: Origin) -> int:
 
 
 def _languages(origins: Sequence[Origin]) -> list[str]:
-    names = {one.reference: one.written for origin in origins for one in origin.languages}
+    names = {one.shown: one.written for origin in origins for one in origin.languages}
     return comments(
-        f"`{shown(name)}` is how certain a language is, not a quality; add for example `where {written} >= 0.65`"
+        f"{name} is how certain a language is, not a quality; add for example `where {written} >= 0.65`"
         for name, written in names.items()
     )
 
@@ -112,7 +120,7 @@ def _quality(origins: Sequence[Origin]) -> list[str]:
 def _ties(origins: Sequence[Origin]) -> list[str]:
     """`ties split`, if there are sources without scores, or scores of few values."""
     unscored = [f"`{one.name}`" for one in origins if not one.scores]
-    few = [f"`{shown(score.field.reference)}`" for one in origins for score in one.scores if score.few]
+    few = [f"{score.field.shown}" for one in origins for score in one.scores if score.few]
     todo = [f"without scores, so that chance decides: {some(unscored)}"] if unscored else []
     todo += [f"many documents are equally good, and chance decides between them: {some(few)}"] if few else []
     return [*comments(todo), "ties split"] if todo else []

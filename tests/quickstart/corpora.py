@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import lz4.frame
+import pyarrow as pa
+import pyarrow.parquet as pq
 import zstandard
 
 Row = dict[str, Any]
 
-WORDS = "the cat and the dog have to be with that of the house which stands beside a river in the north".split()
+WORDS = (
+    *("the", "cat", "and", "the", "dog", "have", "to", "be", "with", "that", "of", "the", "house", "which", "stands"),
+    *("beside", "a", "river", "in", "the", "north"),
+)
 
 
 def prose(number: int) -> str:
@@ -74,7 +82,10 @@ def dolma(n: int) -> Row:
 
 
 def redpajama_1(n: int) -> Row:
-    return {"text": prose(n), "meta": {"timestamp": "2023-02-01", "source": ("arxiv", "github")[n % 2], "language": "en"}}
+    return {
+        "text": prose(n),
+        "meta": {"timestamp": "2023-02-01", "source": ("arxiv", "github")[n % 2], "language": "en"},
+    }
 
 
 def redpajama_2(n: int) -> Row:
@@ -150,24 +161,26 @@ def rows(of: Callable[[int], Row], first: int = 0, count: int = 60) -> list[Row]
     return [of(number) for number in range(first, first + count)]
 
 
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
+    ".lz4": lz4.frame.compress,
+}
+
+
 def write(path: Path, documents: Sequence[Row]) -> Path:
     """Writes documents as the suffix of the path says."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in documents).encode()
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(lines))
-    elif path.suffix == ".zst":
-        path.write_bytes(zstandard.ZstdCompressor().compress(lines))
-    elif path.suffix == ".parquet":
+    if path.suffix == ".parquet":
         _write_parquet(path, documents)
-    else:
-        path.write_bytes(lines)
+        return path
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in documents).encode()
+    path.write_bytes(PACKED.get(path.suffix, bytes)(lines))
     return path
 
 
 def _write_parquet(path: Path, documents: Sequence[Row]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     names = list(documents[0])
     pq.write_table(pa.table([pa.array([row[name] for row in documents]) for name in names], names=names), path)
