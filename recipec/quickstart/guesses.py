@@ -13,17 +13,12 @@ from recipec.quickstart.wording import count, shown, some
 Known = Mapping[Field, Facts]
 
 TEXTS = (
-    "text",
-    "content",
-    "raw_content",
-    "raw_text",
-    "contents",
-    "body",
-    "document",
-    "markdown",
-    "page_content",
+    *("text", "content", "raw_content", "raw_text", "contents", "body", "document", "markdown", "page_content"),
     "code",
 )
+WEAK = ("code",)
+"""Names of texts that may be something else: a short value is no text."""
+
 IDS = ("id", "doc_id", "document_id", "docid", "uuid", "_id", "guid", "warc_record_id")
 CONTENT_IDS = ("hexsha", "blob_id", "sha256", "sha1", "hash", "url", "uri", "path")
 """Names of ids of contents and places, which may well occur twice."""
@@ -54,7 +49,7 @@ class Guess:
 
 def listed(found: Sequence[Field], facts: Known | None = None) -> str:
     """The references to some values, with the number of different ones."""
-    return some([f"{one.shown}" + (f" ({count(facts[one].distinct, 'value')})" if facts else "") for one in found])
+    return some([one.shown + (f" ({count(facts[one].distinct, 'value')})" if facts else "") for one in found])
 
 
 def ranked(names: Sequence[str], found: Sequence[Field]) -> list[Field]:
@@ -75,7 +70,7 @@ def text(found: Sequence[Field], facts: Known) -> Guess | None:
     """The text by its name, or else the longest string; None if there is no long one."""
     strings = [one for one in found if one.type in ("string", "json") and not one.placed]
     long = sorted((one for one in strings if facts[one].length >= LONG), key=lambda one: -facts[one].length)
-    named = [one for one in texts(found) if not facts[one].rows or facts[one].missing < facts[one].rows]
+    named = [one for one in texts(found) if one.name not in WEAK or one in long]
     if not named and not long:
         return None
     chosen = (named or long)[0]
@@ -154,7 +149,7 @@ def ids(found: Sequence[Field]) -> list[Field]:
 
 def unfit(one: Field, facts: Facts) -> str:
     """Why a value is no id."""
-    name, documents = f"{one.shown}", count(facts.rows, "document")
+    name, documents = one.shown, count(facts.rows, "document")
     if facts.missing:
         return f"{name} is null in {facts.missing:,} of {documents}"
     return f"{name} has {count(facts.distinct, 'value')} in {documents}"
@@ -163,7 +158,7 @@ def unfit(one: Field, facts: Facts) -> str:
 def domain(group: Group, name: str, found: Sequence[Field], facts: Known) -> Guess:
     """What folders state, or a column with a domain's name and several values; else the source is one domain."""
     likely = domains(found)
-    usable = [one for one in likely if 1 < facts[one].distinct <= MOST_DOMAINS]
+    usable = [one for one in likely if 1 < facts[one].distinct <= MOST_DOMAINS and (one.placed or _repeats(facts[one]))]
     # A single value says little, unless it is what domains are called.
     usable += [one for one in likely if facts[one].distinct == 1 and one.name == "domain"]
     if usable:
@@ -202,6 +197,11 @@ def of_column(chosen: Field, others: Sequence[Field], facts: Known) -> Guess:
     if others:
         todo.append(f"other candidates: {listed(others, facts)}")
     return Guess(value, tuple(todo), chosen)
+
+
+def _repeats(facts: Facts) -> bool:
+    """Whether documents share values, or are too few to tell."""
+    return facts.distinct <= max(3, (facts.rows - facts.missing) / 2)
 
 
 def _are_domains(group: Group) -> bool:

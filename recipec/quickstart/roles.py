@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from recipec.diagnostics import Diagnostic, Failure
@@ -67,7 +67,7 @@ class Origin:
     domain: Guess
     facts: Facts
     scores: Sequence[scores.Score] = ()
-    languages: Sequence[Field] = field(default=())
+    languages: Sequence[Field] = ()
 
 
 def check(known: Sequence[tuple[Group, Sequence[Field]]], options: Options) -> None:

@@ -69,8 +69,8 @@ def test_an_option_holds_for_the_sources_that_have_the_column(tmp_path: Path, ru
         (["--domain", "meta.sorce"], "`--domain meta.sorce` names no column\n  = help: did you mean `meta.source`?"),
         (
             ["--id", "nothing"],
-            "`--id nothing` names no column\n  = help: known: `a.b`, `body`, `id`, `meta.count`, `meta.key`, "
-            "`meta.odd key`, `meta.source`, `part`, `text`",
+            "`--id nothing` names no column\n  = help: known: `part`, `id`, `text`, `body`, `a.b`, `meta.source`, "
+            "`meta.odd key`, `meta.key`, `meta.count`",
         ),
         (["--id", "path"], "`--id path` names no column\n  = help: did you mean `part`?"),
         (["--text", "meta"], "`--text meta` is a list or struct, and a text is a string"),

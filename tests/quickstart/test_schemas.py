@@ -244,6 +244,20 @@ def test_a_domain_of_too_many_values_is_none(tmp_path: Path, run: Run) -> None:
     assert ONE_DOMAIN + "other candidates: `domain` (300 values)" in todos(recipe)
 
 
+def test_a_domain_of_few_documents_each_is_none(tmp_path: Path, run: Run) -> None:
+    documents = [
+        {**corpora.wikipedia(n), "source": f"https://example.org/{n // 2 if n < 40 else n}"} for n in range(60)
+    ]
+    corpora.write(tmp_path / "pool/a.parquet", documents)
+    recipe = started(tmp_path, run, tmp_path / "pool")
+    assert ONE_DOMAIN + "other candidates: `source` (40 values)" in todos(recipe)
+
+
+def test_a_code_of_few_letters_is_no_text(tmp_path: Path, run: Run) -> None:
+    corpora.write(tmp_path / "pool/a.jsonl", [{"code": "en", "story": corpora.prose(n)} for n in range(60)])
+    assert "text story" in settings(started(tmp_path, run, tmp_path / "pool"))["pool"]
+
+
 def test_strange_text_in_names_does_not_leave_a_comment(tmp_path: Path, run: Run) -> None:
     documents = [{**corpora.c4(n), "meta": {"a\nseed 1": {"lang": "x"}}, "sub\x1bset": "y"} for n in range(60)]
     corpora.write(tmp_path / "po\nol/a.jsonl", documents)
