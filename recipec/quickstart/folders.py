@@ -219,5 +219,5 @@ def _of_files(root: Path, parts: tuple[str, ...], kind: Sequence[Cell], own: Seq
 
 
 def _escaped(part: str) -> str:
-    """A name as a glob that matches it alone; what is no character of UTF-8 as a wildcard."""
-    return MAGIC.sub(r"[\g<0>]", re.sub("[\ud800-\udfff]", "?", part))
+    """A name as a glob that matches it alone."""
+    return MAGIC.sub(r"[\g<0>]", part)

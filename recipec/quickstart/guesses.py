@@ -162,7 +162,7 @@ def domain(group: Group, name: str, found: Sequence[Field], facts: Known) -> Gue
     # A single value says little, unless it is what domains are called.
     usable += [one for one in likely if facts[one].distinct == 1 and one.name == "domain"]
     if usable:
-        return of_column(usable[0], [one for one in likely if one != usable[0]], facts)
+        return _of_column(usable[0], [one for one in likely if one != usable[0]], facts)
     hint = f"other candidates: {listed(likely, facts)}" if likely else "no column is called a domain"
     if _are_domains(group):
         return Guess("file", (f"each file is a domain of its own, because few have such different names; {hint}",))
@@ -181,22 +181,26 @@ def domains(found: Sequence[Field]) -> list[Field]:
     ]
 
 
-def of_column(chosen: Field, others: Sequence[Field], facts: Known) -> Guess:
-    """A column as the domain, with `unknown` where it is null."""
+def _of_column(chosen: Field, others: Sequence[Field], facts: Known) -> Guess:
     about = facts[chosen]
-    todo = []
-    value = chosen.written
-    if about.missing:
-        value = f'= coalesce({value}, "unknown")'
-        todo.append(
-            f"null in {about.missing:,} of {about.rows:,} {'shards' if chosen.placed else 'documents'}: `unknown`"
-        )
+    whole = with_unknown(chosen, about)
+    todo = list(whole.todo)
     if chosen.name != "domain":
         where = "the folders" if chosen.placed else "the sample"
         todo.append(f"taken as the domain, because of its name: {count(about.distinct, 'value')} in {where}")
     if others:
         todo.append(f"other candidates: {listed(others, facts)}")
-    return Guess(value, tuple(todo), chosen)
+    return Guess(whole.value, tuple(todo), chosen)
+
+
+def with_unknown(chosen: Field, facts: Facts) -> Guess:
+    """A column as the domain, with `unknown` where it is null."""
+    if not facts.missing:
+        return Guess(chosen.written, (), chosen)
+    text = chosen.written if chosen.type == "string" else f"string({chosen.written})"
+    what = "shard" if chosen.placed else "document"
+    todo = f"null in {facts.missing:,} of {count(facts.rows, what)}: `unknown`"
+    return Guess(f'= coalesce({text}, "unknown")', (todo,), chosen)
 
 
 def _repeats(facts: Facts) -> bool:

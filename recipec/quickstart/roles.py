@@ -167,6 +167,6 @@ def _stated(role: str, group: Group, own: Sequence[Field], about: Known, options
         raise _failure(f"`--id {shown(written)}` is no id in `{group.place}`: {guesses.unfit(found, facts)}")
     if role == "tokens" and facts is not None and not guesses.is_count(facts):
         raise _failure(f"`--tokens {shown(written)}` is null or not above zero in some documents of `{group.place}`")
-    if role == "domain" and facts is not None and facts.missing:
-        return guesses.of_column(found, (), about)
+    if role == "domain" and facts is not None:
+        return guesses.with_unknown(found, facts)
     return Guess(found.written, (), found)

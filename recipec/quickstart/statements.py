@@ -93,10 +93,11 @@ def _shortest(origin: Origin) -> int:
 
 
 def _languages(origins: Sequence[Origin]) -> list[str]:
-    names = {one.shown: one.written for origin in origins for one in origin.languages}
     return comments(
-        f"{name} is how certain a language is, not a quality; add for example `where {written} >= 0.65`"
-        for name, written in names.items()
+        f"{one.shown} is how certain a language is, not a quality; "
+        f"add for example `where{f' for {quoted(origin.name)}' if len(origins) > 1 else ''} {one.written} >= 0.65`"
+        for origin in origins
+        for one in origin.languages
     )
 
 
@@ -120,7 +121,7 @@ def _quality(origins: Sequence[Origin]) -> list[str]:
 def _ties(origins: Sequence[Origin]) -> list[str]:
     """`ties split`, if there are sources without scores, or scores of few values."""
     unscored = [f"`{one.name}`" for one in origins if not one.scores]
-    few = [f"{score.field.shown}" for one in origins for score in one.scores if score.few]
+    few = list(dict.fromkeys(score.field.shown for one in origins for score in one.scores if score.few))
     todo = [f"without scores, so that chance decides: {some(unscored)}"] if unscored else []
     todo += [f"many documents are equally good, and chance decides between them: {some(few)}"] if few else []
     return [*comments(todo), "ties split"] if todo else []
@@ -147,8 +148,10 @@ def _name(score: Score) -> str:
 
 def _missing(origins: Sequence[Origin]) -> list[str]:
     """Which scores are missing in the sample, and what is done about it."""
-    found = {_name(score): score.missing for one in origins for score in one.scores if score.missing}
-    shares = some([f"`{shown(name)}` in {math.ceil(share * 100)}%" for name, share in found.items()])
+    found: dict[str, float] = {}
+    for score in (score for one in origins for score in one.scores if score.missing):
+        found[score.field.shown] = max(score.missing, found.get(score.field.shown, 0.0))
+    shares = some([f"{name} in {math.ceil(share * 100)}%" for name, share in found.items()])
     if not found:
         return ["# Documents without a score, if there are any, count as the worst."]
     return comments([f"null or NaN in the sample: {shares}; such documents count as the worst, or `missing drop`"])

@@ -51,6 +51,7 @@ def test_folders_with_other_columns_are_sources(tmp_path: Path, run: Run) -> Non
     ]
     assert statements(recipe, "criterion") == ["criterion score_web = column(score) higher is better for web"]
     assert "without scores, so that chance decides: `books`, `code`" in todos(recipe)
+    assert any("add for example `where for web language_score >= 0.65`" in todo for todo in todos(recipe))
     assert "ties split" in recipe
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.quickstart import corpora
-from tests.quickstart.reading import settings
+from tests.quickstart.reading import settings, todos
 from tests.quickstart.test_schemas import started
 
 
@@ -51,6 +51,13 @@ def test_an_option_names_a_column(pool: Path, run: Run, words: list[str], expect
     assert expected in lines
     above = recipe.partition(f"  {expected}\n")[0].splitlines()[-1]
     assert "#" not in above, "what is stated is no guess"
+
+
+def test_a_stated_domain_that_is_null_at_times(tmp_path: Path, run: Run) -> None:
+    corpora.write(tmp_path / "pool/a.jsonl", [{**corpora.wikipedia(n), "c": n % 3 or None} for n in range(60)])
+    recipe = started(tmp_path, run, tmp_path / "pool", "--domain", "c")
+    assert 'domain = coalesce(string(c), "unknown")' in settings(recipe)["pool"]
+    assert todos(recipe)[0] == "null in 20 of 60 documents: `unknown`"
 
 
 def test_an_option_holds_for_the_sources_that_have_the_column(tmp_path: Path, run: Run) -> None:
