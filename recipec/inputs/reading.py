@@ -18,7 +18,7 @@ from recipec.database import session
 from recipec.database.connection import another
 from recipec.database.sql import column, expression, faults, literal
 from recipec.database.values import FAULT
-from recipec.inputs import footers, shards, threads, together, tokens
+from recipec.inputs import footers, packing, shards, threads, together, tokens
 from recipec.inputs.facts import expressions, needed
 from recipec.inputs.kept import SCANNED, TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
 from recipec.ir import logical, model, paths, shapes
@@ -38,7 +38,7 @@ FEW_ROWS = 10_000
 """The most rows of a shard for which starting a query costs more than reading."""
 
 LARGE = 16 << 20
-"""The bytes from which a shard is read alone: it occupies all threads, and their buffers are in memory only once."""
+"""The bytes from which a shard is read alone, if it occupies all threads: their buffers are then in memory only once."""
 
 
 def read_many(
@@ -71,7 +71,7 @@ def read_many(
         free: SimpleQueue[DuckDBPyConnection] = SimpleQueue()
         for _ in range(min(threads_, len(todo))):
             free.put(stack.enter_context(another(connection)))
-        for batch in _batches(todo):
+        for batch in _batches(todo, threads_):
             _read_batch(free, op, kept, batch, folder, root, threads_)
             done += len(batch)
             yield done
@@ -165,19 +165,29 @@ def _is_small(op: logical.Read, job: _Job) -> bool:
     )
 
 
-def _batches(todo: Sequence[tuple[Shard, Path]]) -> Iterator[list[tuple[Shard, Path]]]:
-    """The shards in order, in batches; large ones alone."""
+def _batches(todo: Sequence[tuple[Shard, Path]], threads_: int) -> Iterator[list[tuple[Shard, Path]]]:
+    """The shards in order, in batches: small ones together; large ones alone, or as many as there are threads if each
+    occupies only one."""
     batch: list[tuple[Shard, Path]] = []
     rows = 0
     for shard, destination in todo:
-        full = len(batch) == BATCH or rows + shard.rows > BATCH_ROWS
-        if batch and (full or shard.bytes >= LARGE or batch[-1][0].bytes >= LARGE):
+        most = _together(shard, threads_)
+        full = len(batch) == most or (most == BATCH and rows + shard.rows > BATCH_ROWS)
+        if batch and (full or most != _together(batch[-1][0], threads_)):
             yield batch
             batch, rows = [], 0
         batch.append((shard, destination))
         rows += shard.rows
     if batch:
         yield batch
+
+
+def _together(shard: Shard, threads_: int) -> int:
+    """The most shards of a size and kind that are read together."""
+    if shard.bytes < LARGE:
+        return BATCH
+    # What is compressed as a whole is read by one thread.
+    return threads_ if packing.is_compressed(Path(shard.path)) else 1
 
 
 def _without_nulls(source: model.Source, many: Sequence[Shard], folder: Path) -> frozenset[Path]:
