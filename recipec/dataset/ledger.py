@@ -74,7 +74,8 @@ def _narrowed(rows: str, selection: Selection, shards: Sequence[Shard]) -> str:
     columns = ", ".join(
         f"CAST({name} AS ENUM ({', '.join(map(literal, sorted(found)))})) AS {name}"
         for name, found in words.items()
-        if found
+        # The words of an inline type are texts as they stand, which cannot have the character NUL.
+        if found and not any("\0" in one for one in found)
     )
     return f"SELECT * REPLACE ({columns}) FROM ({rows})"
 

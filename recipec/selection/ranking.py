@@ -34,7 +34,7 @@ def rank_pool(connection: DuckDBPyConnection, op: logical.Rank, table: str, stat
     totals = connection.execute(f"SELECT domain, sum(tokens) FROM {pool} GROUP BY domain ORDER BY domain").fetchall()
     # Domains are an enumeration here, so that the sort compares numbers.
     words = ", ".join(literal(domain) for domain, _ in totals) or "''"
-    connection.execute(f"DROP TYPE IF EXISTS pool_domain; CREATE TYPE pool_domain AS ENUM ({words})")
+    connection.execute(f"DROP TYPE IF EXISTS pool_domain; CREATE TYPE pool_domain AS ENUM (SELECT unnest([{words}]))")
     if op.top is None:
         numbers = ", ".join(str(total) for _, total in totals) or "0"
         total = f"([{numbers}] :: DOUBLE[])[enum_code(domain) + 1]"

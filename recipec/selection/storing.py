@@ -148,7 +148,7 @@ def _fetched(
 ) -> Iterator[dict[str, Array]]:
     """The readable documents with their columns, some at a time."""
     words = ", ".join(literal(name) for name in contents.domains) or "''"
-    connection.execute(f"DROP TYPE IF EXISTS pool_domain; CREATE TYPE pool_domain AS ENUM ({words})")
+    connection.execute(f"DROP TYPE IF EXISTS pool_domain; CREATE TYPE pool_domain AS ENUM (SELECT unnest([{words}]))")
     columns = ", ".join(f"{value} AS {name}" for name, (value, _) in contents.values.items())
     code = "enum_code(CAST(domain AS pool_domain)) AS domain_code"
     query = f"SELECT {code}, {draw(op.seed)} AS draw, {columns}"
