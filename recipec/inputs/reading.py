@@ -18,7 +18,7 @@ from recipec.database import session
 from recipec.database.connection import another
 from recipec.database.sql import column, expression, faults, literal
 from recipec.database.values import FAULT
-from recipec.inputs import footers, shards, threads, together, tokens
+from recipec.inputs import attributes, footers, shards, threads, together, tokens
 from recipec.inputs.facts import expressions, needed
 from recipec.inputs.kept import TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
 from recipec.ir import logical, model, paths, shapes
@@ -78,8 +78,9 @@ def read_many(
 
 
 def direct(op: logical.Read, many: Sequence[Shard], folder: Path) -> frozenset[str]:
-    """The paths of the shards whose rows are read where they are used: large Parquet files of which no text is needed."""
-    if op.source.tokens.by != "column" or op.source.text in needed(op):
+    """The paths of the shards whose rows are read where they are used: large Parquet files of which neither a text
+    nor an attribute is needed."""
+    if op.source.tokens.by != "column" or op.source.text in needed(op) or attributes.used(op):
         return frozenset()
     places = {shard.path: shards.path(shard, folder) for shard in many if shard.rows > FEW_ROWS}
     plain = {shard.path for shard in many if _has_plain_text(op.source, shard)}
@@ -159,6 +160,7 @@ def _is_small(op: logical.Read, job: _Job) -> bool:
         0 < job.shard.rows <= FEW_ROWS
         and job.shard.bytes < LARGE
         and op.source.tokens.by != "tokenizer"
+        and not attributes.used(op)
         and shards.is_parquet(job.place)
         and len({*names, *together.VIRTUAL}) == len(names) + len(together.VIRTUAL)
         and not any(shards.is_placed(job.shard, name) for name in needed(op))
@@ -200,8 +202,9 @@ def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Jo
         if any(value.sql is None for value in missing):
             tokens.count(connection, op.source, job.shard, folder, "counted")
         store(connection, missing, shards.scan(op.source, job.shard, folder, [op.source.text]), "counted")
-    names = needed(kept.op) - {value.name for value in values}
+    names = needed(kept.op) - {value.name for value in values} - attributes.references(op)
     scan = joined(shards.scan(op.source, job.shard, folder, sorted(names)), values)
+    scan = attributes.joined(scan, op, job.shard, root)
     scan = _with_unreadable(connection, scan, shards.faults(job.shard, folder))
     destination = literal(str(job.temporary))
     query = _query(kept.op, scan, job.texts, values=kept.values)

@@ -163,7 +163,8 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit
     inside = contained.contained(pool) if cheap else ()
     told = unlike.warnings(pool.plan, pool.shards)
-    warnings = (*told, *inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
+    beside = unlike.unmatched(pool.connection, pool.plan, pool.shards, pool.attributes, store.root)
+    warnings = (*told, *beside, *inside, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
     store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
     if not sample and selection.provisional:
         sample = "weights that are not decided yet"
@@ -188,6 +189,7 @@ def _draft(pool: Pool, place: Place) -> ExecutionPlan:
         recipe=pool.recipe,
         folder=str(place.folder),
         shards=pool.shards,
+        attributes=pool.attributes,
         steps=scheduler.schedule(
             pool.plan, pool.ids, pool.reads, pool.shards, pool.recipe.plugins, place.store, published=False
         ),
