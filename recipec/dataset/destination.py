@@ -107,8 +107,8 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
         yield _place(output, destination, f"the output folder contains the shard `{inside}`")
     for source in plan.recipe.sources:
         for glob in (*source.shards, *(glob for one in source.attributes for glob in one.files)):
-            pattern = _pattern(os.path.normpath(local.real(folder) / glob))
-            if any(pattern.fullmatch(str(real / member)) for member in _members()):
+            matching = pattern(os.path.normpath(local.real(folder) / glob))
+            if any(matching.fullmatch(str(real / member)) for member in _members()):
                 message = f"the glob `{glob}` of source `{source.name}` would read the output as shards"
                 yield _place(output, destination, message)
 
@@ -120,7 +120,7 @@ def _members() -> Iterable[str]:
     return [f"{folder}/part-00000{suffix}" for folder in ("data", "ledger", "unreadable") for suffix in suffixes]
 
 
-def _pattern(glob: str) -> re.Pattern[str]:
+def pattern(glob: str) -> re.Pattern[str]:
     """A glob as a regular expression; `**` matches any number of folders."""
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob)

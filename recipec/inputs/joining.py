@@ -82,8 +82,9 @@ class Join:
             with shards.reading(path):
                 self._copy_array(path, side, destination)
             return
-        with self._reading([side]):
-            self._copy(f"SELECT __row AS row, {self._values()} FROM {self._scan(side, self.wanted)}", destination)
+        query = f"SELECT __row AS row, {self._values()} FROM {self._scan(side, self.wanted)}"
+        with self._blaming({path: query}):
+            self._copy(query, destination)
 
     def _copy_array(self, path: Path, side: SideFile, destination: Path) -> None:
         self._make_table("row BIGINT")
@@ -118,9 +119,9 @@ class Join:
         self._make_table("id VARCHAR")
         for start in range(0, len(files), FILES):
             some = files[start : start + FILES]
-            with self._reading(some):
-                parts = " UNION ALL ".join(self._with_id(side, self._values(), self.wanted) for side in some)
-                self.connection.execute(f"INSERT INTO side {parts}")
+            parts = {self.folder / side.path: self._with_id(side, self._values(), self.wanted) for side in some}
+            with self._blaming(parts):
+                self.connection.execute(f"INSERT INTO side {' UNION ALL '.join(parts.values())}")
 
     def _with_id(self, side: SideFile, values: str, wanted: References) -> str:
         """SQL of the rows of a file that have an id, with that id as text."""
@@ -177,11 +178,8 @@ class Join:
         ids = " UNION ALL ".join(f"SELECT {n} AS {together.NUMBER}, * FROM {self._ids(s)}" for n, s in enumerate(many))
         values = ", ".join(["fault", *(f"v{number}" for number in range(len(self.wanted)))])
         query = f"SELECT {together.NUMBER}, row, {values} FROM ({ids}) AS documents JOIN side ON doc_id = id"
-        try:
+        with self._blaming({self.folder / shard.path: f"SELECT doc_id FROM {self._ids(shard)}" for shard in many}):
             written = together.parts(self.connection, query, destinations)
-        except duckdb.Error:
-            self._blame([(self.folder / shard.path, f"SELECT doc_id FROM {self._ids(shard)}") for shard in many])
-            raise
         for number, destination in enumerate(destinations):
             if number not in written:
                 self._copy(f"SELECT 0 :: BIGINT AS row, {values} FROM side WHERE false", destination)
@@ -193,21 +191,17 @@ class Join:
         return f"(SELECT CAST(__row AS BIGINT) AS row, CAST({expression(source.id)} AS VARCHAR) AS doc_id FROM {scan})"
 
     @contextlib.contextmanager
-    def _reading(self, files: Sequence[SideFile]) -> Iterator[None]:
-        """Reports errors of reading files for the first of them that has one."""
+    def _blaming(self, queries: Mapping[Path, str]) -> Iterator[None]:
+        """Raises an error of the block as the failure of the first file whose query has it alone."""
         try:
             yield
         except duckdb.Error:
-            self._blame([(self.folder / s.path, f"SELECT * FROM {self._scan(s, self.wanted)}") for s in files])
+            for path, query in queries.items():
+                try:
+                    self.connection.execute(f"SELECT sum(hash(columns(*))) FROM ({query})").fetchall()
+                except duckdb.Error as error:
+                    raise shards.unreadable(path, error) from None
             raise
-
-    def _blame(self, queries: Sequence[tuple[Path, str]]) -> None:
-        """Raises the failure of the first file with which an error comes again."""
-        for path, query in queries:
-            try:
-                self.connection.execute(f"SELECT sum(hash(columns(*))) FROM ({query})").fetchall()
-            except duckdb.Error as error:
-                raise shards.unreadable(path, error) from None
 
 
 def rows(connection: DuckDBPyConnection, stored: Sequence[Path]) -> int:

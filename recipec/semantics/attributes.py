@@ -180,9 +180,9 @@ def _check_names(context: Context, found: Sequence[Attributes], shards: Columns,
     fine = True
     for one in found:
         for name, _ in one.schema_:
-            other = f"its shards have a column `{name}`" if name in own else ""
+            other = "the shards have it" if name in own else ""
             if name in seen:
-                other = f"its attributes have a column `{name}` in line {seen[name].origin.line}"
+                other = f"the attributes of line {seen[name].origin.line} have it"
             if other:
                 helps = ("list the columns that shall come in: `attributes … { columns NAME … }`",)
                 message = f"source `{source}` would have two columns `{name}`: {other} too"
