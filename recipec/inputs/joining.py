@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 import numpy as np
@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SHARDS = 64
-"""The most shards that one query joins: it keeps a file open for each."""
+"""The most large shards that one query joins: it keeps a file open, and a row group in memory, for each."""
 
-FILES = 64
-"""The most files with attributes that one query reads."""
+TOGETHER = 16
+"""The most large files that one query reads."""
+
+FILES = 512
+"""The most small files that one query reads, or joins."""
+
+FEW_ROWS = 500_000
+"""The most rows of small files together."""
 
 HASHES = 1 << 26
 """The most hashes of ids that are in memory at once."""
@@ -38,6 +44,8 @@ SHOWN = 5
 """The most repeated ids that are named."""
 
 OPTIONS = "FORMAT parquet, COMPRESSION zstd"
+
+File = TypeVar("File", Shard, SideFile)
 
 Todo = Mapping[Path, tuple[Shard, Sequence[SideFile]]]
 """By the path of what is to be stored: the shard, and the files that have its attributes."""
@@ -68,12 +76,12 @@ class Join:
         """Stores the attributes of shards from all files; yields the number of shards that are done."""
         self._load(files)
         self._check_unique(files)
-        places = list(todo)
-        for start in range(0, len(places), SHARDS):
-            batch = places[start : start + SHARDS]
-            with local.replacing_all(batch) as temporaries:
-                self._join([todo[place][0] for place in batch], temporaries)
-            yield start + len(batch)
+        done = 0
+        for batch in groups([(place, shard) for place, (shard, _) in todo.items()], SHARDS):
+            with local.replacing_all([place for place, _ in batch]) as temporaries:
+                self._join([shard for _, shard in batch], temporaries)
+            done += len(batch)
+            yield done
         self.connection.execute("DROP TABLE side")
 
     def _copy_file(self, side: SideFile, destination: Path) -> None:
@@ -117,11 +125,15 @@ class Join:
     def _load(self, files: Sequence[SideFile]) -> None:
         """Fills the table `side` with the values of all rows that have an id."""
         self._make_table("id VARCHAR")
-        for start in range(0, len(files), FILES):
-            some = files[start : start + FILES]
-            parts = {self.folder / side.path: self._with_id(side, self._values(), self.wanted) for side in some}
-            with self._blaming(parts):
-                self.connection.execute(f"INSERT INTO side {' UNION ALL '.join(parts.values())}")
+        queries = ((side, self._with_id(side, self._values(), self.wanted)) for side in files)
+        self._insert("side", queries)
+
+    def _insert(self, table: str, queries: Iterable[tuple[File, str]]) -> None:
+        """Inserts the rows of queries over files, of which many run together. They are not joined before: every part of a
+        union that is joined would need memory of its own."""
+        for batch in groups([(query, one) for one, query in queries], TOGETHER):
+            with self._blaming({self.folder / one.path: query for query, one in batch}):
+                self.connection.execute(f"INSERT INTO {table} {' UNION ALL '.join(query for query, _ in batch)}")
 
     def _with_id(self, side: SideFile, values: str, wanted: References) -> str:
         """SQL of the rows of a file that have an id, with that id as text."""
@@ -175,20 +187,22 @@ class Join:
 
     def _join(self, many: Sequence[Shard], destinations: Sequence[Path]) -> None:
         """Writes the values of all rows of some shards that have attributes."""
-        ids = " UNION ALL ".join(f"SELECT {n} AS {together.NUMBER}, * FROM {self._ids(s)}" for n, s in enumerate(many))
+        create = f"CREATE OR REPLACE TEMP TABLE documents ({together.NUMBER} BIGINT, row BIGINT, doc_id VARCHAR)"
+        self.connection.execute(create)
+        self._insert("documents", ((shard, self._ids(number, shard)) for number, shard in enumerate(many)))
         values = ", ".join(["fault", *(f"v{number}" for number in range(len(self.wanted)))])
-        query = f"SELECT {together.NUMBER}, row, {values} FROM ({ids}) AS documents JOIN side ON doc_id = id"
-        with self._blaming({self.folder / shard.path: f"SELECT doc_id FROM {self._ids(shard)}" for shard in many}):
-            written = together.parts(self.connection, query, destinations)
+        query = f"SELECT {together.NUMBER}, row, {values} FROM documents JOIN side ON doc_id = id"
+        written = together.parts(self.connection, query, destinations)
+        self.connection.execute("DROP TABLE documents")
         for number, destination in enumerate(destinations):
             if number not in written:
                 self._copy(f"SELECT 0 :: BIGINT AS row, {values} FROM side WHERE false", destination)
 
-    def _ids(self, shard: Shard) -> str:
-        """A table expression of the numbers and ids of a shard's rows."""
+    def _ids(self, number: int, shard: Shard) -> str:
+        """SQL of the numbers of a shard and of its rows, and their ids."""
         source = self.op.source
         scan = shards.scan(source, shard, self.folder, sorted(columns_of(source.id)))
-        return f"(SELECT CAST(__row AS BIGINT) AS row, CAST({expression(source.id)} AS VARCHAR) AS doc_id FROM {scan})"
+        return f"SELECT {number}, __row, CAST({expression(source.id)} AS VARCHAR) FROM {scan}"
 
     @contextlib.contextmanager
     def _blaming(self, queries: Mapping[Path, str]) -> Iterator[None]:
@@ -202,6 +216,24 @@ class Join:
                 except duckdb.Error as error:
                     raise shards.unreadable(path, error) from None
             raise
+
+
+Item = TypeVar("Item")
+
+
+def groups(items: Sequence[tuple[Item, File]], least: int) -> Iterator[list[tuple[Item, File]]]:
+    """Items with their files in order, in groups of `least`, or of more while their files are small."""
+    group: list[tuple[Item, File]] = []
+    rows_ = 0
+    for item, one in items:
+        full = len(group) >= least and (rows_ + one.rows > FEW_ROWS or len(group) >= max(FILES, least))
+        if full:
+            yield group
+            group, rows_ = [], 0
+        group.append((item, one))
+        rows_ += one.rows
+    if group:
+        yield group
 
 
 def rows(connection: DuckDBPyConnection, stored: Sequence[Path]) -> int:
