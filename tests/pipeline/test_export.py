@@ -10,6 +10,7 @@ import pytest
 
 from recipec import pipeline
 from recipec.execution import exporting
+from tests import tiny_model
 from tests.conftest import Run, rows, write_parquet
 
 SOURCE = """source web {
@@ -149,6 +150,33 @@ def test_a_recipe_without_scores_has_nothing_to_export(folder: Path, run: Run) -
     assert result.code == 1
     assert "error[R0730]: there are no scores to export" in result.err
     assert not (folder / "scores").exists()
+
+
+@pytest.mark.slow
+def test_scores_by_a_model_are_exported_where_they_are_stored(folder: Path, run: Run) -> None:
+    tiny_model.build(folder / "tiny")
+    recipe = folder / "b.recipe"
+    perplexity = 'criterion surprise = perplexity(model: "tiny", length: 8) lower is better\nquality'
+    text = SCORED.replace("quality", perplexity).replace("words 1,", "words 1, surprise 1,")
+    recipe.write_text(text + "allow bad 5%\n")
+    first = run("export", "scores", recipe, "-o", folder / "scores")
+    assert first.code == 0, first.err
+    assert first.out.splitlines()[1] == "  web: distinct_word_ratio, duplicate_ngram_ratio_n_5, long, words"
+    said = '`perplexity(model: "tiny", length: 8)` of source `web` is not stored for 3 of 3 shards: it is left out'
+    assert f"warning[R0731]: {said}" in first.err
+    second = run("export", "scores", recipe, "-o", folder / "scores", "--score")
+    assert (second.code, "R0731" in second.err) == (0, False), second.err
+    assert "surprise" in second.out
+    # What is stored now is exported without being asked for, and selects the same.
+    third = run("export", "scores", recipe, "-o", folder / "scores")
+    assert (third.out, third.err) == (second.out, "")
+    joined = JOINED.replace("quality", "criterion surprise = column(surprise) lower is better\nquality")
+    joined = joined.replace("words 1,", "words 1, surprise 1,").replace(
+        "ATTRIBUTES", 'attributes "scores/web/**/*.parquet" by id'
+    )
+    plan = pipeline.plan(recipe, {}, score=True).plan
+    assert plan.selection is not None
+    assert digest(folder / "c.recipe", joined) == plan.selection.digest
 
 
 def test_criteria_and_calls_of_the_same_name_stay_apart(folder: Path, run: Run) -> None:
