@@ -63,6 +63,8 @@ def joined(
     plan: logical.LogicalPlan, shards: Sequence[Shard], files: Sequence[SideFile]
 ) -> tuple[tuple[Shard, ...], tuple[SideFile, ...]]:
     """Shards with the identities of the attributes that the plan uses, and the files of these attributes."""
+    if not any(op.source.attributes for op in plan.ops if isinstance(op, logical.Read)):
+        return tuple(shards), ()
     digests_: dict[tuple[str, str], list[str]] = {}
     kept: list[SideFile] = []
     for op in plan.ops:
@@ -74,7 +76,8 @@ def joined(
             beside = attributes.of(files, name, number) if number in used else []
             kept += beside
             whole = attributes.digest(one, beside) if beside else ""
-            for shard, part in zip(mine, attributes.partners(one, beside, mine), strict=True):
+            # A stranger's plan may have other files than shards; what then has no partner is not as planned.
+            for shard, part in zip(mine, attributes.partners(one, beside, mine), strict=False):
                 said = whole if part is beside else attributes.digest(one, part)
                 digests_.setdefault((name, shard.path), []).append(said)
     marked = (

@@ -4,89 +4,27 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from recipec import pipeline
-from recipec.diagnostics import Failure
-from recipec.inputs import arrays, joining, together
-from recipec.ir.execution import ExecutionPlan
-from recipec.pipeline import Planned
+from recipec.inputs import joining, together
 from tests.conftest import Run, rows, write_parquet
-
-COUNT = 60
-
-RECIPE = """source web {
-  shards "data/*"
-  ATTRIBUTES
-  id id
-  text text
-  tokens n
-  domain = coalesce(topic, "none")
-}
-
-where edu > 0.1 or edu is null
-criterion edu = column(edu) higher is better
-quality { missing worst, weights { edu 1 } }
-sample top 50% by edu
-quota a where edu > 3 at least 10%
-repeat at most 1 times
-budget 200 tokens
-output parquet "out"
-"""
-
-INSIDE = RECIPE.replace("  ATTRIBUTES\n", "")
-"""The same, with the attributes in the shards."""
-
-PLAIN = RECIPE.replace("quota a where edu > 3 at least 10%\n", "").replace("200 tokens", "20 tokens")
-PLAIN += "shortfall shrink\nallow vanishing\n"
-
-Row = Mapping[str, Any]
-
-
-def documents(folder: Path, shards: int = 3, more: str = "") -> None:
-    for number in range(shards):
-        start, stop = number * COUNT // shards, (number + 1) * COUNT // shards
-        select = f"SELECT 'd' || i AS id, 'text ' || i AS text, 10 AS n{more} FROM range({start}, {stop}) AS r(i)"
-        write_parquet(folder / f"data/{number}.parquet", select)
-
-
-def scores(count: int = COUNT) -> list[Row]:
-    return [{"id": f"d{i}", "edu": i % 17 / 4, "topic": "ab"[i % 2]} for i in range(count)]
-
-
-def write(path: Path, values: Sequence[Row]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path if path.suffix == ".jsonl" else path.with_name("lines.tmp")
-    lines.write_text("".join(json.dumps(value) + "\n" for value in values))
-    if lines != path:
-        write_parquet(path, f"SELECT * FROM read_ndjson('{lines}')")
-        lines.unlink()
-
-
-def planned(folder: Path, attributes: str, recipe: str = RECIPE) -> Planned:
-    (folder / "a.recipe").write_text(recipe.replace("ATTRIBUTES", attributes))
-    return pipeline.plan(folder / "a.recipe", {})
-
-
-def digest(plan: ExecutionPlan) -> str:
-    assert plan.selection is not None
-    assert plan.exact
-    return plan.selection.digest
-
-
-def mistake(folder: Path, attributes: str, recipe: str = RECIPE) -> str:
-    with pytest.raises(Failure) as raised:
-        planned(folder, attributes, recipe)
-    return "; ".join(f"{one.code} {one.message} {one.place}" for one in raised.value.diagnostics)
-
-
-def warned(found: Planned) -> list[str]:
-    return [one.message for one in found.diagnostics if one.code in ("R0342", "R0308")]
+from tests.inputs.beside import (
+    COUNT,
+    INSIDE,
+    PLAIN,
+    RECIPE,
+    digest,
+    documents,
+    mistake,
+    planned,
+    scores,
+    warned,
+    write,
+)
 
 
 @pytest.fixture(scope="module")
@@ -166,69 +104,6 @@ def test_nested_values_are_named_by_paths(tmp_path: Path) -> None:
     plan = planned(tmp_path, 'attributes "s.jsonl" by id', recipe).plan
     assert plan.selection is not None
     assert {cell.domain: cell.documents for cell in plan.selection.cells} == {"k0": 25, "k1": 25}
-
-
-TYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", ">f4", ">i8"]
-
-
-@pytest.mark.parametrize("type_", TYPES)
-def test_arrays_of_every_type_of_numbers(tmp_path: Path, type_: str) -> None:
-    documents(tmp_path, 1)
-    values = np.arange(2 * COUNT).reshape(COUNT, 2) % 2 == 1 if type_ == "?" else np.arange(2 * COUNT).reshape(COUNT, 2)
-    plain = values.astype(type_)
-    np.save(tmp_path / "s.npy", np.asfortranarray(plain) if type_ == "f4" else plain)
-    recipe = (
-        RECIPE.replace("column(edu)", "column(int(y))")
-        .replace("where edu > 0.1 or edu is null\n", "where int(y) == 1 or int(y) >= 21\n")
-        .replace("quota a where edu > 3 at least 10%\n", "")
-        .replace('  domain = coalesce(topic, "none")\n', "")
-    )
-    plan = planned(tmp_path, 'attributes "s.npy" by row { columns x, y }', recipe).plan
-    assert plan.selection is not None
-    expected = COUNT if type_ == "?" else COUNT - 9
-    assert [cell.documents for cell in plan.selection.cells] == [expected]
-
-
-def test_an_array_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    documents(tmp_path, 1)
-    np.save(tmp_path / "s.npy", np.array([[i, np.nan if i % 3 else i] for i in range(COUNT)], dtype="f4"))
-    recipe = (
-        RECIPE.replace("edu", "y").replace('  domain = coalesce(topic, "none")\n', "").replace("quota a", "quota web")
-    )
-    found = []
-    for size in (1 << 20, 7):
-        monkeypatch.setattr(arrays, "PIECE", size)
-        folder = tmp_path / str(size)
-        folder.mkdir()
-        (folder / "data").symlink_to(tmp_path / "data")
-        (folder / "s.npy").symlink_to(tmp_path / "s.npy")
-        found.append(digest(planned(folder, 'attributes "s.npy" by row { columns x y }', recipe).plan))
-    assert found[0] == found[1]
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((COUNT, 2, 1)), "R0303 the shard cannot be read: the array has 3 dimensions"),
-        (np.zeros(COUNT, dtype="c8"), "R0303 the shard cannot be read: the array has values of type complex64"),
-        (np.array(["a"] * COUNT), "R0303 the shard cannot be read: the array has values of type <U1"),
-        (np.array([{}] * COUNT), "R0303 the shard cannot be read: it is no NumPy array of numbers"),
-        (np.zeros((COUNT, 3)), "R0340 the arrays have 3 columns, and 2 names are listed"),
-        (np.zeros((COUNT - 1, 2)), "R0340 `s.npy` has 59 rows, and its shard `data/0.parquet` has 60"),
-        (np.zeros((0, 2)), "R0340 `s.npy` has 0 rows, and its shard `data/0.parquet` has 60"),
-        (
-            None,
-            "R0303 the shard cannot be read: it is no NumPy array of numbers: mmap length is greater than file size",
-        ),
-    ],
-)
-def test_arrays_that_cannot_be_joined(tmp_path: Path, array: Any, message: str) -> None:
-    documents(tmp_path, 1)
-    np.save(tmp_path / "s.npy", np.zeros((COUNT, 2)) if array is None else array)
-    if array is None:
-        (tmp_path / "s.npy").write_bytes((tmp_path / "s.npy").read_bytes()[:-8])
-    recipe = RECIPE.replace("edu", "y").replace("coalesce(topic", "coalesce(string(x)")
-    assert mistake(tmp_path, 'attributes "s.npy" by row { columns x, y }', recipe).startswith(message)
 
 
 def test_what_does_not_match_is_counted(tmp_path: Path) -> None:
@@ -380,6 +255,30 @@ def test_a_plan_is_stale_when_attributes_change(tmp_path: Path, run: Run) -> Non
     plan["attributes"][0]["sha256"] = "0" * 64
     (tmp_path / "a.plan").write_text(json.dumps(plan))
     assert run("apply", tmp_path / "a.plan").code == 4
+
+
+def test_a_plan_whose_attributes_do_not_fit_its_shards_is_stale(tmp_path: Path, run: Run) -> None:
+    documents(tmp_path)
+    for number in range(3):
+        write(tmp_path / f"s/{number}.jsonl", scores()[:20])
+    (tmp_path / "a.recipe").write_text(RECIPE.replace("ATTRIBUTES", 'attributes "s/*.jsonl" by row'))
+    assert run("plan", tmp_path / "a.recipe", "-o", tmp_path / "a.plan").code == 0
+    plan = json.loads((tmp_path / "a.plan").read_text())
+    files, shards = plan["attributes"], plan["shards"]
+    changes: list[dict[str, Any]] = [
+        {"attributes": files[:2]},
+        {"attributes": []},
+        {"attributes": [{**one, "number": 9} for one in files]},
+        {"shards": [{**one, "joined": []} for one in shards]},
+        {"shards": [{**one, "joined": ["x"] * 5} for one in shards]},
+    ]
+    for changed in changes:
+        (tmp_path / "b.plan").write_text(json.dumps({**plan, **changed}))
+        assert run("apply", tmp_path / "b.plan").code == 4
+    assert run("apply", tmp_path / "a.plan").code == 0
+    write(tmp_path / "s/1.jsonl", [{**one, "edu": 4} for one in scores()[:20]])
+    assert run("plan", tmp_path / "a.recipe", "-o", tmp_path / "b.plan").code == 0
+    assert "~ s/1.jsonl" in run("diff", tmp_path / "out", tmp_path / "b.plan").out
 
 
 def test_the_dataset_has_the_columns_of_the_shards_alone(tmp_path: Path, run: Run) -> None:
