@@ -181,6 +181,9 @@ CODES: dict[str, str] = {
     "R0308": "a column that some shards of a source lack",
     "R0312": "a field of a file that a folder states too",
     "R0311": "columns that cannot keep their names in a dataset",
+    "R0340": "attributes that do not fit the shards",
+    "R0341": "an id that stands twice in attributes",
+    "R0342": "documents without attributes, or attributes without a document",
     "R0309": "a path with a scheme that is not supported",
     "R0310": "one of several globs that no file matches",
     "R0320": "a domain that no document has",
@@ -241,6 +244,8 @@ CODES: dict[str, str] = {
     "R0709": "nothing to apply: a recipe without output",
     "R0711": "a starter recipe that cannot be made",
     "R0712": "a quickstart folder that holds something else",
+    "R0730": "a recipe without scores to export",
+    "R0731": "scores that are left out of an export",
     "R0801": "a document that is unknown to the dataset",
     "R0710": "a selection that differs from the planned one",
     # R09xx: laws, runs and predictions

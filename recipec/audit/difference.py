@@ -15,7 +15,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from recipec.database.sql import literal
-from recipec.ir.execution import Shard
+from recipec.ir.execution import InputFile
 from recipec.ir.model import Recipe
 from recipec.ir.selection import Cell, Selection
 
@@ -43,7 +43,7 @@ class Side:
 
     label: str
     recipe: Recipe
-    shards: tuple[Shard, ...] | None = None
+    shards: tuple[InputFile, ...] | None = None  # and files with attributes
     selection: Selection | None = None
     exact: bool = True
     ledger: str | None = None  # SQL of a relation with the ledger's columns
@@ -128,8 +128,8 @@ def recipe_lines(old: Side, new: Side) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def shard_lines(old: Sequence[Shard], new: Sequence[Shard]) -> tuple[str, ...]:
-    """Lines for shards that were added, removed or changed, by source and path."""
+def shard_lines(old: Sequence[InputFile], new: Sequence[InputFile]) -> tuple[str, ...]:
+    """Lines for shards, and files with attributes, that were added, removed or changed, by source and path."""
     before = {(shard.source, shard.path): shard.sha256 for shard in old}
     after = {(shard.source, shard.path): shard.sha256 for shard in new}
     signs = {

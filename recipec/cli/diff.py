@@ -58,7 +58,8 @@ def side(path: Path) -> Side:
     if options.is_dataset(path):
         manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
-        return Side(label, manifest.recipe, manifest.shards, manifest.selection, True, ledger_relation(files))
+        inputs = (*manifest.shards, *manifest.attributes)
+        return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files))
     if os.path.isdir(path):
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
@@ -66,7 +67,8 @@ def side(path: Path) -> Side:
         stored = pipeline.decided(plan)
         ledger = ledger_relation([stored]) if stored is not None else None
         loss = plan.forecast.loss if plan.forecast is not None else None
-        return Side(label, plan.recipe, plan.shards, plan.selection, plan.exact, ledger, loss)
+        inputs = (*plan.shards, *plan.attributes)
+        return Side(label, plan.recipe, inputs, plan.selection, plan.exact, ledger, loss)
     return Side(label, pipeline.compile_recipe(path, {}).recipe)
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "apply": "write the dataset of a plan or a recipe",
     "explain": "say why a document is in or out, and what would change that",
     "diff": "compare two recipes, plans or datasets, down to documents",
+    "export": "write the scores of a recipe's documents as files that other recipes join",
     "show": "print a recipe at any stage, a plan, a dataset, or a report of `search` or `reweight`",
     "verify": "check a dataset's checksums, counts and conservation, and that its ledger re-derives the selection",
     "model": "add, list and remove the language models that score documents",

@@ -166,5 +166,5 @@ def show_dataset(manifest: Manifest) -> None:
     draw_table(console, Table("Written", header, totals, frozenset({1, 2, 3, 4})))
     files = tuple((f.path, f"{f.rows:,}", size(f.bytes), f.sha256[:16]) for f in (*manifest.data, *manifest.ledger))
     draw_table(console, Table("Files", ("file", "rows", "bytes", "sha256"), files, frozenset({1, 2})))
-    lineage = tuple((s.source, s.path, f"{s.rows:,}", s.sha256[:16]) for s in manifest.shards)
-    draw_table(console, Table("Lineage", ("source", "shard", "rows", "sha256"), lineage, frozenset({2})))
+    lineage = tuple((s.source, s.path, f"{s.rows:,}", s.sha256[:16]) for s in (*manifest.shards, *manifest.attributes))
+    draw_table(console, Table("Lineage", ("source", "file", "rows", "sha256"), lineage, frozenset({2})))

@@ -121,13 +121,13 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
     state = local.real(folder / STATE)
     if real == state or real.is_relative_to(state):
         yield _place(output, destination, "the output is in the state folder")
-    inputs = [local.real(folder / shard.path) for shard in plan.shards]
+    inputs = [local.real(folder / one.path) for one in (*plan.shards, *plan.attributes)]
     inside = next((shard for shard in inputs if shard.is_relative_to(real)), None)
     if inside is not None:
         yield _place(output, destination, f"the output folder contains the shard `{inside}`")
     members = [str(real / member) for member in _members()]
     for source in plan.recipe.sources:
-        for glob in source.shards:
+        for glob in (*source.shards, *(glob for one in source.attributes for glob in one.files)):
             if globs.would_match(glob, local.real(folder), members, shards.is_shard):
                 message = f"the glob `{glob}` of source `{source.name}` would read the output as shards"
                 yield _place(output, destination, message)

@@ -23,7 +23,7 @@ def plan_digest(plan: ExecutionPlan) -> str:
     the folder or the layout of the recipe's text (costs, actions, reasons, warnings, file times, the folder, lines),
     without its search, and without the results of laws and measurements."""
     unsaid = {"folder", "exact", "sample", "warnings", "selection", "forecast", "reweighting"}
-    value = plan.model_dump(mode="json", exclude={*unsaid, "shards"})
+    value = plan.model_dump(mode="json", exclude={*unsaid, "shards", "attributes"})
     _identify_mixtures(value, plan)
     value = without_origins(value)
     # Shards have no origins, and searching many thousands of them would take seconds.
@@ -32,6 +32,8 @@ def plan_digest(plan: ExecutionPlan) -> str:
     del value["recipe"]["search"]
     for shard in value["shards"]:
         del shard["mtime_ns"]
+        if not any(shard["joined"]):
+            del shard["joined"]
     for step in value["steps"]:
         del step["cost"], step["action"], step["reason"], step["engine"]
     return hashlib.sha256(digests.canonical_json(value).encode()).hexdigest()

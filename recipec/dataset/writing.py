@@ -123,6 +123,7 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
         recipe=plan.recipe.model_copy(update={"output": writing.op.output}),
         plan=digest,
         shards=plan.shards,
+        attributes=plan.attributes,
         selection=selection,
         data=data,
         ledger=ledger_files,

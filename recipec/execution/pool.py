@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from recipec.inputs import documents
 from recipec.inputs.facts import facts
 from recipec.ir import logical, model
-from recipec.ir.execution import Shard
+from recipec.ir.execution import Shard, SideFile
 from recipec.ir.task import Documents, Link, ReadTask, Scored, ScoreTask
 from recipec.places.state import Store
 from recipec.planning.fingerprints import Reads
@@ -28,6 +28,7 @@ class Pool:
         ids: the identity of each operation (`planning.fingerprints`); `reads`: where the results of reads are.
         folder: the recipe's folder, against which the paths of shards are resolved.
         scorer: runs models.
+        attributes: the files with attributes of which the plan uses columns.
         progress: receives the progress of long work.
         sampling: None, or the share of documents used for an estimate.
     """
@@ -41,6 +42,7 @@ class Pool:
     folder: Path
     store: Store
     scorer: Scorer
+    attributes: tuple[SideFile, ...] = ()
     progress: Progress = silent
     sampling: float | None = None
 

@@ -14,6 +14,8 @@ from recipec.execution.cascades import Cascades
 from recipec.execution.pool import Pool
 from recipec.execution.tasks import Runner
 from recipec.execution.timings import Rates
+from recipec.inputs import attributes
+from recipec.inputs.facts import facts
 from recipec.ir import logical, model
 from recipec.ir.mixing import Decided
 from recipec.ir.selection import Cascade, Selection
@@ -45,7 +47,16 @@ class Run:
         """Runs every `Read` for the shards that have no result."""
         for position, op in enumerate(self.pool.plan.ops):
             if isinstance(op, logical.Read):
+                self._join(position, op)
                 self._run_tasks(f"read {op.source.name}", self.pool.read_tasks(position))
+
+    def _join(self, position: int, op: logical.Read) -> None:
+        """Finds the attributes of the shards of a source, for those that have no result."""
+        pool = self.pool
+        read = facts(op).read
+        many = pool.shards_of(position)
+        root = pool.store.root
+        attributes.store(pool.connection, read, many, pool.attributes, pool.folder, root, pool.progress)
 
     def score(self, models: bool = True) -> None:
         """Runs every `Score` for the shards that have no result; consecutive ones share a scan.

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -19,7 +19,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import footers, repair, threads
 from recipec.inputs import shards as files
 from recipec.ir import model, shapes
-from recipec.ir.execution import Shard
+from recipec.ir.execution import InputFile, Shard, SideFile
 from recipec.places import digests, local
 from recipec.progress import Progress, silent
 
@@ -53,7 +53,7 @@ def refresh(
     """
     catalog = open_catalog(state)
     try:
-        known = {row[0]: Entry(*row[1:]) for row in catalog.execute("SELECT * FROM shards").fetchall()}
+        known = _known(catalog)
         result: list[Shard] = []
         for source in sorted(sources, key=lambda source: source.name):
             paths = files.find(source.shards, folder)
@@ -63,12 +63,41 @@ def refresh(
                 raise Failure(
                     Diagnostic("R0301", f"no file matches {names}", source.origin.span, "no shards", (), helps)
                 )
-            _index(catalog, known, paths, source, folder, progress)
+            _index(catalog, known, paths, source.name, source.plugin, folder, progress)
             _check_formats(source, paths)
-            result += _shards(known, source, paths, folder)
+            result += [Shard(source=source.name, **facts) for facts in _facts(known, paths, folder)]
         return tuple(result)
     finally:
         catalog.close()
+
+
+def side_files(
+    sources: Sequence[model.Source], folder: Path, state: Path, progress: Progress = silent
+) -> tuple[SideFile, ...]:
+    """The files with attributes of all sources, sorted by source, position of the attributes, and path.
+
+    Raises:
+        Failure: attributes without files, or a file that cannot be read.
+    """
+    if not any(source.attributes for source in sources):
+        return ()
+    catalog = open_catalog(state)
+    try:
+        known = _known(catalog)
+        result: list[SideFile] = []
+        for source in sorted(sources, key=lambda source: source.name):
+            for number, one in enumerate(source.attributes):
+                paths = files.find(one.files, folder)
+                _index(catalog, known, paths, f"attributes of {source.name}", None, folder, progress)
+                facts = _facts(known, paths, folder)
+                result += [SideFile(source=source.name, number=number, **some) for some in facts]
+        return tuple(result)
+    finally:
+        catalog.close()
+
+
+def _known(catalog: duckdb.DuckDBPyConnection) -> dict[str, Entry]:
+    return {row[0]: Entry(*row[1:]) for row in catalog.execute("SELECT * FROM shards").fetchall()}
 
 
 def kinds(shards: Sequence[Shard], folder: Path, state: Path) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
@@ -124,30 +153,35 @@ def _index(
     catalog: duckdb.DuckDBPyConnection,
     known: dict[str, Entry],
     paths: Sequence[Path],
-    source: model.Source,
+    name: str,
+    plugin: model.Plugin | None,
     folder: Path,
     progress: Progress,
 ) -> None:
-    """Updates the catalog for some files, committing in batches small enough to lose if the process is killed."""
+    """Updates the catalog for some files, committing in batches small enough to lose if the process is killed.
+
+    Args:
+        name: what the files are; `plugin`: the package of their format.
+    """
     new = [
-        path for path in paths if (entry := known.get(str(path))) is None or entry.mark != _mark(path, source, folder)
+        path for path in paths if (entry := known.get(str(path))) is None or entry.mark != _mark(path, plugin, folder)
     ]
     done = len(paths) - len(new)
     for batch in _batches(new):
         entries: dict[str, Entry] = {}
-        seen = [_mark(path, source, folder) for path in batch]
+        seen = [_mark(path, plugin, folder) for path in batch]
         found = footers.read([path for path in batch if files.is_parquet(path) and not _repaired(path, folder)])
-        jobs = [(path, source, folder, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
+        jobs = [(path, plugin, folder, before, found.get(path)) for path, before in zip(batch, seen, strict=True)]
         for path, entry in zip(batch, threads.each(_read, jobs, THREADS), strict=True):
             entries[str(path)] = entry
             done += 1
-            progress(f"index {source.name}", done, len(paths), "shards")
+            progress(f"index {name}", done, len(paths), "shards")
         columns = [list(entries), *map(list, zip(*entries.values(), strict=True))]
         listed = ", ".join(f"unnest(${number})" for number in range(1, len(columns) + 1))
         catalog.execute(f"INSERT OR REPLACE INTO shards SELECT {listed}", columns)
         known.update(entries)
     if not new:
-        progress(f"index {source.name}", done, len(paths), "shards")
+        progress(f"index {name}", done, len(paths), "shards")
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
@@ -164,45 +198,41 @@ def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
         yield batch
 
 
-def _read(job: tuple[Path, model.Source, Path, str, spec.Structure | None]) -> Entry:
-    path, source, folder, seen, footer = job
+def _read(job: tuple[Path, model.Plugin | None, Path, str, spec.Structure | None]) -> Entry:
+    path, plugin, folder, seen, footer = job
     found = footer if footer is not None else files.structure(path, folder)
     digest = files.digest(path)
-    if _mark(path, source, folder) != seen:
+    if _mark(path, plugin, folder) != seen:
         raise Failure(Diagnostic("R0304", "the shard changed while it was read", place=str(path)))
     return Entry(seen, digest, found.rows, found.unreadable, json.dumps(found.columns), json.dumps(found.kinds))
 
 
-def _shards(known: Mapping[str, Entry], source: model.Source, paths: Sequence[Path], folder: Path) -> list[Shard]:
+def _facts(known: Mapping[str, Entry], paths: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
+    """The facts about some files that are indexed, by the names that `InputFile` gives them."""
     inside = str(folder / "x")[:-1]
     columns: dict[str, shapes.Columns] = {}
-    result = []
     for path in paths:
         entry = known[str(path)]
         if entry.columns not in columns:
             columns[entry.columns] = tuple((name, shape) for name, shape in json.loads(entry.columns))
         size, changed, _ = entry.mark.split(maxsplit=2)
-        result.append(
-            Shard(
-                source=source.name,
-                path=str(path).removeprefix(inside),
-                sha256=entry.sha256,
-                bytes=int(size),
-                mtime_ns=int(changed),
-                rows=entry.rows,
-                # A file of no rows says nothing about the schema.
-                schema_=columns[entry.columns] if entry.rows else (),
-                unreadable=entry.unreadable,
-                repaired=_repaired(path, folder),
-            )
-        )
-    return result
+        yield {
+            "path": str(path).removeprefix(inside),
+            "sha256": entry.sha256,
+            "bytes": int(size),
+            "mtime_ns": int(changed),
+            "rows": entry.rows,
+            # A file of no rows says nothing about the schema.
+            "schema_": columns[entry.columns] if entry.rows else (),
+            "unreadable": entry.unreadable,
+            "repaired": _repaired(path, folder),
+        }
 
 
-def _mark(path: Path, source: model.Source, folder: Path) -> str:
+def _mark(path: Path, plugin: model.Plugin | None, folder: Path) -> str:
     """The mark of a file, with the version of its format's plug-in: another version may read the file differently."""
     mark = f"{local.mark(path)} repaired" if _repaired(path, folder) else local.mark(path)
-    return mark if source.plugin is None else f"{mark} {source.plugin}"
+    return mark if plugin is None else f"{mark} {plugin}"
 
 
 def _repaired(path: Path, folder: Path) -> bool:
@@ -219,21 +249,22 @@ def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
             raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
-def stale(shards: Sequence[Shard], folder: Path) -> tuple[str, ...]:
-    """The differences from the plan: a message for each shard that is gone or has changed."""
+def stale(known: Sequence[InputFile], folder: Path) -> tuple[str, ...]:
+    """The differences from the plan: a message for each shard or file with attributes that is gone or has changed."""
     result = []
-    for shard in shards:
-        path = files.path(shard, folder)
+    for shard in known:
+        path = folder / shard.path
+        what = "shard" if isinstance(shard, Shard) else "file of attributes"
         try:
             stat = local.stat(path)
         except OSError:
-            result.append(f"the shard `{shard.path}` is gone")
+            result.append(f"the {what} `{shard.path}` is gone")
             continue
         if _repaired(path, folder) != shard.repaired:
             result.append(f"the shard `{shard.path}` is read from what it was repaired to")
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
-            result.append(f"the shard `{shard.path}` has changed")
+            result.append(f"the {what} `{shard.path}` has changed")
     return tuple(result)
 
 

@@ -33,6 +33,7 @@ class Files:
         self.partial = False
         self._schemas: dict[Path, Columns] = {}
         self._found: dict[tuple[tuple[str, ...], Path], tuple[Path, ...]] = {}
+        self._beside: set[tuple[tuple[str, ...], Path]] = set()
 
     def _paths(self, globs: Sequence[str], folder: Path, span: Span | None = None) -> tuple[Path, ...]:
         """The shards of some globs; the folders are listed once."""
@@ -47,14 +48,38 @@ class Files:
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards: those of the first one (by path), and what the folders of the others state."""
-        paths = self._paths(globs, folder, span)
-        if not paths:
+        self._check_found(globs, folder, span, "no shards")
+        with shards.placed(span):
+            return self.columns(globs, folder)
+
+    def _check_found(self, globs: Sequence[str], folder: Path, span: Span, label: str) -> None:
+        """Raises Failure if no file matches."""
+        if not self._paths(globs, folder, span):
             written = ", ".join(f"`{glob}`" for glob in globs)
             message = f"no file matches {written}"
             helps = shards.none_found(globs, folder)
-            raise Failure(Diagnostic("R0301", message, span, label="no shards", helps=helps))
+            raise Failure(Diagnostic("R0301", message, span, label=label, helps=helps))
+
+    def attributes(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[Columns, bool]:
+        """The columns of files of attributes, and whether these are arrays, whose columns have no names."""
+        self._check_found(globs, folder, span, "no files")
+        paths = self._paths(globs, folder)
+        arrays = [path for path in paths if shards.is_array(path)]
+        others = [path for path in paths if not shards.is_array(path)]
         with shards.placed(span):
-            return self.columns(globs, folder)
+            for path in others:
+                shards.check_built_in(path)
+        if arrays and others:
+            helps = ("name them in `attributes` of their own",)
+            message = f"`{arrays[0].name}` is an array, whose columns have no names, and `{others[0].name}` is none"
+            raise Failure(Diagnostic("R0340", message, span, helps=helps))
+        self._beside.add((tuple(globs), folder))
+        with shards.placed(span):
+            return self._columns(paths, folder), bool(arrays)
+
+    def beside(self) -> Mapping[tuple[tuple[str, ...], Path], Columns]:
+        """The columns of all files of attributes that were asked for, by their globs and folder."""
+        return {(globs, folder): self._columns(self._paths(globs, folder), folder) for globs, folder in self._beside}
 
     def columns(self, globs: Sequence[str], folder: Path) -> Columns:
         """The columns of shards that exist."""
@@ -68,11 +93,11 @@ class Files:
             known: those of shards that are known, by their paths.
         """
         result = WholeFiles(known or {})
-        result._found = self._found
+        result._found, result._beside = self._found, self._beside
         return result
 
     def _columns(self, paths: Sequence[Path], folder: Path) -> Columns:
-        self.partial = self.partial or len(paths) > 1 or not shards.format_of(paths[0]).typed
+        self.partial = self.partial or len(paths) > 1 or not shards.is_typed(paths[0])
         if paths[0] not in self._schemas:
             self._schemas[paths[0]] = schemas.columns(folder, paths[0])
         return self._schemas[paths[0]]
@@ -169,7 +194,7 @@ def united(columns: Mapping[Path, Columns]) -> Columns:
     """The columns of several shards together; kinds clash only where a file states them."""
     distinct: dict[tuple[bool, Columns], None] = {}
     for path, own in columns.items():
-        distinct[shards.format_of(path).typed, own] = None
+        distinct[shards.is_typed(path), own] = None
     typed = any(typed for typed, _ in distinct)
     return shapes.all_columns((own for _, own in distinct), shapes.CLASH if typed else shapes.JSON)
 

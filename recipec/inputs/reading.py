@@ -18,7 +18,7 @@ from recipec.database import session
 from recipec.database.connection import another
 from recipec.database.sql import column, expression, faults, literal
 from recipec.database.values import FAULT
-from recipec.inputs import footers, packing, shards, threads, together, tokens
+from recipec.inputs import attributes, footers, packing, shards, threads, together, tokens
 from recipec.inputs.facts import expressions, needed
 from recipec.inputs.kept import SCANNED, TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
 from recipec.ir import logical, model, paths, shapes
@@ -78,8 +78,9 @@ def read_many(
 
 
 def direct(op: logical.Read, many: Sequence[Shard], folder: Path) -> frozenset[str]:
-    """The paths of the shards whose rows are read where they are used: large Parquet files of which no text is needed."""
-    if op.source.tokens.by != "column" or op.source.text in needed(op):
+    """The paths of the shards whose rows are read where they are used: large Parquet files of which neither a text
+    nor an attribute is needed."""
+    if op.source.tokens.by != "column" or op.source.text in needed(op) or attributes.used(op):
         return frozenset()
     places = {shard.path: shards.path(shard, folder) for shard in many if shard.rows > FEW_ROWS}
     plain = {shard.path for shard in many if _has_plain_text(op.source, shard)}
@@ -159,6 +160,7 @@ def _is_small(op: logical.Read, job: _Job) -> bool:
         0 < job.shard.rows <= FEW_ROWS
         and job.shard.bytes < LARGE
         and op.source.tokens.by != "tokenizer"
+        and not attributes.used(op)
         and shards.is_parquet(job.place)
         and len({*names, *together.VIRTUAL}) == len(names) + len(together.VIRTUAL)
         and not any(shards.is_placed(job.shard, name) for name in needed(op))
@@ -206,7 +208,7 @@ def _has_plain_text(source: model.Source, shard: Shard) -> bool:
 def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Job, folder: Path, root: Path) -> None:
     values = {value: value.path(root, job.shard) for value in kept.values}
     missing = {value: path for value, path in values.items() if not local.is_file(path)}
-    names = sorted(needed(kept.op) - {value.name for value in values})
+    names = sorted(needed(kept.op) - {value.name for value in values} - attributes.references(op))
     # Taking a column out of lines costs a pass over all of them: whatever is needed is then taken in the same.
     once = missing and names and op.source.text not in names and shards.format_of(job.place).lines is not None
     if missing:
@@ -216,6 +218,7 @@ def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Jo
         texts = shards.scan(op.source, job.shard, folder, taken)
         store(connection, missing, texts, "counted", names if once else ())
     scan = joined(SCANNED if once else shards.scan(op.source, job.shard, folder, names), values)
+    scan = attributes.joined(scan, op, job.shard, root)
     scan = _with_unreadable(connection, scan, shards.faults(job.shard, folder))
     destination = literal(str(job.temporary))
     query = _query(kept.op, scan, job.texts, values=kept.values)

@@ -32,7 +32,8 @@ def columns(folder: Path, path: Path) -> Columns:
         Failure: as in `shards.schema`.
     """
     store = Store.beside(folder)
-    if not local.is_folder(store.root) or not local.is_file(path) or shards.plugin_of(path) is not None:
+    known = local.is_folder(store.root) and local.is_file(path)
+    if not known or shards.is_array(path) or shards.plugin_of(path) is not None:
         return shards.schema(path, folder)
     mark = f"{VERSION} {local.mark(path)}"
     entries = store.note(NOTE)

@@ -139,6 +139,16 @@ def _plugged() -> list[spec.Format]:
     return [spec.find("formats", name) for name in plugins.words("formats") if name not in spec.own("formats")]
 
 
+def is_array(path: Path) -> bool:
+    """Whether a file is an array (`.npy`), which may hold attributes of documents, but no documents."""
+    return path.suffix.lower() == ".npy"
+
+
+def is_typed(path: Path) -> bool:
+    """Whether a file states the types of its columns."""
+    return is_array(path) or format_of(path).typed
+
+
 def plugin_of(path: Path) -> model.Plugin | None:
     """The package whose format a file has; None for a built-in format.
 
@@ -147,6 +157,13 @@ def plugin_of(path: Path) -> model.Plugin | None:
     """
     word = format_of(path).name
     return None if word in spec.own("formats") else spec.origin("formats", word)
+
+
+def check_built_in(path: Path) -> None:
+    """Raises Failure if a file, which holds attributes, has no format of recipec's own."""
+    if format_of(path).name not in spec.own("formats"):
+        helps = ("attributes are .parquet, JSON lines or .npy",)
+        raise Failure(Diagnostic("R0302", f"`{path.name}` has a format of a plug-in", place=str(path), helps=helps))
 
 
 def schema(path: Path, folder: Path) -> Columns:
@@ -158,6 +175,8 @@ def schema(path: Path, folder: Path) -> Columns:
     Raises:
         Failure: it cannot be read, is truncated, or has an unknown format.
     """
+    if is_array(path):
+        return structure(path, folder).columns
     format_ = format_of(path)
     with _reading(path) as connection:
         return format_.columns(connection, packing.readable(path, folder))
@@ -169,6 +188,12 @@ def structure(path: Path, folder: Path) -> spec.Structure:
     Raises:
         Failure: as in `schema`.
     """
+    if is_array(path):
+        # Imported here: few recipes have arrays, and checking one imports no numpy.
+        from recipec.inputs import arrays
+
+        with reading(path):
+            return arrays.structure(path)
     format_ = format_of(path)
     with _reading(path) as connection:
         return format_.structure(connection, packing.readable(path, folder))
@@ -188,7 +213,7 @@ def digest(path: Path) -> str:
 
 def is_parquet(path: Path) -> bool:
     """Whether a file is Parquet, so that one query can read many of them (see `inputs.footers`)."""
-    return format_of(path).name == "parquet"
+    return not is_array(path) and format_of(path).name == "parquet"
 
 
 def unreadable(path: Path, error: Exception) -> Failure:
@@ -288,8 +313,13 @@ def taken(source: model.Source, reference: str) -> str:
         return "VARCHAR"
     if reference == paths.ROW:
         return "BIGINT"
-    shape = shapes.at(source.schema_, paths.parts(reference))
+    shape = shapes.at(columns_of(source), paths.parts(reference))
     return shapes.taken(shape) if shape is not None else "VARCHAR"
+
+
+def columns_of(source: model.Source) -> Columns:
+    """The columns of a source: those of its shards, and its attributes."""
+    return (*source.schema_, *(column for one in source.attributes for column in one.schema_))
 
 
 def is_placed(shard: Shard, reference: str) -> bool:

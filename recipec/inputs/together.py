@@ -39,6 +39,18 @@ def copy(connection: DuckDBPyConnection, query: str, destinations: Sequence[Path
         the positions that were written. Shards without rows are missing; after an error it is empty, and one query per
         shard then reports the error with the shard's name.
     """
+    try:
+        return parts(connection, query, destinations)
+    except duckdb.Error:
+        return ()
+
+
+def parts(connection: DuckDBPyConnection, query: str, destinations: Sequence[Path]) -> Collection[int]:
+    """As `copy`, with errors; every position that has rows is written.
+
+    Raises:
+        duckdb.Error: the query fails.
+    """
     folder = destinations[0].with_name(f".together.{os.getpid()}.tmp")
     local.remove_folder(folder)
     options = f"FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({NUMBER})"
@@ -47,12 +59,15 @@ def copy(connection: DuckDBPyConnection, query: str, destinations: Sequence[Path
         connection.execute(f"COPY ({query}) TO {literal(str(folder))} ({options})")
         for name in local.names(folder):
             number = int(name.removeprefix(f"{NUMBER}="))
-            parts = local.names(folder / name)
-            if len(parts) == 1:
-                os.replace(folder / name / parts[0], destinations[number])
-                written.add(number)
-    except duckdb.Error:
-        return ()
+            made = [folder / name / part for part in local.names(folder / name)]
+            if len(made) == 1:
+                os.replace(made[0], destinations[number])
+            else:
+                # The engine keeps only so many files open, and begins another one for what comes later.
+                whole = f"SELECT * FROM read_parquet([{', '.join(map(file, made))}], hive_partitioning = false)"
+                copy_ = f"COPY ({whole}) TO {literal(str(destinations[number]))} (FORMAT parquet, COMPRESSION zstd)"
+                connection.execute(copy_)
+            written.add(number)
     finally:
         local.remove_folder(folder)
     return written

@@ -21,7 +21,7 @@ MANIFEST_VERSION = 3
 """Since 3 the digest is that of `selection.digest.digest`; manifests of 2 have that of `digest_before`."""
 
 
-class Shard(Frozen):
+class InputFile(Frozen):
     """One input file and its identity. `path` is as found by the glob, relative to the recipe's folder if inside it;
     the identity is the `sha256` of the bytes; size and time are only a quick check that nothing changed. `schema_` are the
     columns of its own, and `unreadable` the rows that cannot be read at all."""
@@ -35,20 +35,46 @@ class Shard(Frozen):
     schema_: tuple[tuple[str, ShapeText], ...]
     unreadable: int = 0
     repaired: bool = False  # whether it is read from what `inputs.repair` made of it
-    placed: bool = False  # whether the recipe uses the shard's path: results for the same bytes elsewhere then differ
 
-    @property
-    def content(self) -> str:
-        """What is read of the shard depends on this."""
-        return f"{self.sha256} repaired" if self.repaired else self.sha256
+
+class Shard(InputFile):
+    """A file with documents.
+
+    Attributes:
+        placed: whether the recipe uses the shard's path: results for the same bytes elsewhere then differ.
+        joined: for each of the source's attributes, the digest of the files that this shard is joined with and of how; ""
+            where the recipe uses none of their columns.
+    """
+
+    placed: bool = False
+    joined: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """What the name of a result for this shard depends on."""
-        words = (
-            f"{self.sha256} {self.path if self.placed else ''} {self.repaired}" if self.placed or self.repaired else ""
-        )
-        return (hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest() if words else self.sha256)[:32]
+        return self._digest(self.placed)[:32]
+
+    @property
+    def content(self) -> str:
+        """The identity of its documents: of its bytes, of how they are read, and of the attributes joined with them."""
+        return self._digest(placed=False)
+
+    def _digest(self, placed: bool) -> str:
+        words = [self.sha256, *(["repaired"] if self.repaired else [])]
+        words += [*([self.path] if placed else []), *filter(None, self.joined)]
+        if len(words) == 1:
+            return self.sha256
+        return hashlib.sha256(" ".join(words).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class SideFile(InputFile):
+    """A file with attributes of a source's documents.
+
+    Attributes:
+        number: the position of its `attributes` among those of the source.
+    """
+
+    number: int
 
 
 class Estimate(Frozen):
@@ -99,6 +125,7 @@ class ExecutionPlan(Frozen):
     recipe: Recipe
     folder: str
     shards: tuple[Shard, ...]
+    attributes: tuple[SideFile, ...] = ()  # those of which the recipe uses columns
     steps: tuple[Step, ...]
     selection: Selection | None
     exact: bool
@@ -143,6 +170,7 @@ class Manifest(Frozen):
     recipe: Recipe
     plan: str  # sha256 of the plan's canonical JSON, without costs and actions
     shards: tuple[Shard, ...]
+    attributes: tuple[SideFile, ...] = ()
     selection: Selection
     data: tuple[DataFile, ...]
     ledger: tuple[DataFile, ...]

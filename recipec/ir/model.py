@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from recipec.ir.attributes import Attributes
 from recipec.ir.expressions import Expression, Frozen, Type
 
 # Values of a recipe record where they come from, so these are part of its vocabulary: `model.Origin`.
@@ -39,6 +40,7 @@ class Source(Frozen):
     text: str  # a reference (see `ir.paths`)
     tokens: TokenCount
     domain: Expression  # converted to string; the source's name as a constant when the recipe states none
+    attributes: tuple[Attributes, ...] = ()  # in the order of the recipe
     plugin: Plugin | None = None  # the package that provides the format of its shards
     origin: Origin
 

@@ -68,7 +68,7 @@ def without_origins(value: Any) -> Any:
     return value
 
 
-SINCE = {"ties": "share", "oversize": "stop", "allow_empty": False}
+SINCE = {"ties": "share", "oversize": "stop", "allow_empty": False, "attributes": []}
 """Fields that are younger than stored results: with these values a step does what it did before it had them."""
 
 

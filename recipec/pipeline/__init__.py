@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from recipec.pipeline.applying import apply
     from recipec.pipeline.compiling import Compiled, compile_recipe
     from recipec.pipeline.describing import Schema, schemas
+    from recipec.pipeline.exporting import export_scores
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
     from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
@@ -26,6 +27,7 @@ __all__ = [
     "apply",
     "compile_recipe",
     "decided",
+    "export_scores",
     "forecasts",
     "look_ahead",
     "measure_influence",
@@ -43,6 +45,7 @@ _PLACES = {
     "apply": "applying",
     "compile_recipe": "compiling",
     "decided": "predicting",
+    "export_scores": "exporting",
     "forecasts": "predicting",
     "look_ahead": "measuring",
     "measure_influence": "measuring",

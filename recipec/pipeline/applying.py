@@ -51,7 +51,7 @@ def apply(
         _check_fresh(plan)
         limits = settings or Settings(temp=store.temporary)
         with opening.at_work(
-            plan.shards, folder, store, limits, device, progress, engine or plan.steps[0].engine
+            plan.shards, plan.attributes, folder, store, limits, device, progress, engine or plan.steps[0].engine
         ) as place:
             return _applied(place, plan, destination)
 
@@ -60,11 +60,14 @@ def _check_fresh(plan: ExecutionPlan) -> None:
     """Raises Failure if anything has changed since the plan was made."""
     folder = Path(plan.folder)
     plugins.check(plan.recipe.plugins, ExitCode.STALE)
-    stale = (*plugins.changes(plan.recipe.plugins), *catalog.stale(plan.shards, folder))
+    changes = catalog.stale((*plan.shards, *plan.attributes), folder)
+    stale = (*plugins.changes(plan.recipe.plugins), *changes)
     if stale:
         raise Failure(*(_stale(change, folder) for change in stale), exit_code=ExitCode.STALE)
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
-    if fingerprints.step_ids(ops, plan.shards, folder) != tuple(step.id for step in plan.steps):
+    ids = fingerprints.step_ids(ops, plan.shards, folder)
+    as_joined = fingerprints.joined(ops, plan.shards, plan.attributes)
+    if ids != tuple(step.id for step in plan.steps) or as_joined != (plan.shards, plan.attributes):
         raise Failure(_stale("a target, a tokenizer, a model or recipec itself", folder), exit_code=ExitCode.STALE)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from recipec import semantics, syntax
 from recipec.diagnostics import Diagnostic, Failure, has_errors, place
-from recipec.inputs import environment, shards
+from recipec.inputs import environment
 from recipec.ir import model
 
 if TYPE_CHECKING:
-    from recipec.ir.execution import Shard
+    from recipec.ir.execution import InputFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,16 @@ def compile_recipe(path: Path, overrides: Mapping[str, str]) -> Compiled:
     return _compiled(path, overrides, files.whole())
 
 
-def exactly(compiled: Compiled, found: Sequence[Shard]) -> Compiled:
-    """A recipe compiled with the columns of all shards, which are indexed by now.
+def exactly(compiled: Compiled, found: Sequence[InputFile]) -> Compiled:
+    """A recipe compiled with the columns of all shards and files with attributes, which are indexed by now.
 
     Raises:
         Failure: as in `compile_recipe`.
     """
     folder = Path(compiled.recipe.folder)
-    files = compiled.files.whole({shards.path(shard, folder): shard.schema_ for shard in found})
-    if all(files.columns(source.shards, folder) == source.schema_ for source in compiled.recipe.sources):
+    files = compiled.files.whole({folder / one.path: one.schema_ for one in found})
+    same = all(files.columns(source.shards, folder) == source.schema_ for source in compiled.recipe.sources)
+    if same and files.beside() == compiled.files.beside():
         return compiled
     return _compiled(compiled.path, compiled.overrides, files)
 

@@ -19,9 +19,9 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.pool import Pool
 from recipec.execution.run import Run
 from recipec.execution.tasks import Runner, Workplace
-from recipec.inputs import catalog, repair, tokens
+from recipec.inputs import attributes, catalog, repair, tokens
 from recipec.ir import logical, model
-from recipec.ir.execution import LOCAL, Shard
+from recipec.ir.execution import LOCAL, Shard, SideFile
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.numbers import percent
@@ -52,6 +52,7 @@ class Place:
     engine: str
     runner: Runner
     shards: tuple[Shard, ...]
+    attributes: tuple[SideFile, ...]
     folder: Path
     store: Store
     progress: Progress
@@ -68,7 +69,8 @@ class Place:
             now: whether mixers may measure what has not been measured yet.
         """
         ops = planning.optimise(planning.lower(recipe))
-        place = replace(self, shards=fingerprints.placed(ops, self.shards))
+        shards, files = fingerprints.joined(ops, fingerprints.placed(ops, self.shards), self.attributes)
+        place = replace(self, shards=shards, attributes=files)
         return place.run_of(recipe, ops, fingerprints.step_ids(ops, place.shards, self.folder), now=now)
 
     def run_of(self, recipe: model.Recipe, ops: logical.LogicalPlan, ids: tuple[str, ...], *, now: bool) -> Run:
@@ -83,6 +85,7 @@ class Place:
             folder=self.folder,
             store=self.store,
             scorer=self.scorer,
+            attributes=self.attributes,
             progress=self.progress,
         )
         return Run(pool, self.runner, now=now)
@@ -102,14 +105,17 @@ def opened(
     store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), lease.lock(store.root):
         shards = catalog.refresh(recipe.sources, folder, store.root, progress)
-        compiled = exactly(compiled, shards)
-        with at_work(shards, folder, store, limits, device, progress, engine) as place:
+        files = catalog.side_files(recipe.sources, folder, store.root, progress)
+        attributes.check(recipe.sources, shards, files)
+        compiled = exactly(compiled, (*shards, *files))
+        with at_work(shards, files, folder, store, limits, device, progress, engine) as place:
             yield place, compiled
 
 
 @contextlib.contextmanager
 def at_work(
     shards: tuple[Shard, ...],
+    files: tuple[SideFile, ...],
     folder: Path,
     store: Store,
     limits: Settings,
@@ -117,7 +123,7 @@ def at_work(
     progress: Progress,
     engine: str | None,
 ) -> Iterator[Place]:
-    """Yields the place of known shards, in a locked state folder."""
+    """Yields the place of known shards and files with attributes, in a locked state folder."""
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
     with (
@@ -125,7 +131,7 @@ def at_work(
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
-        yield Place(connection, scorer, engine, runner, shards, folder, store, progress)
+        yield Place(connection, scorer, engine, runner, shards, files, folder, store, progress)
 
 
 def _connected(limits: Settings) -> DuckDBPyConnection:

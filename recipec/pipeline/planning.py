@@ -184,7 +184,8 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     about_examples = by_text.cautions(pool.plan, pool.folder)
     told = unlike.warnings(pool.plan, pool.shards)
     unmatched = [one for source in recipe.sources if (one := shards.unmatched(source, place.folder)) is not None]
-    passed = (*unmatched, *told, *about_examples, *inside)
+    beside = unlike.unmatched(pool.connection, pool.plan, pool.shards, pool.attributes, store.root)
+    passed = (*unmatched, *told, *beside, *about_examples, *inside)
     warnings = (*passed, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
     store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
     if not sample and selection.provisional:
@@ -210,6 +211,7 @@ def _draft(pool: Pool, place: Place) -> ExecutionPlan:
         recipe=pool.recipe,
         folder=str(place.folder),
         shards=pool.shards,
+        attributes=pool.attributes,
         steps=scheduler.schedule(
             pool.plan, pool.ids, pool.reads, pool.shards, pool.recipe.plugins, place.store, published=False
         ),

@@ -89,6 +89,6 @@ def _run_of(plan: ExecutionPlan, settings: Settings | None) -> Iterator[Run]:
     with (
         disk_errors(store.root),
         lease.lock(store.root),
-        opening.at_work(plan.shards, folder, store, limits, "cpu", silent, None) as place,
+        opening.at_work(plan.shards, plan.attributes, folder, store, limits, "cpu", silent, None) as place,
     ):
         yield place.run_of(plan.recipe, _ops(plan), tuple(step.id for step in plan.steps), now=False)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from recipec import spec
-from recipec.inputs import reading, tokens
+from recipec.inputs import attributes, reading, tokens
 from recipec.inputs.facts import facts, needed
 from recipec.inputs.shards import find_examples, is_placed, taken
 from recipec.ir import logical, model
-from recipec.ir.execution import Shard
+from recipec.ir.execution import Shard, SideFile
 from recipec.ir.mixing import identified_op
 from recipec.ir.provenance import without_origins
 from recipec.models import cache, features
@@ -57,6 +57,33 @@ def placed(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> tuple[Shard, .
         else shard
         for shard in shards
     )
+
+
+def joined(
+    plan: logical.LogicalPlan, shards: Sequence[Shard], files: Sequence[SideFile]
+) -> tuple[tuple[Shard, ...], tuple[SideFile, ...]]:
+    """Shards with the identities of the attributes that the plan uses, and the files of these attributes."""
+    if not any(op.source.attributes for op in plan.ops if isinstance(op, logical.Read)):
+        return tuple(shards), ()
+    digests_: dict[tuple[str, str], list[str]] = {}
+    kept: list[SideFile] = []
+    for op in plan.ops:
+        if not isinstance(op, logical.Read):
+            continue
+        name, used = op.source.name, attributes.used(facts(op).read)
+        mine = [shard for shard in shards if shard.source == name]
+        for number, one in enumerate(op.source.attributes):
+            beside = attributes.of(files, name, number) if number in used else []
+            kept += beside
+            whole = attributes.digest(one, beside) if beside else ""
+            # A stranger's plan may have other files than shards; what then has no partner is not as planned.
+            for shard, part in zip(mine, attributes.partners(one, beside, mine), strict=False):
+                said = whole if part is beside else attributes.digest(one, part)
+                digests_.setdefault((name, shard.path), []).append(said)
+    marked = (
+        shard.model_copy(update={"joined": tuple(digests_.get((shard.source, shard.path), ()))}) for shard in shards
+    )
+    return tuple(marked), tuple(kept)
 
 
 def reads(plan: logical.LogicalPlan, shards: Sequence[Shard], folder: Path) -> Reads:
@@ -166,6 +193,8 @@ def described(op: logical.Op) -> dict[str, Any]:
     if source is not None:
         # The types of the used columns reflect the schema; the shards found reflect the globs; names are resolved.
         del source["shards"], source["schema_"], source["named"]
+        # What a shard is joined with is part of its identity.
+        source.pop("attributes", None)
     if isinstance(op, logical.Score):
         value["source"] = {"text": op.source.text}
     return value

@@ -22,6 +22,7 @@ def remembered(
             for position, op in enumerate(plan.ops)
         },
         "shards": {f"{shard.source}\x1f{shard.path}": shard.sha256 for shard in shards},
+        "attributes": _attributes(shards),
         "plugins": {plugin.package: plugin.version for plugin in plugins},
     }
 
@@ -64,7 +65,25 @@ def reason(
             if earlier is None or earlier.get("id") != ids[other]:
                 return f"its input changed: {key(plan, other)}"
     changed = shard_changes(last.get("shards", {}), shards)
+    changed = changed or _attribute_changes(last.get("attributes", {}), shards)
     return changed or _other_plugins(last.get("plugins", {}), plugins) or "no stored result"
+
+
+def _attributes(shards: Sequence[Shard]) -> dict[str, list[list[str]]]:
+    """What the shards of each source are joined with."""
+    found: dict[str, list[list[str]]] = {}
+    for shard in shards:
+        if any(shard.joined) and list(shard.joined) not in (mine := found.setdefault(shard.source, [])):
+            mine.append(list(shard.joined))
+    return found
+
+
+def _attribute_changes(before: Any, shards: Sequence[Shard]) -> str:
+    """ "changed attributes of web"."""
+    now = _attributes(shards)
+    before = before if isinstance(before, dict) else {}
+    names = sorted(name for name in now.keys() & before.keys() if now[name] != before[name])
+    return f"changed attributes of {', '.join(names)}" if names else ""
 
 
 def _other_plugins(before: Mapping[str, str], plugins: Sequence[model.Plugin]) -> str:
@@ -92,7 +111,7 @@ def shard_changes(before: Mapping[str, str], shards: Sequence[Shard]) -> str:
     return ", ".join(words)
 
 
-IGNORED = frozenset({"origin", "input", "inputs", "shards", "schema_"})
+IGNORED = frozenset({"origin", "input", "inputs", "shards", "schema_", "attributes"})
 
 
 def difference(before: Any, after: Any, name: str = "", place: str = "") -> str:

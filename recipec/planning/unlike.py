@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipec import spec
 from recipec.dataset import columns
 from recipec.diagnostics import Diagnostic, Severity
+from recipec.inputs import attributes
 from recipec.inputs.facts import facts, needed
-from recipec.inputs.shards import is_placed, partition_names
+from recipec.inputs.shards import is_array, is_placed, partition_names
 from recipec.ir import logical, paths, shapes
-from recipec.ir.execution import Shard
+from recipec.ir.attributes import Attributes
+from recipec.ir.execution import InputFile, Shard, SideFile
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 def warnings(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> Iterator[Diagnostic]:
@@ -27,18 +34,65 @@ def warnings(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> Iterator[Dia
 def _missing(op: logical.Read, shards: Sequence[Shard]) -> Iterator[Diagnostic]:
     """Columns that the recipe uses and some shards lack."""
     span = op.source.origin.span
-    for name in sorted(needed(op) | {op.source.text}):
+    for name in sorted((needed(op) | {op.source.text}) - attributes.references(op) - paths.PLACES):
         without = [shard for shard in shards if not is_placed(shard, name) and not _has(shard, name)]
-        if without and name not in paths.PLACES:
-            message = (
-                f"`{name}` is missing in {len(without):,} of {len(shards):,} shards of source `{op.source.name}`, "
-                f"where it is null: `{without[0].path}`" + (", …" if len(without) > 1 else "")
-            )
-            yield Diagnostic("R0308", message, span, severity=Severity.WARNING)
+        if without:
+            what = f"shards of source `{op.source.name}`"
+            yield Diagnostic("R0308", _lacking(name, without, shards, what), span, severity=Severity.WARNING)
 
 
-def _has(shard: Shard, name: str) -> bool:
-    return shapes.at(shard.schema_, paths.parts(name)) is not None
+def _lacking(name: str, without: Sequence[InputFile], files: Sequence[InputFile], what: str) -> str:
+    return (
+        f"`{name}` is missing in {len(without):,} of {len(files):,} {what}, where it is null: `{without[0].path}`"
+        + (", …" if len(without) > 1 else "")
+    )
+
+
+def _has(file: InputFile, name: str) -> bool:
+    return shapes.at(file.schema_, paths.parts(name)) is not None
+
+
+def unmatched(
+    connection: DuckDBPyConnection,
+    plan: logical.LogicalPlan,
+    shards: Sequence[Shard],
+    files: Sequence[SideFile],
+    root: Path,
+) -> Iterator[Diagnostic]:
+    """The warnings about attributes: columns that some files lack, documents without any, rows without a document."""
+    for op in plan.ops:
+        if isinstance(op, logical.Read):
+            read = facts(op).read
+            mine = [shard for shard in shards if shard.source == op.source.name]
+            yield from _missing_attributes(read, files)
+            for one, count in attributes.counts(connection, read, mine, files, root):
+                for message in _matches(op.source.name, one, count):
+                    yield Diagnostic("R0342", message, one.origin.span, severity=Severity.WARNING)
+
+
+def _missing_attributes(op: logical.Read, files: Sequence[SideFile]) -> Iterator[Diagnostic]:
+    for number, names in attributes.used(op).items():
+        mine = [file for file in attributes.of(files, op.source.name, number) if file.rows]
+        for name in names if not any(is_array(Path(file.path)) for file in mine) else ():
+            if without := [file for file in mine if not _has(file, name)]:
+                what = f"files of attributes of source `{op.source.name}`"
+                span = op.source.attributes[number].origin.span
+                yield Diagnostic("R0308", _lacking(name, without, mine, what), span, severity=Severity.WARNING)
+
+
+def _matches(source: str, one: Attributes, count: attributes.Count) -> Iterator[str]:
+    """What is said of documents and attributes that do not match."""
+    globs = ", ".join(f"`{glob}`" for glob in one.files)
+    if count.without:
+        columns = f"`{one.schema_[0][0]}`" + (", …" if len(one.schema_) > 1 else "")
+        yield (
+            f"{count.without:,} of {count.documents:,} documents of source `{source}` have no attributes in {globs}: "
+            f"{columns} {'is' if len(one.schema_) == 1 else 'are'} null there"
+        )
+    if count.beyond:
+        yield f"{count.beyond:,} of {count.rows:,} rows of {globs} belong to no document of source `{source}`"
+    if count.unreadable:
+        yield f"{count.unreadable:,} rows of {globs} cannot be read, so that no document has their attributes"
 
 
 def _stated_twice(op: logical.Read, shards: Sequence[Shard]) -> Iterator[Diagnostic]:

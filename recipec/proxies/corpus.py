@@ -70,7 +70,7 @@ def folder_of(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: f
         "version": CORPUS_VERSION,
         "tokenizer": found.digest if found else proxy.vocabulary,
         "context": proxy.context,
-        "pool": sorted([shard.sha256, pool.ids[position], own] for shard, position, own in pool.ends()),
+        "pool": sorted([shard.content, pool.ids[position], own] for shard, position, own in pool.ends()),
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
         "files": [digests.sha256_file(path) for target in chosen for path in shards.find_examples(target, pool.folder)],
         "seed": pool.recipe.seed,

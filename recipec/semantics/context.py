@@ -35,6 +35,9 @@ class Environment(Protocol):
     def conflict(self, globs: Sequence[str], folder: Path, parts: Sequence[Part]) -> str:
         """Which shards disagree on the type of a value, as text."""
 
+    def attributes(self, globs: Sequence[str], folder: Path, span: Span) -> tuple[Columns, bool]:
+        """The columns of files of attributes, in order, and whether the files are arrays, whose columns have no names."""
+
     def format(self, globs: Sequence[str], folder: Path, span: Span) -> str | None:
         """The word of the format of a source's shards; None if there are no shards."""
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from recipec import spec
 from recipec.diagnostics import Failure, Severity
 from recipec.ir import expressions as ir
-from recipec.ir import model
+from recipec.ir import model, paths, shapes
+from recipec.ir.attributes import Attributes
 from recipec.ir.expressions import Expression
 from recipec.ir.paths import Part
 from recipec.ir.shapes import Columns
-from recipec.semantics import extensions, quantities
+from recipec.semantics import attributes, extensions, quantities
 from recipec.semantics.blocks import Form, Settings, required, settings
 from recipec.semantics.columns import PLACES, Scope
 from recipec.semantics.context import Context
@@ -21,6 +22,7 @@ from recipec.syntax import ast
 
 SOURCE = {
     "shards": Form((1, 64), many=True),
+    "attributes": attributes.FORM,
     "column": Form((2, 2), assigned=True, many=True),
     "id": Form((1, 1), assigned=True),
     "text": Form(),
@@ -40,13 +42,15 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
         return None
     shards = _globs(context, found["shards"], "a glob of shards")
     columns = _columns(context, shards, node) if shards else None
-    if columns is None:
+    beside = attributes.attributes(context, found["attributes"], columns or (), node.name.text)
+    if columns is None or beside is None:
         return None
-    scope = _scope(context, node.name.text, shards, columns)
-    text = _text(context, scope, found["text"][0])
+    scope = _scope(context, node.name.text, shards, columns, beside)
+    text = _text(context, scope, found["text"][0], columns)
     scope.text = text or ""
     named_columns = _named_columns(context, scope, found["column"])
     id_ = _as_string(_value(context, scope, found["id"][0])) if found["id"] else _place_as_id(context, node)
+    id_ = _of_shards(context, id_, beside, found)
     tokens = _tokens(context, scope, found)
     domain = _as_string(_value(context, scope, found["domain"][0])) if found["domain"] else None
     if domain is None and not found["domain"]:
@@ -62,21 +66,26 @@ def source(context: Context, node: ast.Source) -> model.Source | None:
         text=text,
         tokens=tokens,
         domain=domain,
+        attributes=beside,
         plugin=spec.origin("formats", context.environment.format(shards, context.folder, node.name.span) or ""),
         origin=model.Origin.of(node.name.span),
     )
 
 
-def _scope(context: Context, name: str, shards: tuple[str, ...], columns: Columns) -> Scope:
+def _scope(
+    context: Context, name: str, shards: tuple[str, ...], columns: Columns, beside: Sequence[Attributes]
+) -> Scope:
     def conflict(parts: Sequence[Part]) -> str:
-        return context.environment.conflict(shards, context.folder, parts)
+        files = next((one.files for one in beside if parts[0] in dict(one.schema_)), shards)
+        return context.environment.conflict(files, context.folder, parts)
 
-    return Scope(name, dict(columns), conflict)
+    joined = {column: shape for one in beside for column, shape in one.schema_}
+    return Scope(name, {**dict(columns), **joined}, conflict)
 
 
 def scope_of(context: Context, source: model.Source) -> Scope:
     """The scope of names in expressions over a source."""
-    scope = _scope(context, source.name, source.shards, source.schema_)
+    scope = _scope(context, source.name, source.shards, source.schema_, source.attributes)
     scope.own.update(source.named)
     scope.text = source.text
     roles: dict[str, Expression] = {
@@ -101,13 +110,24 @@ def _named_columns(context: Context, scope: Scope, found: Sequence[ast.Setting])
             context.duplicate(f"column `{name.text}`", setting.span, first[name.text].span)
         elif name.text in scope.columns:
             helps = ("give it another name",)
-            context.error("R0202", f"the shards have a column `{name.text}`", name.span, helps=helps)
+            context.error("R0202", f"the source has a column `{name.text}`", name.span, helps=helps)
         else:
             first[name.text] = setting
             value = over_columns(context, typed(context, scope, expr), expr)
             if value is not None:
                 scope.own[name.text] = value
     return tuple(scope.own.items())
+
+
+def _of_shards(
+    context: Context, id_: Expression | None, beside: Sequence[Attributes], found: Settings
+) -> Expression | None:
+    """An id that is known before attributes are joined, else None (with a diagnostic)."""
+    joined = {name for one in beside for name, _ in one.schema_}
+    if id_ is not None and any(paths.parts(name)[0] in joined for name in ir.columns_of(id_)):
+        context.error("R0233", "an attribute cannot be the id of the documents that it belongs to", found["id"][0].span)
+        return None
+    return id_
 
 
 def _place_as_id(context: Context, node: ast.Source) -> Expression:
@@ -156,12 +176,15 @@ def _as_string(value: Expression | None) -> Expression | None:
     return ir.Apply(function="string", operands=(value,), type="string")
 
 
-def _text(context: Context, scope: Scope, setting: ast.Setting) -> str | None:
+def _text(context: Context, scope: Scope, setting: ast.Setting, columns: Columns) -> str | None:
     value = _value(context, scope, setting)
     if value is None:
         return None
     # Rows in which a field of several kinds is no string are unreadable.
     if isinstance(value, ir.Column) and value.type in ("string", "json", "null"):
+        if shapes.at(columns, paths.parts(value.name)) is None and value.name not in paths.PLACES:
+            context.error("R0230", "`text` needs a column of the shards, not an attribute", setting.values[0].span)
+            return None
         return value.name
     label = f"this is {named(value.type)}"
     context.error("R0230", "`text` needs a column of strings", setting.values[0].span, label=label)

@@ -139,7 +139,7 @@ def _place(pool: Pool, options: Options) -> Path:
         **_settings(pool, options, checkpoint.digest),
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
         "files": files,
-        "pool": [[shard.sha256, pool.ids[position], own] for shard, position, own in pool.ends()],
+        "pool": [[shard.content, pool.ids[position], own] for shard, position, own in pool.ends()],
     }
     return pool.store.root / "measured" / f"{_name(key)}.json"
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,16 @@ from recipec.diagnostics import CODES, Diagnostic, Failure
 from tests.conftest import REPOSITORY, write_parquet
 
 CASES = sorted(path for name in ("cases", "errors") for path in (Path(__file__).parent / name).glob("*.txt"))
+
+SIDE = {
+    "s": '{"id": "a", "mark": 1, "label": "x"}',
+    "t": '{"id": "a", "mark": 2}',
+    "ids": '{"id": "a", "row": 0}',
+    "names": '{"name": "a", "mark": 1}',
+    "ppl": '{"id": "a", "ppl": 1, "mark": 1}',
+    "floats": '{"id": 0.5, "mark": 1}',
+}
+"""Files with attributes."""
 
 ROW = "'a' AS id, 'some text' AS text, 2 AS n, 'a' AS topic, 0.5 AS edu, 0.1 AS ppl"
 
@@ -40,6 +51,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "wide.json").write_text('{"weights": {"omega": 1.5}}')
     (path / "only.json").write_text('{"weights": {"edu": 1, "ppl": 0}}')
     (path / "qa.jsonl").write_text('{"q": "why"}\n')
+    (path / "side").mkdir()
+    for name, line in SIDE.items():
+        (path / f"side/{name}.jsonl").write_text(line + "\n")
+    np.save(path / "side/a.npy", np.zeros((1, 2)))
     (path / "circle").mkdir()
     (path / "circle/a.recipe").write_text("use circle.b\n")
     (path / "circle/b.recipe").write_text("use circle.a\n")
