@@ -205,7 +205,6 @@ class Format:
         typed: whether files state the types of their columns. If not, a column may have values of several kinds.
         faults: maps a file to the rows that cannot be read, each with the reason, for formats whose files may have some.
         lines: maps a file to a table expression of its rows as they are written and their numbers, for text formats.
-        has_nulls: whether a column of a file may have nulls, for formats that know without reading the column.
         longest_line: bytes of the longest row that can be read back, several of which each thread holds in memory; 0
             for columnar formats.
     """
@@ -226,7 +225,6 @@ class Format:
     typed: bool = True
     faults: Callable[[DuckDBPyConnection, Path], Iterable[tuple[int, str]]] | None = None
     lines: Callable[[Path, str], str] | None = None
-    has_nulls: Callable[[DuckDBPyConnection, Path, str], bool] | None = None
     longest_line: int = 0
 
 

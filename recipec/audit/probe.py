@@ -14,7 +14,7 @@ from recipec.audit import measures
 from recipec.audit.measures import Separation
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import shards, targets
+from recipec.inputs import scans, targets
 from recipec.ir import model
 from recipec.ir.expressions import Frozen
 from recipec.ir.passes import Wanted
@@ -179,7 +179,7 @@ def _with_texts(pool: Pool, found: Sequence[tuple[int, str, str, str, int]]) -> 
         mine = {row: doc_id for _, doc_id, name, path, row in found if (name, path) == (shard.source, shard.path)}
         if not mine:
             continue
-        texts = shards.texts(pool.source(shard), shard, pool.folder)
+        texts = scans.texts(pool.source(shard), shard, pool.folder)
         rows = pool.connection.execute(
             f"SELECT __row, text FROM {texts} WHERE __row IN (SELECT unnest($1))", [sorted(mine)]
         ).fetchall()

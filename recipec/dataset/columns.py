@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipec.inputs import shards
+from recipec.inputs import scans
 from recipec.ir import logical, paths, shapes
 from recipec.ir.execution import Shard
 
@@ -57,7 +57,7 @@ def columns_of(op: logical.Write) -> dict[str, tuple[str, ...]]:
 
 def columns_in(op: logical.Write, shard: Shard) -> tuple[str, ...]:
     """The dataset's columns that a shard has, in it or in the names of its folders; a shard may lack some."""
-    own = {name for name, _ in shard.schema_} | {name for name, _ in shards.partition_names(shard.path)}
+    own = {name for name, _ in shard.schema_} | {name for name, _ in scans.partition_names(shard.path)}
     return tuple(name for name in columns_of(op)[shard.source] if name in own)
 
 

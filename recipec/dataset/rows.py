@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recipec.database.sql import ident, literal
 from recipec.dataset import columns
-from recipec.inputs import packing, shards
+from recipec.inputs import packing, scans, shards
 from recipec.ir import logical, shapes
 from recipec.ir.execution import Shard
 
@@ -65,8 +65,8 @@ class Layout:
         numbers = {column.name: number for number, column in enumerate(wanted)}
         place = shards.path(shard, self.folder)
         with shards.reading(place):
-            table = shards.whole(place, self.folder, shard.schema_, tuple((c.name, c.type) for c in wanted), ROW)
-        stated = dict(shards.partition_names(shard.path))
+            table = scans.whole(place, self.folder, shard.schema_, tuple((c.name, c.type) for c in wanted), ROW)
+        stated = dict(scans.partition_names(shard.path))
         values = []
         for column in self.schema[:-5]:
             if column.name in numbers:
@@ -84,7 +84,7 @@ class Layout:
         if format_.lines is None:
             return self._object(shard)
         own = {name for name, _ in shard.schema_}
-        stated = dict(shards.partition_names(shard.path))
+        stated = dict(scans.partition_names(shard.path))
         names = [name for name in columns.columns_in(self.op, shard) if name in stated and name not in own]
         more = "".join(f" || {literal(f',{_key(name)}{_json(stated[name])}')}" for name in names)
         with shards.reading(place):

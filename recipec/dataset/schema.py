@@ -11,6 +11,7 @@ import duckdb
 from recipec.dataset import columns
 from recipec.dataset.rows import Column
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.inputs import scans
 from recipec.inputs import shards as shard_scans
 from recipec.ir import logical, shapes
 from recipec.ir.execution import Shard
@@ -65,7 +66,7 @@ def _types(
     format_ = shard_scans.format_of(path)
     key = (format_.name, shard.schema_)
     if key not in seen or any("OTHER" in shape for _, shape in shard.schema_):
-        seen[key] = shard_scans.stored(connection, path, folder, shard.schema_)
+        seen[key] = scans.stored(connection, path, folder, shard.schema_)
     types = dict(columns.with_text(op, shard.source, seen[key]))
     for name in columns.columns_in(op, shard):
         if shard.rows:

@@ -18,7 +18,7 @@ from recipec.database.sql import literal
 from recipec.execution import trial
 from recipec.execution.pool import Pool
 from recipec.execution.trial import Trial, edge_of
-from recipec.inputs import shards
+from recipec.inputs import scans
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 from recipec.ir.selection import Cascade
@@ -254,7 +254,7 @@ class Cascades:
         )
         parts = []
         for shard, _ in places:
-            scan = shards.texts(self.pool.source(shard), shard, self.pool.folder)
+            scan = scans.texts(self.pool.source(shard), shard, self.pool.folder)
             parts.append(
                 f"SELECT f.number AS place, {self._prefix()} AS text, {scores.replace('e.', 'f.')} FROM {scan} AS t "
                 f"JOIN cascade_fitted AS f ON f.row = t.__row AND f.source = {literal(shard.source)} "
@@ -264,7 +264,7 @@ class Cascades:
             self._sql(f"COPY ({' UNION ALL '.join(parts)}) TO {literal(str(temporary))} (FORMAT parquet)")
 
     def _write_texts(self, rows: str, shard: Shard, path: Path) -> None:
-        scan = shards.texts(self.pool.source(shard), shard, self.pool.folder)
+        scan = scans.texts(self.pool.source(shard), shard, self.pool.folder)
         with local.replacing(path) as temporary:
             self._sql(
                 f"COPY (SELECT rows.row, {self._prefix()} AS text FROM {scan} AS t JOIN {rows} AS rows "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recipec.diagnostics import Diagnostic, Severity
-from recipec.inputs import shards, targets
+from recipec.inputs import scans, targets
 from recipec.ir import logical, model
 from recipec.places import digests
 from recipec.planning.scheduler import source_of
@@ -54,7 +54,7 @@ def _inside(pool: Pool, positions: list[int], examples: list[str]) -> int:
         mine = pool.shards_of(position)
         for number, shard in enumerate(mine):
             pool.progress("look for targets in the pool", number, len(mine), "shards")
-            texts = shards.texts(read.source, shard, pool.folder)
+            texts = scans.texts(read.source, shard, pool.folder)
             pool.connection.execute(
                 f"DELETE FROM outside WHERE example IN (SELECT trim(text, $1) FROM {texts} AS scanned "
                 f"JOIN {pool.survivors(position, shard)} AS survivors ON survivors.row = __row)",

@@ -57,12 +57,6 @@ def structure(connection: DuckDBPyConnection, path: Path) -> Structure:
     return Structure(found, int(connection.execute(query).fetchall()[0][0] or 0))
 
 
-def has_nulls(connection: DuckDBPyConnection, path: Path, column: str) -> bool:
-    """Whether a column may have nulls, from the counts in the footer, which avoids reading all texts."""
-    query = f"SELECT bool_and(stats_null_count = 0) FROM parquet_metadata({file(path)}) WHERE path_in_schema = ?"
-    return not connection.execute(query, [column]).fetchall()[0][0]
-
-
 def _table(path: Path, more: str = "") -> str:
     return f"read_parquet({file(path)}, hive_partitioning = false{more})"
 
@@ -131,5 +125,4 @@ SPEC = Format(
     write=write,
     read_back=read_back,
     loader="parquet",
-    has_nulls=has_nulls,
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from recipec.database.sql import column, file
 from recipec.database.values import FAULT
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import joining, shards
+from recipec.inputs import joining, scans, shards
 from recipec.inputs.facts import needed
 from recipec.ir import logical, model, paths
 from recipec.ir.attributes import Attributes
@@ -51,7 +51,7 @@ def references(op: logical.Read) -> frozenset[str]:
 
 def wanted(op: logical.Read, number: int) -> References:
     """The values of some attributes that a `Read` uses, with their SQL types."""
-    return [(name, shards.taken(op.source, name)) for name in used(op)[number]]
+    return [(name, scans.taken(op.source, name)) for name in used(op)[number]]
 
 
 def digest(one: Attributes, files: Sequence[SideFile]) -> str:
@@ -78,7 +78,7 @@ def place(root: Path, op: logical.Read, number: int, shard: Shard) -> Path:
     one = op.source.attributes[number]
     said = ["attributes", VERSION, one.by, _types(wanted(op, number))]
     if one.by == "id":
-        key = [(name, shards.taken(op.source, name)) for name in sorted(columns_of(op.source.id))]
+        key = [(name, scans.taken(op.source, name)) for name in sorted(columns_of(op.source.id))]
         said += [without_origins(op.source.id.model_dump(mode="json")), _types(key)]
     step = digests.sha256_text(digests.canonical_json(said))[:32]
     words = " ".join([shard.sha256, *([shard.path] if shard.placed else []), shard.joined[number]])

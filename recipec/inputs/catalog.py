@@ -222,8 +222,8 @@ def _facts(known: Mapping[str, Entry], paths: Sequence[Path], folder: Path) -> I
             "bytes": int(size),
             "mtime_ns": int(changed),
             "rows": entry.rows,
-            # A file of no rows says nothing about the schema.
-            "schema_": columns[entry.columns] if entry.rows else (),
+            # A file of no rows says nothing about the schema; the width of an array is no schema.
+            "schema_": columns[entry.columns] if entry.rows or files.is_array(path) else (),
             "unreadable": entry.unreadable,
             "repaired": _repaired(path, folder),
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import schemas, shards
+from recipec.inputs import scans, schemas, shards
 from recipec.ir import model, shapes
 from recipec.ir.paths import Part
 from recipec.ir.shapes import Columns
@@ -161,7 +161,7 @@ class WholeFiles(Files):
         found = _footers([path for path in new if shards.is_parquet(path)])
         for path in new:
             structure = found[path] if path in found else shards.structure(path, folder)
-            self._schemas[path] = structure.columns if structure.rows else ()
+            self._schemas[path] = structure.columns if structure.rows or shards.is_array(path) else ()
         return united({path: self._schemas[path] for path in paths})
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
@@ -206,7 +206,7 @@ def with_partitions(columns: Columns, paths: Sequence[Path], folder: Path) -> Co
     added: dict[str, None] = {}
     for path in paths:
         if "=" in (relative := str(path).removeprefix(inside)):
-            added.update((name, None) for name, _ in shards.partition_names(relative) if name not in known)
+            added.update((name, None) for name, _ in scans.partition_names(relative) if name not in known)
     return (*columns, *((name, "VARCHAR") for name in added))
 
 

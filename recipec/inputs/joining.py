@@ -14,7 +14,7 @@ import numpy as np
 from recipec.database.sql import column, expression, file, literal
 from recipec.database.values import FAULT
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import arrays, packing, shards, together
+from recipec.inputs import arrays, packing, scans, shards, together
 from recipec.ir import logical, paths, shapes
 from recipec.ir.attributes import Attributes
 from recipec.ir.execution import Shard, SideFile
@@ -201,7 +201,7 @@ class Join:
     def _ids(self, number: int, shard: Shard) -> str:
         """SQL of the numbers of a shard and of its rows, and their ids."""
         source = self.op.source
-        scan = shards.scan(source, shard, self.folder, sorted(columns_of(source.id)))
+        scan = scans.scan(source, shard, self.folder, sorted(columns_of(source.id)))
         return f"SELECT {number}, __row, CAST({expression(source.id)} AS VARCHAR) FROM {scan}"
 
     @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from recipec.database.sql import column, expression, file, literal
 from recipec.database.values import FAULT
-from recipec.inputs import shards, tokens
+from recipec.inputs import scans, tokens
 from recipec.inputs.facts import is_short, needed
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
@@ -106,7 +106,7 @@ class _Taking:
 
     def _name(self, part: Apply) -> str:
         name = describe(part)
-        taken = {TOKENS, UNREAD, *(name for name, _ in shards.columns_of(self.source))}
+        taken = {TOKENS, UNREAD, *(name for name, _ in scans.columns_of(self.source))}
         while name in taken or self.found.get(name, part) != part:
             name += " "
         self.found[name] = part

@@ -18,7 +18,7 @@ from recipec.database import session
 from recipec.database.connection import another
 from recipec.database.sql import column, expression, faults, literal
 from recipec.database.values import FAULT
-from recipec.inputs import attributes, footers, packing, shards, threads, together, tokens
+from recipec.inputs import attributes, footers, packing, scans, shards, threads, together, tokens
 from recipec.inputs.facts import expressions, needed
 from recipec.inputs.kept import SCANNED, TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
 from recipec.ir import logical, model, paths, shapes
@@ -91,7 +91,7 @@ def direct(op: logical.Read, many: Sequence[Shard], folder: Path) -> frozenset[s
 
 def rows(op: logical.Read, shard: Shard, folder: Path) -> str:
     """SQL of what a `Read` without clauses would store of one of the shards that are `direct`."""
-    return _query(op, shards.scan(op.source, shard, folder, sorted(needed(op))), texts=False)
+    return _query(op, scans.scan(op.source, shard, folder, sorted(needed(op))), texts=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _read_together(connection: DuckDBPyConnection, op: logical.Read, jobs: Seque
             mine = [small[place] for place in group if small[place].texts == texts]
             if not mine:
                 continue
-            wanted = [(name, shards.taken(op.source, name)) for name in _needed(op, texts)]
+            wanted = [(name, scans.taken(op.source, name)) for name in _needed(op, texts)]
             scan = together.scan([job.place for job in mine], mine[0].shard.schema_, wanted)
             query = _query(op, scan, texts, kept=f", {together.NUMBER}")
             done.update(mine[n].temporary for n in together.copy(connection, query, [job.temporary for job in mine]))
@@ -163,7 +163,7 @@ def _is_small(op: logical.Read, job: _Job) -> bool:
         and not attributes.used(op)
         and shards.is_parquet(job.place)
         and len({*names, *together.VIRTUAL}) == len(names) + len(together.VIRTUAL)
-        and not any(shards.is_placed(job.shard, name) for name in needed(op))
+        and not any(scans.is_placed(job.shard, name) for name in needed(op))
     )
 
 
@@ -215,9 +215,9 @@ def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Jo
         if any(value.sql is None for value in missing):
             tokens.count(connection, op.source, job.shard, folder, "counted")
         taken = [op.source.text, *(names if once else ())]
-        texts = shards.scan(op.source, job.shard, folder, taken)
+        texts = scans.scan(op.source, job.shard, folder, taken)
         store(connection, missing, texts, "counted", names if once else ())
-    scan = joined(SCANNED if once else shards.scan(op.source, job.shard, folder, names), values)
+    scan = joined(SCANNED if once else scans.scan(op.source, job.shard, folder, names), values)
     scan = attributes.joined(scan, op, job.shard, root)
     scan = _with_unreadable(connection, scan, shards.faults(job.shard, folder))
     destination = literal(str(job.temporary))

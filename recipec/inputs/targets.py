@@ -13,7 +13,7 @@ from recipec import spec
 from recipec.database.connection import shared
 from recipec.database.sql import column, literal
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.inputs import packing, shards
+from recipec.inputs import packing, scans, shards
 from recipec.ir import model, paths, shapes
 from recipec.places import digests
 
@@ -135,7 +135,7 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool, i
         _check_format(path)
         columns = shards.structure(path, path.parent).columns
         fields = _fields(target, _known(target, columns))
-        scan = shards.strings(path, columns, sorted({name for _, name, _ in fields if name}))
+        scan = scans.strings(path, columns, sorted({name for _, name, _ in fields if name}))
     pieces: list[str] = []
     marked: list[int] = []
     for words, name, mark in fields:

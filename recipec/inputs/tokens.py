@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec.database.sql import column, ident
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.inputs import shards
+from recipec.inputs import scans
 from recipec.ir import model
 from recipec.ir.execution import Shard
 from recipec.models import cache
@@ -28,7 +28,7 @@ def count(connection: DuckDBPyConnection, source: model.Source, shard: Shard, fo
     text = column(source.text)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {ident(table)} (row BIGINT, tokens BIGINT)")
     with connection.cursor() as reader:
-        scan = shards.scan(source, shard, folder, [source.text])
+        scan = scans.scan(source, shard, folder, [source.text])
         reader.execute(f"SELECT __row, {text} FROM {scan} WHERE {text} IS NOT NULL")
         while batch := reader.fetchmany(BATCH):
             encodings = tokenizer.encode_batch_fast([row[1] for row in batch], add_special_tokens=False)

@@ -15,7 +15,8 @@ from typing import Any
 from recipec import spec
 from recipec.inputs import attributes, reading, tokens
 from recipec.inputs.facts import facts, needed
-from recipec.inputs.shards import find_examples, is_placed, taken
+from recipec.inputs.scans import is_placed, taken
+from recipec.inputs.shards import find_examples
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard, SideFile
 from recipec.ir.mixing import identified_op

@@ -11,7 +11,8 @@ from recipec.dataset import columns
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.inputs import attributes
 from recipec.inputs.facts import facts, needed
-from recipec.inputs.shards import is_array, is_placed, partition_names
+from recipec.inputs.scans import is_placed, partition_names
+from recipec.inputs.shards import is_array
 from recipec.ir import logical, paths, shapes
 from recipec.ir.attributes import Attributes
 from recipec.ir.execution import InputFile, Shard, SideFile

@@ -19,7 +19,7 @@ import numpy as np
 
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import shards, targets
+from recipec.inputs import scans, shards, targets
 from recipec.ir import model
 from recipec.models import cache, loading
 from recipec.places import digests, local
@@ -169,7 +169,7 @@ def _documents(pool: Pool, path: Path, share: float) -> int:
 def _texts(pool: Pool, where: str = "true") -> Iterator[tuple[list[int], list[str]]]:
     """Yields numbers and texts of documents in batches, shard by shard."""
     for shard, _ in pool.unmodelled():
-        texts = shards.texts(pool.source(shard), shard, pool.folder)
+        texts = scans.texts(pool.source(shard), shard, pool.folder)
         reader = pool.connection.execute(
             f"SELECT d.number, t.text FROM {texts} AS t "
             f"JOIN proxy_documents AS d ON d.row = t.__row AND d.source = {literal(shard.source)} "

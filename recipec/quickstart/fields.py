@@ -10,7 +10,7 @@ from typing import Any
 
 from recipec.database.connection import shared
 from recipec.database.sql import column
-from recipec.inputs import packing, shards
+from recipec.inputs import packing, scans, shards
 from recipec.ir import paths, shapes
 from recipec.ir.expressions import Type
 from recipec.ir.paths import Part
@@ -134,7 +134,7 @@ def _inside(columns: Iterable[tuple[tuple[Part, ...], Shape]]) -> Iterator[tuple
 
 
 def _partitions(group: Group, path: Path) -> tuple[tuple[str, str | None], ...]:
-    return shards.partition_names(str(path).removeprefix(str(group.root / "x")[:-1]))
+    return scans.partition_names(str(path).removeprefix(str(group.root / "x")[:-1]))
 
 
 def sample(group: Group, fields: Sequence[Field], beside: Path) -> dict[Field, Facts]:

@@ -18,7 +18,7 @@ from recipec import plugins, spec
 from recipec.arrays import Array
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import shards, targets
+from recipec.inputs import scans, targets
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.passes import Wanted
@@ -198,7 +198,7 @@ class Scorer:
         return one
 
     def _texts(self, ops: Sequence[logical.Score], shard: Shard, survivors: str) -> str:
-        found = shards.texts(ops[0].source, shard, self.folder)
+        found = scans.texts(ops[0].source, shard, self.folder)
         return f"(SELECT survivors.row, text FROM {found} AS scanned JOIN {survivors} AS survivors ON row = __row)"
 
     def _lacks(self, number: int, one: Wanted) -> str:

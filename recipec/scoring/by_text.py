@@ -16,7 +16,7 @@ import numpy as np
 from recipec import plugins, spec
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure, Severity
-from recipec.inputs import documents, shards, targets
+from recipec.inputs import documents, scans, shards, targets
 from recipec.ir import logical
 from recipec.ir.task import ScoreTask
 from recipec.places import local
@@ -43,7 +43,7 @@ def score(
     Raises:
         Failure: the shard or a target cannot be read.
     """
-    scan = shards.texts(task.ops[0].source, task.shard, folder)
+    scan = scans.texts(task.ops[0].source, task.shard, folder)
     survivors = documents.survivors(task.input, root, folder)
     texts = f"(SELECT survivors.row, text FROM {scan} AS scanned JOIN {survivors} AS survivors ON row = __row)"
     in_sql = [op for op in task.ops if _extension(op).sql is not None]

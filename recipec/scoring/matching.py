@@ -11,7 +11,7 @@ import numpy as np
 from recipec import spec
 from recipec.database.sql import literal
 from recipec.diagnostics import Failure
-from recipec.inputs import shards, targets
+from recipec.inputs import scans, targets
 from recipec.ir import model
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import Frozen
@@ -94,7 +94,7 @@ def match(
 def text(connection: DuckDBPyConnection, source: model.Source, shard: Shard, folder: Path, row: int) -> str | None:
     """A document's text, read from its shard; None if the shard no longer exists."""
     try:
-        texts = shards.texts(source, shard, folder)
+        texts = scans.texts(source, shard, folder)
         found = connection.execute(f"SELECT text FROM {texts} WHERE __row = {literal(row)}").fetchall()
     except (duckdb.Error, Failure):
         return None

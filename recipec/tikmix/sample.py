@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.inputs import shards, targets
+from recipec.inputs import scans, targets
 from recipec.ir import model
 from recipec.places import local
 
@@ -71,7 +71,7 @@ def write(pool: Pool, chosen: Sequence[model.Target], names: Sequence[str], toke
     longest = CHARACTERS * 2 * tokens
     for number, shard in enumerate(pool.shards):
         pool.progress("read the domains' samples", number, len(pool.shards), "shards")
-        texts = shards.texts(pool.source(shard), shard, pool.folder)
+        texts = scans.texts(pool.source(shard), shard, pool.folder)
         sql(
             f"INSERT INTO influence_texts SELECT 'domain', list_position($1, s.domain) - 1, place, "
             f"substr(text, 1, {longest}), NULL, NULL, CASE WHEN length(text) <= {longest} THEN tokens END "

@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from tests.conftest import Run
+
 Row = dict[str, Any]
 
 TEXT = "five words are in here"
@@ -75,6 +77,29 @@ def dead_letters(dataset: Path) -> list[tuple[str, int, str, str | None]]:
 def own(row: Row) -> Row:
     """A row without the provenance, and without what is null: a field that a line lacks is null in a table."""
     return {name: value for name, value in row.items() if not name.startswith("_") and value is not None}
+
+
+def applied(run: Run, folder: Path, body: str, kind: str = "parquet", more: str = "") -> Path:
+    """Applies a recipe over the files of a folder; the dataset is verified."""
+    (folder / "a.recipe").write_text(f'{body}sample all\n{more}output {kind} "out_{kind}"\n')
+    result = run("apply", folder / "a.recipe", "--yes")
+    assert result.code == 0, result.err
+    assert run("verify", folder / f"out_{kind}").code == 0
+    return folder / f"out_{kind}"
+
+
+def refused(run: Run, folder: Path, body: str, *words: str) -> None:
+    (folder / "a.recipe").write_text(f'{body}sample all\noutput parquet "out"\n')
+    result = run("apply", folder / "a.recipe", "--yes")
+    assert result.code == 1, result.out
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err, result.err
+    assert not (folder / "out").exists()
+
+
+def by_id(found: list[Row]) -> dict[str, Row]:
+    return {row["id"]: own(row) for row in found}
 
 
 D = decimal.Decimal

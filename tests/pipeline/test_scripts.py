@@ -99,7 +99,7 @@ def test_prose_criteria_rank_texts_of_every_script(folder: Path, run: Run) -> No
     ended = run("apply", path, "--yes")
     assert ended.code == 0, ended.err
     ledger = f"'{folder}/out/ledger/*.parquet'"
-    assert rows(f"SELECT count(*), count(score_prose_words), count(merged) FROM {ledger}") == [(40, 0, 40)]
+    assert rows(f"SELECT count(*), count(score_prose_words), count(merged) FROM {ledger}") == [(40, 40, 40)]
 
 
 def test_contamination_is_found_in_every_script_and_the_example_is_named(folder: Path, run: Run) -> None:
