@@ -34,10 +34,14 @@ DEEPEST_SHAPE = 16
 MOST_KINDS = 2000
 """The most fields of which kinds are counted."""
 
-# The literal beginning of the first pattern is found by far faster than any other: it is looked for in every text.
-LONG = r"""(regexp_matches(json, '":\s*-?[0-9]{16}') OR (regexp_matches(structure, '\["(DOUBLE|U?BIGINT)"\]')
-        AND regexp_matches(json, '[\[,]\s*-?[0-9]{16}')))"""
-"""SQL of whether a line may have a whole number that a double does not hold, in a field or in a list."""
+# Its literal beginning is found faster by far than any other pattern: it is looked for in every line.
+LONG = r'":\s*-?[0-9]{16}'
+"""Where a field may be a whole number that a double does not hold."""
+
+LONG_ELEMENT = r"[\[,]\s*-?[0-9]{16}"
+"""Where an element of a list may be one."""
+
+NUMBERS = frozenset({"UBIGINT", "BIGINT", "DOUBLE"})
 
 KINDS = {
     "NULL": "null",
@@ -155,8 +159,9 @@ def find(connection: DuckDBPyConnection, lines: str) -> Found:
         lines: a table expression of a column `json`, null where a line is none.
     """
     root, total, unreadable, long = Node(), 0, 0, 0
-    structured = f"(SELECT json, CAST(json_structure(json) AS VARCHAR) AS structure FROM {lines})"
-    relation = connection.execute(f"SELECT structure, {LONG}, count(*) FROM {structured} GROUP BY ALL")
+    relation = connection.execute(
+        f"SELECT json_structure(json), regexp_matches(json, {literal(LONG)}), count(*) FROM {lines} GROUP BY ALL"
+    )
     while batch := relation.fetchmany(BATCH):
         for text, has_long, count in batch:
             structure = readable(text)
@@ -166,8 +171,12 @@ def find(connection: DuckDBPyConnection, lines: str) -> Found:
             else:
                 root.add(structure, count)
                 long += count if has_long else 0
-    if long:
-        _measure(connection, f"(SELECT json FROM {structured} WHERE {LONG})", root)
+    numbers = {parts: node for parts, node in root.nodes() if parts and node.words.keys() & NUMBERS}
+    suspects = [LONG] if long else []
+    suspects += [LONG_ELEMENT] if any(0 in parts for parts in numbers) else []
+    if numbers and suspects:
+        where = " OR ".join(f"regexp_matches(json, {literal(pattern)})" for pattern in suspects)
+        _measure(connection, f"(SELECT json FROM {lines} WHERE {where})", numbers)
     return Found(root, total, unreadable)
 
 
@@ -204,27 +213,28 @@ def _has_nul(found: Any) -> bool:
     return isinstance(found, list) and any(map(_has_nul, found))
 
 
-def _measure(connection: DuckDBPyConnection, lines: str, root: Node) -> None:
-    """Marks the numbers that a double, or 64 bits with a sign, would change."""
-    for parts, node in list(root.nodes()):
-        numbers = set(node.words) & {"UBIGINT", "BIGINT", "DOUBLE"}
-        if not parts or not numbers:
-            continue
+def _measure(connection: DuckDBPyConnection, lines: str, numbers: Mapping[tuple[Part, ...], Node]) -> None:
+    """Marks the numbers that a double, or 64 bits with a sign, would change, in one pass over lines that may have such."""
+    tests, nodes = [], []
+    for parts, node in numbers.items():
         path = _json_path(parts)
         if path is None:
             node.inexact = node.beyond = True
             continue
-        values = f"(SELECT unnest(json_extract_string(json, [{literal(path)}])) AS value FROM {lines})"
-        if 0 in parts:
-            values = f"(SELECT unnest(json_extract_string(json, {literal(path)})) AS value FROM {lines})"
-        inexact, beyond = connection.execute(
-            f"""
-            SELECT coalesce(bool_or(whole IS NULL OR abs(whole) > {2**53}), false),
-                coalesce(bool_or(whole IS NULL OR whole NOT BETWEEN {-(2**63)} AND {2**63 - 1}), false)
-            FROM (SELECT TRY_CAST(value AS HUGEINT) AS whole FROM {values} WHERE regexp_full_match(value, '-?[0-9]+'))
-            """
-        ).fetchall()[0]
-        node.inexact, node.beyond = bool(inexact), bool(beyond)
+        nodes.append(node)
+        # A path without a list gives one value, one with lists all of them.
+        listed = literal(path) if 0 in parts else f"[{literal(path)}]"
+        whole = (
+            f"list_transform(list_filter(json_extract_string(json, {listed}), "
+            "lambda text: regexp_full_match(text, '-?[0-9]+')), lambda text: TRY_CAST(text AS HUGEINT))"
+        )
+        for bound in (f"abs(number) > {2**53}", f"number NOT BETWEEN {-(2**63)} AND {2**63 - 1}"):
+            found = f"len(list_filter({whole}, lambda number: number IS NULL OR {bound})) > 0"
+            tests.append(f"coalesce(bool_or({found}), false)")
+    if tests:
+        found_ = connection.execute(f"SELECT {', '.join(tests)} FROM {lines}").fetchall()[0]
+        for number, node in enumerate(nodes):
+            node.inexact, node.beyond = found_[2 * number : 2 * number + 2]
 
 
 def _json_path(parts: Sequence[Part]) -> str | None:

@@ -191,3 +191,25 @@ def test_the_schema_of_a_recipe_counts_kinds(tmp_path: Path, run: Run) -> None:
     assert first["fields"]["m"] == {"object": 2, "null": 1, "missing": 0}
     assert first["fields"]["m.q"] == {"integer": 1, "float": 1, "missing": 1}
     assert second["fields"]["text"] == {"null": 1, "missing": 0}
+
+
+def test_numbers_that_a_double_would_change_are_kept(tmp_path: Path, run: Run) -> None:
+    rows_ = [
+        {
+            "id": "a",
+            "text": TEXT,
+            "mixed": 2**53 + 1,
+            "ns": 1704067200000000001,
+            "ids": [2**63 + 5],
+            "deep": {"x": [[0.5]]},
+        },
+        {"id": "b", "text": TEXT, "mixed": 0.5, "ns": -(2**63), "ids": [1, 2], "deep": {"x": [[2**60 + 1]]}},
+        {"id": "c", "text": TEXT, "mixed": 7, "ns": None, "ids": [], "deep": {"x": []}},
+    ]
+    awkward.write(tmp_path, {"d/a.jsonl": awkward.lines(rows_)})
+    found = by_id(awkward.read(applied(run, tmp_path, SOURCE.format(glob="d/*"))))
+    assert [found[key]["ns"] for key in "ab"] == [1704067200000000001, -(2**63)]
+    assert [found[key]["ids"] for key in "abc"] == [[2**63 + 5], [1, 2], []]
+    # What neither an integer nor a double holds is text as it was written.
+    assert [found[key]["mixed"] for key in "abc"] == [str(2**53 + 1), "0.5", "7"]
+    assert [found[key]["deep"] for key in "abc"] == [{"x": [["0.5"]]}, {"x": [[str(2**60 + 1)]]}, {"x": []}]
