@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Run, rows
 from tests.inputs import awkward
-from tests.inputs.awkward import SOURCE, TEXT, Row, applied
+from tests.inputs.awkward import SOURCE, TEXT, Row, applied, by_id
 
 
 def test_names_that_differ_in_case_stay_apart(tmp_path: Path, run: Run) -> None:
