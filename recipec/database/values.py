@@ -12,6 +12,9 @@ from recipec.ir import paths, shapes
 from recipec.ir.paths import Part
 from recipec.ir.shapes import Columns, Shape
 
+INEXACT = "recipec cannot keep the integers of "
+"""The beginning of an error that a query raises itself, followed by the name of a column."""
+
 FAULT = "__fault"
 """The column of a scan that says why a row's values cannot be read, or is null."""
 
@@ -32,6 +35,16 @@ def selected(own: Columns, wanted: Sequence[tuple[str, str]], names: dict[str, s
     )
     fault = f"CASE{tests} END" if tests else "CAST(NULL AS VARCHAR)"
     return "".join(f", {value}" for value in (*values, f"{fault} AS {FAULT}"))
+
+
+WIDE = frozenset({"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"})
+"""The shapes of integers that a double may not hold."""
+
+
+def exact_double(name: str, sql: str) -> str:
+    """SQL of an integer as a double, where other shards have fractions in a column; an error if it would change."""
+    exact = f"TRY_CAST(CAST({sql} AS DOUBLE) AS HUGEINT) = {sql} OR {sql} IS NULL"
+    return f"(CASE WHEN {exact} THEN CAST({sql} AS DOUBLE) ELSE error({literal(INEXACT + name)}) END)"
 
 
 def _found(own: Columns, reference: str, names: dict[str, str]) -> tuple[str, Shape | None]:

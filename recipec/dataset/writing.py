@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from recipec import __version__, spec
 from recipec.database.disk import disk_errors
 from recipec.database.session import memory_limit
+from recipec.database.values import INEXACT
 from recipec.dataset import card, columns, conservation, ledger, manifest, placing, texts
 from recipec.dataset import destination as destinations
 from recipec.dataset.placing import Part
@@ -211,7 +215,8 @@ def _write_part(
 
     def make(path: Path) -> tuple[int, int]:
         query = f"SELECT {task.layout.selected()} FROM {rows}"
-        found = write(connection, query, path, output.compression, row_group)
+        with _exact(writing.op):
+            found = write(connection, query, path, output.compression, row_group)
         # A place is a shard and a row in it, so if the counts are equal, these are the rows of the places.
         if found != part.rows:
             raise Failure(
@@ -224,6 +229,23 @@ def _write_part(
         return part.rows, part.tokens
 
     return writing.staging.begin(part_path(writing.op, part), make)
+
+
+@contextlib.contextmanager
+def _exact(op: logical.Write) -> Iterator[None]:
+    """Turns the error of a query about integers that it would change into a diagnostic."""
+    try:
+        yield
+    except duckdb.InvalidInputException as error:
+        _, found, name = str(error).partition(INEXACT)
+        if not found:
+            raise
+        message = (
+            f"column `{name.splitlines()[0]}` has integers in some shards that the fractions of others would change"
+        )
+        helps = ("leave the column out with `columns`, or convert the shards",)
+        span = op.output.origin.span if op.output.origin else None
+        raise Failure(Diagnostic("R0610", message, span, helps=helps)) from None
 
 
 def _row_group(parts: Sequence[Part]) -> int:

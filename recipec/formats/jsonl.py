@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database.sql import LONGEST, SHOWN, column, file, ident, literal
-from recipec.database.values import FAULT
+from recipec.database.values import FAULT, WIDE, exact_double
 from recipec.formats import _faults, _structure
 from recipec.ir import paths, shapes
 from recipec.ir.shapes import Columns, Shape
@@ -198,12 +198,14 @@ def whole(path: Path, own: Columns, wanted: Columns, row: str) -> str:
     names = {name.lower() for name, _ in wanted}
     if len(names) < len(wanted) or not wanted or "" in names:
         return _whole_extracted(path, wanted, row)
-    there = {name for name, _ in own}
-    read = tuple((name, type_) for name, type_ in wanted if name in there)
-    listed = "".join(
-        f", {ident(name) if name in there else f'CAST(NULL AS {type_})'} AS c{number}"
-        for number, (name, type_) in enumerate(wanted)
+    shaped = {name: shapes.parse(text) for name, text in own}
+    wide = {name for name, type_ in wanted if type_ == "DOUBLE" and name in shaped and shaped[name].word in WIDE}
+    read = tuple((name, shaped[name].word if name in wide else type_) for name, type_ in wanted if name in shaped)
+    values_ = (
+        exact_double(name, ident(name)) if name in wide else ident(name) if name in shaped else f"CAST(NULL AS {type_})"
+        for name, type_ in wanted
     )
+    listed = "".join(f", {value} AS c{number}" for number, value in enumerate(values_))
     return f"(SELECT row_number() OVER () - 1 AS {ident(row)}{listed} FROM {_reader(path, read)})"
 
 

@@ -79,17 +79,19 @@ def whole(path: Path, own: Columns, wanted: Columns, row: str) -> str:
     table, renamed = _named(path, own)
     shaped = {name: shapes.parse(text) for name, text in own}
     listed = "".join(
-        f", {_stored_value(renamed.get(name, ident(name)), shaped.get(name), type_)} AS c{number}"
+        f", {_stored_value(name, renamed.get(name, ident(name)), shaped.get(name), type_)} AS c{number}"
         for number, (name, type_) in enumerate(wanted)
     )
     return f"(SELECT file_row_number AS {ident(row)}{listed} FROM {table})"
 
 
-def _stored_value(sql: str, shape: Shape | None, type_: str) -> str:
+def _stored_value(name: str, sql: str, shape: Shape | None, type_: str) -> str:
     if shape is None or shape == shapes.NULL:
         return f"CAST(NULL AS {type_})"
     if shape.word == "BLOB" and type_ == "VARCHAR":
         return f"TRY(decode({sql}))"
+    if type_ == "DOUBLE" and shape.word in values.WIDE:
+        return values.exact_double(name, sql)
     return f"to_json({sql})" if type_ == "JSON" and shape != shapes.JSON else f"CAST({sql} AS {type_})"
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from recipec import spec
+from recipec.database.sql import SEPARATOR
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import scans, schemas, shards
 from recipec.ir import model, shapes
@@ -170,6 +171,7 @@ class WholeFiles(Files):
         if not any(self._schemas.get(path) for path in paths):
             why = next((reason for path in paths for _, reason in shards.faults_of(path, folder)), "they have none")
             place = str(paths[0])
+            why = ": ".join(why.split(SEPARATOR))
             raise Failure(Diagnostic("R0303", f"no row of the shards can be read: {why}", span, place=place))
         return found
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Run, rows
 from tests.inputs import awkward
-from tests.inputs.awkward import SOURCE, TEXT, Row, applied, by_id
+from tests.inputs.awkward import SOURCE, TEXT, Row, applied, by_id, refused
 
 
 def test_names_that_differ_in_case_stay_apart(tmp_path: Path, run: Run) -> None:
@@ -213,3 +213,18 @@ def test_numbers_that_a_double_would_change_are_kept(tmp_path: Path, run: Run) -
     # What neither an integer nor a double holds is text as it was written.
     assert [found[key]["mixed"] for key in "abc"] == [str(2**53 + 1), "0.5", "7"]
     assert [found[key]["deep"] for key in "abc"] == [{"x": [["0.5"]]}, {"x": [[str(2**60 + 1)]]}, {"x": []}]
+
+
+def test_integers_beside_fractions_are_kept_or_refused(tmp_path: Path, run: Run) -> None:
+    def shard(folder: str, name: str, value: int | float) -> dict[str, bytes | pa.Table]:
+        row = {"id": name, "text": TEXT, "x": value}
+        table = pa.table({key: [one] for key, one in row.items()})
+        return {f"p/{name}.parquet": table} if folder == "p" else {f"j/{name}.jsonl": awkward.lines([row])}
+
+    for folder in "pj":
+        source = SOURCE.format(glob=f"{folder}/*")
+        awkward.write(tmp_path, {**shard(folder, "a", 2**53), **shard(folder, "b", 0.5)})
+        found = by_id(awkward.read(applied(run, tmp_path, source)))
+        assert [found[key]["x"] for key in "ab"] == [2.0**53, 0.5]
+        awkward.write(tmp_path, shard(folder, "a", 2**53 + 1))
+        refused(run, tmp_path, source, "error[R0610]: column `x` has integers in some shards")
