@@ -79,7 +79,7 @@ def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Ma
     run.read()
     run.score()
     selection = run.select().model_copy(update={"evidence": None})
-    opening.check_unreadable(pool.recipe, selection)
+    opening.check_unreadable(pool, selection)
     if plan.exact and plan.selection is not None and selection.digest != plan.selection.digest:
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))

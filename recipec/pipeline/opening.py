@@ -157,14 +157,32 @@ def repairing(folder: Path) -> Iterator[None]:
         raise found from None
 
 
-def check_unreadable(recipe: model.Recipe, selection: Selection) -> None:
-    """Raises Failure if more rows are unreadable than the recipe allows."""
+def check_unreadable(pool: Pool, selection: Selection) -> None:
+    """Raises Failure if more rows are unreadable than the recipe allows, with an example of each reason."""
+    recipe = pool.recipe
     total = sum(reason.documents for reason in selection.reasons if reason.reason == "unreadable")
     if total > recipe.allow_bad * selection.candidates:
         of_rows, _, why = cautions.unreadable(selection).partition(": ")
         message = f"{of_rows} are unreadable, more than the {percent(recipe.allow_bad)} that the recipe allows: {why}"
-        helps = (f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`",)
+        helps = (*_examples(pool), f"fix the shards, or `allow bad {_enough(total / selection.candidates)}`")
         raise Failure(Diagnostic("R0322", message, helps=helps))
+
+
+MOST_EXAMPLES = 3
+"""The most unreadable rows of a source that an error names."""
+
+
+def _examples(pool: Pool) -> Iterator[str]:
+    """The first unreadable row of each of some reasons: its shard and row, the reason and the value."""
+    for position, op in enumerate(pool.plan.ops):
+        if isinstance(op, logical.Read):
+            found = pool.connection.execute(
+                f"SELECT shard, row, bad, evidence FROM {pool.after(position, pool.shards_of(position))} "
+                "WHERE bad IS NOT NULL QUALIFY row_number() OVER (PARTITION BY bad ORDER BY shard, row) = 1 "
+                f"ORDER BY shard, row LIMIT {MOST_EXAMPLES}"
+            ).fetchall()
+            for shard, row, bad, value in found:
+                yield f"{shard}, row {row}: {bad}" + (f": {value}" if value else "")
 
 
 def _enough(share: float) -> str:

@@ -176,7 +176,7 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
             selection, sample, drawing = estimates.estimate(run, share)
     run.keep_rates(place.setting)
     steps = scheduler.timed(steps, documents, pool.by_model()[1], store, place.setting)
-    opening.check_unreadable(recipe, selection)
+    opening.check_unreadable(pool, selection)
     forecast = _forecast(drawing, share, selection, judge=wishes.judge)
     # Like text scores, this reads every text, so it is skipped in the same way if there are many.
     cheap = share is None or sum(shard.bytes for shard in pool.shards) <= wishes.limit

@@ -228,3 +228,17 @@ def test_integers_beside_fractions_are_kept_or_refused(tmp_path: Path, run: Run)
         assert [found[key]["x"] for key in "ab"] == [2.0**53, 0.5]
         awkward.write(tmp_path, shard(folder, "a", 2**53 + 1))
         refused(run, tmp_path, source, "error[R0610]: column `x` has integers in some shards")
+
+
+def test_too_many_bad_rows_are_named_with_examples(tmp_path: Path, run: Run) -> None:
+    many = [{"id": f"d{n}", "text": TEXT, "q": n} for n in range(4)] + [
+        {"id": "x", "text": 5, "q": 1},
+        {"id": "y", "text": TEXT, "q": "\x1b[31m"},
+    ]
+    awkward.write(tmp_path, {"d/a.jsonl": awkward.lines(many)})
+    words = (
+        "error[R0322]",
+        "d/a.jsonl, row 4: `text` is not a string: 5",
+        'd/a.jsonl, row 5: `q` is not a number: "\\u001B[31m"',
+    )
+    refused(run, tmp_path, SOURCE.format(glob="d/*") + "where q >= 0\n", *words)
