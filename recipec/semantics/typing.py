@@ -179,7 +179,8 @@ def _in(context: Context, scope: Scope, expr: ast.In) -> Expression | None:
     known = [operand for operand in operands if operand is not None]
     if len(known) < len(operands):
         return None
-    known = [taken(operand, _kind_beside(known)) for operand in known]
+    kind = _kind_beside(known)
+    known = [taken(operand, kind) for operand in known]
     known = _times_from_text(context, known, (expr.operand, *expr.items))
     if not alike([operand.type for operand in known]):
         _mixed(context, "in", known, (expr.operand, *expr.items))
@@ -213,7 +214,8 @@ def _applied(
     if word in ("and", "or"):
         operands = [_as_condition(scope, taken(operand, "boolean")) for operand in operands]
     elif function.same:
-        operands = [taken(operand, _kind_beside(operands)) for operand in operands]
+        kind = _kind_beside(operands)
+        operands = [taken(operand, kind) for operand in operands]
     else:
         last = len(function.operands) - 1
         operands = [taken(one, _kind(function.operands[min(at, last)])) for at, one in enumerate(operands)]
