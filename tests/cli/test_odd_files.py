@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import RECIPEC, Run
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {
     "apply": ["apply", "FILE", "--yes"],
     "show": ["show", "FILE"],

@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import RECIPEC, SOURCE, write_parquet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:

@@ -16,6 +16,8 @@ from recipec import spec
 from recipec.criteria import _ngrams, _scripts, _text
 from tests.criteria.test_criteria import ORACLES, duplicate_ngrams, overlap, top_ngram, values
 
+pytestmark = pytest.mark.slow
+
 ENGINE = duckdb.connect()
 
 CHINESE = "今天天气很好，我们一起去公园散步。许多人在湖边钓鱼，孩子们在草地上奔跑！老人们坐在树下聊天。"

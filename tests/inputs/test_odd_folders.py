@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import SOURCE, Run, rows, write_parquet
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["a?b", "a\\b", "a*b", "a[0]b", "a{1,2}", 'it\'s "q"; --', "?memory_limit=1MB", "~", "ünï 中", "%20", "$HOME"]
 
 

@@ -13,6 +13,8 @@ from recipec.execution import exporting
 from tests import tiny_model
 from tests.conftest import Run, rows, write_parquet
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """source web {
   shards "data/**/*"
   id id

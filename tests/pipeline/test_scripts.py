@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import Run, rows
 
+pytestmark = pytest.mark.slow
+
 WORDS = {
     language: words.split()
     for language, words in {

@@ -13,6 +13,8 @@ from tests.quickstart import corpora
 from tests.quickstart.reading import settings, statements, todos
 from tests.quickstart.test_schemas import started
 
+pytestmark = pytest.mark.slow
+
 Files = Mapping[str, Callable[[int], corpora.Row]]
 
 

@@ -11,6 +11,8 @@ from tests.quickstart import corpora
 from tests.quickstart.reading import settings, todos
 from tests.quickstart.test_schemas import started
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

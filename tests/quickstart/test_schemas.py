@@ -11,6 +11,8 @@ from tests.conftest import Run
 from tests.quickstart import corpora
 from tests.quickstart.reading import settings, statements, todos
 
+pytestmark = pytest.mark.slow
+
 NO_TOKENS = 'no token counts; they are estimated from bytes, or counted with `tokens by "tokenizer.json"`'
 NO_ID = "no column is called an id. So documents are called `path#row`, which changes when files do"
 AS_ID = (
