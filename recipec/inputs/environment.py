@@ -194,10 +194,10 @@ def _footers(paths: Sequence[Path]) -> Mapping[Path, spec.Structure]:
 
 def united(columns: Mapping[Path, Columns]) -> Columns:
     """The columns of several shards together; kinds clash only where a file states them."""
-    distinct: dict[tuple[bool, Columns], None] = {}
+    distinct: dict[tuple[str, Columns], Path] = {}
     for path, own in columns.items():
-        distinct[shards.is_typed(path), own] = None
-    typed = any(typed for typed, _ in distinct)
+        distinct.setdefault((path.name.partition(".")[2], own), path)
+    typed = any(map(shards.is_typed, distinct.values()))
     return shapes.all_columns((own for _, own in distinct), shapes.CLASH if typed else shapes.JSON)
 
 

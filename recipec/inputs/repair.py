@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,16 @@ def repaired(path: Path, folder: Path) -> Path | None:
     Args:
         folder: the recipe's, beside whose state repaired files are kept.
     """
-    if not local.is_folder(Store.beside(folder).root / FOLDER):
+    if not _any(folder):
         return None
     place = _place(path, folder)
     return place if local.is_file(place) else None
+
+
+@lru_cache(maxsize=16)
+def _any(folder: Path) -> bool:
+    """Whether anything was repaired: asked for each of many shards, of which none was in most folders."""
+    return local.is_folder(Store.beside(folder).root / FOLDER)
 
 
 def _place(path: Path, folder: Path) -> Path:
@@ -76,6 +83,7 @@ def repair(path: Path, folder: Path) -> None:
     local.make_folder(place.parent)
     with local.replacing(place) as temporary:
         _write(file, broken, temporary)
+    _any.cache_clear()
 
 
 def _broken(file: Any) -> list[str]:

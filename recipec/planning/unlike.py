@@ -35,8 +35,11 @@ def warnings(plan: logical.LogicalPlan, shards: Sequence[Shard]) -> Iterator[Dia
 def _missing(op: logical.Read, shards: Sequence[Shard]) -> Iterator[Diagnostic]:
     """Columns that the recipe uses and some shards lack."""
     span = op.source.origin.span
+    schemas = {shard.schema_ for shard in shards}
     for name in sorted((needed(op) | {op.source.text}) - attributes.references(op) - paths.PLACES):
-        without = [shard for shard in shards if not is_placed(shard, name) and not _has(shard, name)]
+        # Many shards have few schemas.
+        lacking = {schema for schema in schemas if shapes.at(schema, paths.parts(name)) is None}
+        without = [shard for shard in shards if shard.schema_ in lacking and not is_placed(shard, name)]
         if without:
             what = f"shards of source `{op.source.name}`"
             yield Diagnostic("R0308", _lacking(name, without, shards, what), span, severity=Severity.WARNING)
