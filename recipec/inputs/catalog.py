@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,9 +44,16 @@ TABLES = f"""
 
 
 def refresh(
-    sources: Sequence[model.Source], folder: Path, state: Path, progress: Progress = silent
+    sources: Sequence[model.Source],
+    folder: Path,
+    state: Path,
+    progress: Progress = silent,
+    find: Callable[[Sequence[str], Path], tuple[Path, ...]] = files.find,
 ) -> tuple[Shard, ...]:
     """The shards of all sources, sorted by source and path. Only new and changed files are opened.
+
+    Args:
+        find: gives the files of globs, where they may be known already.
 
     Raises:
         Failure: a source without shards, or a shard that cannot be read.
@@ -56,7 +63,7 @@ def refresh(
         known = _known(catalog)
         result: list[Shard] = []
         for source in sorted(sources, key=lambda source: source.name):
-            paths = files.find(source.shards, folder)
+            paths = find(source.shards, folder)
             if not paths:
                 names = ", ".join(f"`{glob}`" for glob in source.shards)
                 helps = files.none_found(source.shards, folder)
@@ -241,7 +248,8 @@ def _repaired(path: Path, folder: Path) -> bool:
 
 def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
     """Checks that every shard has a built-in format, or one of the package that the recipe was checked with."""
-    for path in paths:
+    # Files with the same ending have the same format.
+    for path in {path.name.partition(".")[2]: path for path in reversed(paths)}.values():
         plugin = files.plugin_of(path)
         if plugin not in (None, source.plugin):
             message = f"the shard `{path}` of source `{source.name}` has a format of {plugin}, unlike the first"

@@ -44,6 +44,10 @@ class Files:
                 self._found[key] = shards.find(globs, folder)
         return self._found[key]
 
+    def found(self, globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
+        """The files of some globs, as they were when the recipe was compiled."""
+        return self._paths(globs, folder)
+
     def check_place(self, written: str, span: Span) -> None:
         scheme.check(written, span)
 

@@ -104,7 +104,7 @@ def opened(
     spec.find("engines", engine or LOCAL)
     store = Store.beside(folder, recipe.path)
     with disk_errors(store.root), lease.lock(store.root):
-        shards = catalog.refresh(recipe.sources, folder, store.root, progress)
+        shards = catalog.refresh(recipe.sources, folder, store.root, progress, compiled.files.found)
         files = catalog.side_files(recipe.sources, folder, store.root, progress)
         attributes.check(recipe.sources, shards, files)
         compiled = exactly(compiled, (*shards, *files))
