@@ -14,7 +14,7 @@ from pathlib import Path
 from recipec.database.sql import ident, literal
 from recipec.dataset import columns
 from recipec.inputs import packing, scans, shards
-from recipec.ir import logical, shapes
+from recipec.ir import logical, paths, shapes
 from recipec.ir.execution import Shard
 
 ROW = "__row"
@@ -112,16 +112,12 @@ class Layout:
             # Some programs write a comma after the last field.
             return "rtrim(left(texts.line, -1), ' \t,')"
         names = [name for name in columns.columns_in(self.op, shard) if name in dict(shard.schema_)]
-        fields = [f"json_extract(texts.line, {literal(_pointer(name))})" for name in names]
+        fields = [f"json_extract(texts.line, {literal(paths.pointer([name]))})" for name in names]
         pairs = (
             f"CASE WHEN {field} IS NULL THEN '' ELSE {literal(',' + _key(name))} || CAST({field} AS VARCHAR) END"
             for name, field in zip(names, fields, strict=True)
         )
         return f"'{{' || substr({' || '.join(pairs) or repr('')}, 2)"
-
-
-def _pointer(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _after(body: str, more: str) -> str:

@@ -158,7 +158,7 @@ def _reader(path: Path, typed: Columns) -> str:
 
 def _extracted(path: Path, own: Columns, wanted: References, row: str) -> str:
     """Values taken out of whole lines, all of them in one pass over each line."""
-    pointers = [_pointer(reference) for reference, _ in wanted]
+    pointers = [paths.pointer(paths.parts(reference)) for reference, _ in wanted]
     listed = ", ".join(map(literal, pointers))
     values, tests = [], []
     for number, (reference, type_) in enumerate(wanted, start=1):
@@ -175,12 +175,6 @@ def _extracted(path: Path, own: Columns, wanted: References, row: str) -> str:
         f"(SELECT row AS {ident(row)}, {', '.join([*values, f'{fault} AS {FAULT}'])} "
         f"FROM (SELECT row, {taken} FROM {lines}))"
     )
-
-
-def _pointer(reference: str) -> str:
-    """The JSON pointer (RFC 6901) of a value; elements of lists are numbered from 0 there."""
-    words = (str(part - 1) if isinstance(part, int) else part for part in paths.parts(reference))
-    return "".join("/" + word.replace("~", "~0").replace("/", "~1") for word in words)
 
 
 def _taken(text: str, value: str, shape: Shape | None, type_: str) -> str:
@@ -211,7 +205,7 @@ def whole(path: Path, own: Columns, wanted: Columns, row: str) -> str:
 
 def _whole_extracted(path: Path, wanted: Columns, row: str) -> str:
     """As `whole`, for fields whose names differ only in case, which the typed reader cannot tell apart."""
-    pointers = ", ".join(literal(_pointer(paths.reference([name]))) for name, _ in wanted)
+    pointers = ", ".join(literal(paths.pointer([name])) for name, _ in wanted)
     listed = "".join(f", {_whole_value(number + 1, type_)} AS c{number}" for number, (_, type_) in enumerate(wanted))
     lines = f"(SELECT row_number() OVER () - 1 AS row, json_extract(json, [{pointers}]) AS jsons FROM {_lines(path)})"
     if not wanted:

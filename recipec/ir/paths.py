@@ -37,6 +37,12 @@ def reference(parts: Sequence[Part]) -> str:
     return result
 
 
+def pointer(parts: Sequence[Part]) -> str:
+    """The JSON pointer (RFC 6901) of a value by its parts; elements of lists are numbered from 0 there."""
+    words = (str(part - 1) if isinstance(part, int) else part for part in parts)
+    return "".join("/" + word.replace("~", "~0").replace("/", "~1") for word in words)
+
+
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
