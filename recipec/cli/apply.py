@@ -23,11 +23,7 @@ EPILOG = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PLANFILE|RECIPE", type=Path)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
-    options.add_parameters(parser)
-    options.add_json(parser)
-    options.add_resources(parser)
-    options.add_device(parser)
-    options.add_engine(parser, "the plan file's engine, or local")
+    options.add_run(parser, engine="the plan file's engine, or local")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:

@@ -28,11 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the folder to write to")
     parser.add_argument("--format", choices=FORMATS, default="parquet", help="format of the files (default: parquet)")
     parser.add_argument("--score", action="store_true", help="compute scores by models that are not stored")
-    options.add_parameters(parser)
-    options.add_json(parser)
-    options.add_resources(parser)
-    options.add_device(parser)
-    options.add_engine(parser)
+    options.add_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:

@@ -65,6 +65,15 @@ def add_engine(parser: argparse.ArgumentParser, default: str = "local") -> None:
     )
 
 
+def add_run(parser: argparse.ArgumentParser, engine: str = "local") -> None:
+    """The options of every command that runs the steps of a recipe; `engine` names the default one."""
+    add_parameters(parser)
+    add_json(parser)
+    add_resources(parser)
+    add_device(parser)
+    add_engine(parser, engine)
+
+
 LARGEST = 1_000_000_000
 """The largest whole number of an option: none counts anything of which there are more."""
 

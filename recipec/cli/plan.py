@@ -27,11 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detailed-exitcode", action="store_true", help="exit 2 if `apply` would change something, else 0"
     )
-    options.add_parameters(parser)
-    options.add_json(parser)
-    options.add_resources(parser)
-    options.add_device(parser)
-    options.add_engine(parser)
+    options.add_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:

@@ -36,11 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure the loss on the examples without the target's neurons, and without random ones",
     )
     parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as an HTML page with plots")
-    options.add_parameters(parser)
-    options.add_json(parser)
-    options.add_resources(parser)
-    options.add_device(parser)
-    options.add_engine(parser)
+    options.add_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:

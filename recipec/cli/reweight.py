@@ -104,11 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the weights for `mixture from`")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write the report as an HTML page with the heat map")
-    options.add_parameters(parser)
-    options.add_json(parser)
-    options.add_resources(parser)
-    options.add_device(parser)
-    options.add_engine(parser)
+    options.add_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:

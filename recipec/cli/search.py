@@ -74,11 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=options.seed, metavar="N", help="seed of the candidates, with tables (default 0)"
     )
     parser.add_argument("-o", "--output", metavar="FILE.json", type=Path, help="write the answer and its evidence")
-    options.add_parameters(parser)
-    options.add_json(parser)
-    options.add_resources(parser)
-    options.add_device(parser)
-    options.add_engine(parser)
+    options.add_run(parser)
 
 
 FLOOR_HELP = "held-out rank correlation below which the answer is flagged as no better than a guess (default 0.5)"
