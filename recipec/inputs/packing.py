@@ -16,7 +16,6 @@ from typing import Any
 
 from recipec.inputs import repair
 from recipec.places import local
-from recipec.places.state import Store
 
 CHUNK = 8192
 """The bytes that are decompressed at once: a hostile file makes at most some 20,000 times as many of them."""
@@ -121,8 +120,7 @@ def readable(path: Path, folder: Path) -> Path:
     """
     if path.suffix.lower() not in REPACKED or not local.size(path):
         return repair.repaired(path, folder) or path if path.suffix.lower() == ".parquet" else path
-    mark = hashlib.sha256(f"{path} {local.mark(path)}".encode(errors="surrogateescape")).hexdigest()[:32]
-    place = Store.beside(folder).root / "repacked" / f"{mark}.jsonl.zst"
+    place = repair.kept(path, folder, ".jsonl.zst")
     if not local.is_file(place):
         import zstandard
 

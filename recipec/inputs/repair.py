@@ -47,7 +47,7 @@ def repaired(path: Path, folder: Path) -> Path | None:
     """
     if not _any(folder):
         return None
-    place = _place(path, folder)
+    place = kept(path, folder, ".parquet")
     return place if local.is_file(place) else None
 
 
@@ -57,9 +57,10 @@ def _any(folder: Path) -> bool:
     return local.is_folder(Store.beside(folder).root / FOLDER)
 
 
-def _place(path: Path, folder: Path) -> Path:
+def kept(path: Path, folder: Path, suffix: str) -> Path:
+    """Where the state folder has what a shard, as it is now, was written anew to."""
     mark = hashlib.sha256(f"{path} {local.mark(path)}".encode(errors="surrogateescape")).hexdigest()[:32]
-    return Store.beside(folder).root / FOLDER / f"{mark}.parquet"
+    return Store.beside(folder).root / FOLDER / f"{mark}{suffix}"
 
 
 def repair(path: Path, folder: Path) -> None:
@@ -79,7 +80,7 @@ def repair(path: Path, folder: Path) -> None:
     if not broken:
         message = "the shard has strings that are not UTF-8 inside nested values"
         raise Failure(Diagnostic("R0303", message, place=str(path), helps=("convert the shard",)))
-    place = _place(path, folder)
+    place = kept(path, folder, ".parquet")
     local.make_folder(place.parent)
     with local.replacing(place) as temporary:
         _write(file, broken, temporary)
