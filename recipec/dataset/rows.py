@@ -102,7 +102,7 @@ class Layout:
                 column.name,
                 f"CASE WHEN isfinite(CAST({value} AS DOUBLE)) THEN {value} END" if column.name in floats else value,
             )
-            for column, value in zip(schema, values, strict=False)
+            for column, value in zip(schema[:-5], values, strict=True)
         )
         return table, [f"'{{' || {_object(pairs)}"]
 

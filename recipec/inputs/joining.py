@@ -117,8 +117,7 @@ class Join:
         """A table expression of values of a file's rows."""
         path = self.folder / side.path
         if not side.rows:
-            values = "".join(f", CAST(NULL AS {type_}) AS {column(name)}" for name, type_ in wanted)
-            return f"(SELECT 0 :: BIGINT AS __row{values}, CAST(NULL AS VARCHAR) AS {FAULT} WHERE false)"
+            return scans.no_rows(wanted, "__row")
         with shards.reading(path):
             return shards.format_of(path).scan(packing.readable(path, self.folder), side.schema_, wanted, "__row")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recipec.ir import model
     from recipec.ir.execution import Shard
     from recipec.ir.shapes import Columns
+    from recipec.spec import References
 
 
 def scan(source: model.Source, shard: Shard, folder: Path, references: Sequence[str], row: str = "__row") -> str:
@@ -34,7 +35,7 @@ def scan(source: model.Source, shard: Shard, folder: Path, references: Sequence[
     constants = {name: constant(shard, name) for name in references if is_constant(shard, name)}
     wanted = [(name, taken(source, name)) for name in references if name not in constants and name != paths.ROW]
     if not shard.rows:
-        return _no_rows(source, references, row)
+        return no_rows([(name, taken(source, name)) for name in references], row)
     format_ = shards.format_of(place)
     with shards.reading(place):
         table = format_.scan(packing.readable(place, folder), shard.schema_, wanted, row)
@@ -91,8 +92,9 @@ def strings(path: Path, columns: Columns, references: Sequence[str]) -> str:
     return f"(SELECT {', '.join(('__row', *listed))} FROM {table})"
 
 
-def _no_rows(source: model.Source, references: Sequence[str], row: str) -> str:
-    values = "".join(f", CAST(NULL AS {taken(source, name)}) AS {column(name)}" for name in references)
+def no_rows(wanted: References, row: str) -> str:
+    """A table expression of values of a file without rows."""
+    values = "".join(f", CAST(NULL AS {type_}) AS {column(name)}" for name, type_ in wanted)
     return f"(SELECT 0 :: BIGINT AS {ident(row)}{values}, CAST(NULL AS VARCHAR) AS {FAULT} WHERE false)"
 
 
