@@ -131,8 +131,9 @@ def _typed(path: Path, own: Columns, wanted: References, row: str) -> str:
     read = {}
     values = []
     for reference, type_ in wanted:
-        name = paths.parts(reference)[0]
-        if isinstance(name, str) and name in there:
+        name, *inside = paths.parts(reference)
+        # A value inside a field is read here only where no line has one, whatever else the field holds.
+        if isinstance(name, str) and name in there and not inside:
             read[name] = type_
             value = _finite(ident(name), type_)
         else:

@@ -48,6 +48,19 @@ def test_paths_into_nested_values(tmp_path: Path, run: Run) -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.parametrize("meta", [{"q": None, "w": "b"}, {"w": "b"}, {}, None, "b", [1]], ids=str)
+def test_a_value_that_no_line_of_a_shard_has_is_null(tmp_path: Path, run: Run, meta: object) -> None:
+    with_both = {"id": "a", "text": TEXT, "meta": {"q": 1, "lang": "en"}}
+    awkward.write(
+        tmp_path,
+        {"d/0.jsonl": awkward.lines([with_both]), "d/1.jsonl": awkward.lines([{"id": "b", "text": TEXT, "meta": meta}])},
+    )
+    body = 'source web { shards "d/*", id id, text text, domain = coalesce(meta.lang, "none") }\n'
+    body += "where meta.q is null\nallow vanishing\n"
+    (row,) = awkward.read(applied(run, tmp_path, body))
+    assert (row["_doc_id"], row["_domain"]) == ("b", "none")
+
+
 def test_hive_folders_are_columns_and_the_files_own_field_wins(tmp_path: Path, run: Run) -> None:
     plain = {"id": "a", "text": TEXT}
     files: dict[str, bytes | pa.Table] = {
