@@ -53,7 +53,10 @@ def test_a_value_that_no_line_of_a_shard_has_is_null(tmp_path: Path, run: Run, m
     with_both = {"id": "a", "text": TEXT, "meta": {"q": 1, "lang": "en"}}
     awkward.write(
         tmp_path,
-        {"d/0.jsonl": awkward.lines([with_both]), "d/1.jsonl": awkward.lines([{"id": "b", "text": TEXT, "meta": meta}])},
+        {
+            "d/0.jsonl": awkward.lines([with_both]),
+            "d/1.jsonl": awkward.lines([{"id": "b", "text": TEXT, "meta": meta}]),
+        },
     )
     body = 'source web { shards "d/*", id id, text text, domain = coalesce(meta.lang, "none") }\n'
     body += "where meta.q is null\nallow vanishing\n"
