@@ -21,9 +21,6 @@ ROWS_PER_FILE = 10_000_000
 ROW_GROUP = 98_304
 """Rows per row group (48 DuckDB vectors): finding a document reads one row group."""
 
-ORDER = "source, doc_id, shard, row"
-"""An unreadable row may have no id, or that of another row; shard and row make the order unique."""
-
 UNREADABLE = "unreadable/part-00000.parquet"
 
 
@@ -51,14 +48,22 @@ def write_ledger(
     finished = tuple(record for record in records if record is not None)
     if len(finished) == len(paths):
         return finished
-    narrow = _narrowed(rows(), selection, shards)
+    narrow, order = _narrowed(rows(), selection, shards), _order(selection, shards)
     if len(paths) == 1:
-        return (_write_part(connection, narrow, staging, paths[0]),)
+        return (_write_part(connection, narrow, order, staging, paths[0]),)
     # Pieces of many millions of rows are cut from a sorted copy by row number, each with memory for one piece.
     local.make_folder(staging.scratch)
     copy = staging.scratch / "ledger.parquet"
-    copy_sorted(connection, narrow, ORDER, copy)
-    return tuple(_write_part(connection, _cut(copy, number), staging, path) for number, path in enumerate(paths))
+    copy_sorted(connection, narrow, order, copy)
+    return tuple(_write_part(connection, _cut(copy, number), order, staging, path) for number, path in enumerate(paths))
+
+
+def _order(selection: Selection, shards: Sequence[Shard]) -> str:
+    """SQL of the order by (source, doc_id, shard, row), without the keys that decide nothing: sorting by fewer takes less
+    time. An unreadable row may have no id, or that of another row; else source and id are unique."""
+    several = len({shard.source for shard in shards}) > 1
+    unreadable = any(reason.reason == "unreadable" for reason in selection.reasons)
+    return ", ".join([*(["source"] if several else []), "doc_id", *(["shard", "row"] if unreadable else [])])
 
 
 def _narrowed(rows: str, selection: Selection, shards: Sequence[Shard]) -> str:
@@ -112,9 +117,9 @@ def _cut(ordered: Path, number: int) -> str:
     )
 
 
-def _write_part(connection: DuckDBPyConnection, rows: str, staging: Staging, path: str) -> DataFile:
+def _write_part(connection: DuckDBPyConnection, rows: str, order: str, staging: Staging, path: str) -> DataFile:
     def make(temporary: Path) -> tuple[int, int]:
-        copy_sorted(connection, rows, ORDER, temporary)
+        copy_sorted(connection, rows, order, temporary)
         return figures(connection, table(temporary))
 
     return staging.write(path, make)

@@ -75,7 +75,7 @@ def read_manifest(folder: Path) -> Manifest:
     version = value.get("version") if isinstance(value, dict) else None
     if version == 1:
         _renew(value)
-    elif version not in (2, MANIFEST_VERSION):
+    elif version not in (2, 3, MANIFEST_VERSION):
         message = f"the manifest has version {version}, expected {MANIFEST_VERSION}"
         raise Failure(Diagnostic("R0607", message, place=str(path)))
     try:

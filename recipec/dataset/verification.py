@@ -20,7 +20,6 @@ from recipec.ir.execution import DataFile, Manifest
 from recipec.places import digests, local
 from recipec.progress import Progress, silent
 from recipec.selection.digest import digest as selection_digest
-from recipec.selection.digest import digest_before
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -112,7 +111,7 @@ def _check_content(
     with _few_threads(connection, described):
         yield from _check_counts(connection, dataset, described)
     progress("verify documents", 1, 4, "steps")
-    digest = (digest_before if described.version == 2 else selection_digest)(connection, rows)
+    digest = selection_digest(connection, rows, described.recipe.seed, described.version)
     for place, stated in (("manifest", described.digest), ("selection", described.selection.digest)):
         if digest != stated:
             message = f"the ledger's digest is {digest[:16]}…, but the {place} says {stated[:16]}…"

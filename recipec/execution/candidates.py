@@ -109,12 +109,12 @@ class Candidates:
                 return self._stored(), []
         _, rank = pool.plan.one(logical.Rank)
         folder = self._folder(self.readable_id)
-        layout, repeated = storing.store(
-            pool.connection, rank, self.relation(), list(self._pieces()), pool.rows, folder
-        )
-        if repeated:
+        layout, sharing = storing.store(pool.connection, rank, self.relation(), list(self._pieces()), pool.rows, folder)
+        if len(sharing):
+            numbers = ", ".join(map(str, sharing.tolist()))
             for position, op in self._reads():
-                catalog.check_duplicates(pool.connection, op.source, pool.after(position, pool.shards_of(position)))
+                some = f"(SELECT * FROM {pool.after(position, pool.shards_of(position))} WHERE number IN ({numbers}))"
+                catalog.check_duplicates(pool.connection, op.source, some)
         pool.store.keep_facts(self.readable_id, layout.model_dump(mode="json"))
         sources = {source for source, _ in pool.reads.direct}
         reads = [op for _, op in self._reads() if op.source.name in sources]

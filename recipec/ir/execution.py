@@ -17,8 +17,8 @@ from recipec.ir.selection import Selection
 from recipec.ir.shapes import ShapeText
 
 PLAN_VERSION = 3
-MANIFEST_VERSION = 3
-"""Since 3 the digest is that of `selection.digest.digest`; manifests of 2 have that of `digest_before`."""
+MANIFEST_VERSION = 4
+"""Digests are computed otherwise in 2 and 3: see `selection.digest.digest`."""
 
 
 class InputFile(Frozen):
@@ -165,7 +165,7 @@ class DomainTotal(Frozen):
 class Manifest(Frozen):
     """`manifest.json` of a dataset, written last."""
 
-    version: Literal[2, 3] = 3
+    version: Literal[2, 3, 4] = 4
     recipec: str
     recipe: Recipe
     plan: str  # sha256 of the plan's canonical JSON, without costs and actions

@@ -30,7 +30,7 @@ VERSIONS = {"read": 3, "filter": 1, "score": 1, "gather": 2, "rank": 2, "sample"
 """Increased when the code of an operation produces other results, so that stored ones are not used."""
 
 
-COLUMNS = 2
+COLUMNS = 3
 """Increased when the columns of a pool are stored in another way."""
 
 

@@ -62,7 +62,7 @@ class Columns:
 
     Attributes:
         values: per name an array (n,): `tokens`; `draw`, u in (0, 1), ascending within a domain; `number`, the row of the
-            candidates that the document is; `ident`, 64 bits of the md5 of (source, id); `score_0`, `score_1`, …, raw
+            candidates that the document is; `score_0`, `score_1`, …, raw
             values, NaN where missing; and where a recipe needs them `nest` (bits of nested quotas), `cap` (the
             document's own repetition limit, infinite for none) and `place` (its place in the order of source and id).
     """

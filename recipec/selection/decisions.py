@@ -59,7 +59,7 @@ def _whole_ranks(ready: Arranged, rules: Rules) -> Array:
     return found
 
 
-RANKS = "number UBIGINT, merged DOUBLE, rank DOUBLE, draw DOUBLE"
+RANKS = "number BIGINT, merged DOUBLE, rank DOUBLE, draw DOUBLE"
 
 ROWS = 1 << 20
 """Documents that are inserted at a time."""

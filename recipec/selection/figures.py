@@ -109,7 +109,7 @@ def _chosen(drawn: Drawn, piece: Piece, total: Digest) -> Array:
     chosen = np.flatnonzero(copies)
     if not len(chosen):
         return np.zeros(4, np.int64)
-    total.add(drawn.found.ready.columns["ident"][piece.rows][chosen], copies[chosen])
+    total.add(drawn.found.ready.columns["draw"][piece.rows][chosen], copies[chosen])
     sizes = piece.tokens[chosen].astype(np.int64) * copies[chosen]
     tail = sizes[~piece.within[chosen]].sum()
     return np.array([len(chosen), copies[chosen].sum(), sizes.sum(), tail])

@@ -55,9 +55,14 @@ def reranked(op: logical.Rank, ledger: str, stats: tuple[Stats, ...]) -> str:
 
 def draw(seed: int) -> str:
     """SQL of u_i in (0, 1): the keyed hash of a document that determines its draws."""
+    return f"((CAST({draw_bits(seed)} AS DOUBLE) + 0.5) / 4503599627370496.0)"
+
+
+def draw_bits(seed: int) -> str:
+    """SQL of the 52 bits of a document's draw."""
     key = f"{literal(f'{seed}{SEPARATOR}')} || source || {literal(SEPARATOR)} || doc_id"
     # The upper 52 bits of `md5_number_lower`, which takes five times as long.
-    return f"((CAST(md5_number({key}) >> 76 AS DOUBLE) + 0.5) / 4503599627370496.0)"
+    return f"(md5_number({key}) >> 76)"
 
 
 def statistics(connection: DuckDBPyConnection, table: str, criteria: Sequence[str]) -> tuple[Stats, ...]:
@@ -108,15 +113,6 @@ def _ranked(op: logical.Rank, pool: str, stats: tuple[Stats, ...], total: str) -
         pool = f"SELECT *, {', '.join(_share_columns(op, known))} FROM ({pool})"
     query = f"SELECT *, {merged or 'CAST(NULL AS DOUBLE)'} AS merged FROM ({pool})"
     return f"SELECT *, {_rank(op, known, merged is not None, total)} AS rank FROM ({query})"
-
-
-def _missing(op: logical.Rank) -> str:
-    """SQL of the reason why a document leaves the pool, a missing score that its domain uses; null if it stays."""
-    cases = ""
-    for name, _ in op.criteria if op.quality.missing == "drop" else ():
-        needed = "true" if name in (op.top or ()) else f"{weight(op, name)} <> 0"
-        cases += f" WHEN {ident(score_column(name))} IS NULL AND {needed} THEN {literal(f'missing {name}')}"
-    return f"(CASE{cases} END)" if cases else "CAST(NULL AS VARCHAR)"
 
 
 def missing(op: logical.Rank) -> str:

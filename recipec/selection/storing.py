@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,12 @@ import numpy as np
 
 from recipec.arrays import Array
 from recipec.database import session
+from recipec.database.connection import another
 from recipec.database.sql import ident, literal
 from recipec.ir import logical
 from recipec.ir.selection import Reason
 from recipec.places import local
 from recipec.selection.columns import DomainRange, Layout, smallest
-from recipec.selection.digest import IDENT
 from recipec.selection.gathering import score_column
 from recipec.selection.ranking import draw
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 ROWS = 1 << 20
 """Rows that are read or written at a time."""
+
+AHEAD = 2
+"""Pieces that are read while one is used."""
+
+SHARING = 100_000
+"""Documents with equal draws that are compared by id: among a billion ids that all differ, about 200 have another's draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,10 @@ class Contents:
 
 def store(
     connection: DuckDBPyConnection, op: logical.Rank, whole: str, pieces: Sequence[str], below: int, folder: Path
-) -> tuple[Layout, bool]:
-    """Writes the columns of all readable documents to a folder; returns also whether two of them may have the same source
-    and id. The layout has no statistics: these are of the documents that pass the clauses.
+) -> tuple[Layout, Array]:
+    """Writes the columns of all readable documents to a folder; returns also the numbers of those that share their draw, as
+    all with the same source and id do: the first `SHARING` of them. The layout has no statistics: these are of the documents
+    that pass the clauses.
 
     Args:
         whole: a table expression of the result of a `Gather`; `pieces`: of parts of it.
@@ -61,14 +69,19 @@ def store(
     """
     contents = _contents(connection, op, whole, below)
     local.make_folder(folder)
-    codes, draws, repeated = _read(connection, contents, op, pieces, folder)
+    threads = session.threads(connection)
+    codes, draws = _read(connection, contents, op, pieces, folder)
     numbers = np.memmap(folder / "number.tmp", dtype=contents.values["number"][1], mode="r") if len(codes) else codes
-    order = _order(codes, draws, numbers, list(contents.domains.values()), session.threads(connection))
-    del codes, numbers
+    order = _order(codes, draws, numbers, list(contents.domains.values()), threads)
+    del codes
     _write(folder / "draw.bin", draws[order])
-    del draws
-    for name, (_, type_) in contents.values.items():
-        _arrange(folder, name, type_, order)
+    repeated = _repeated(draws)
+    sharing = numbers[np.isin(draws, repeated)][:SHARING].copy() if len(repeated) else repeated
+    del draws, numbers
+    with ThreadPoolExecutor(threads) as workers:
+        columns = list(contents.values.items())
+        for _ in workers.map(lambda column: _arrange(folder, column[0], column[1][1], order), columns):
+            pass
     layout = Layout(
         rows=contents.rows,
         candidates=contents.candidates,
@@ -77,7 +90,14 @@ def store(
         rejected=contents.unreadable,
         columns=(("draw", "float64"), *((name, type_) for name, (_, type_) in contents.values.items())),
     )
-    return layout, repeated
+    return layout, sharing
+
+
+def _repeated(draws: Array) -> Array:
+    """The draws that several documents have."""
+    ordered = np.sort(draws)
+    found: Array = ordered[1:][ordered[1:] == ordered[:-1]]
+    return found
 
 
 def ranges(domains: dict[str, int]) -> tuple[DomainRange, ...]:
@@ -103,7 +123,6 @@ def _contents(connection: DuckDBPyConnection, op: logical.Rank, table: str, belo
     values = {
         "tokens": ("tokens", smallest(max((row[4] for row in good), default=0))),
         "number": ("number", smallest(below)),
-        "ident": (IDENT, "uint64"),
     }
     for number, name in enumerate(names):
         values[f"score_{number}"] = (name, "float32" if all(row[7 + number] for row in good) else "float64")
@@ -123,24 +142,21 @@ def _contents(connection: DuckDBPyConnection, op: logical.Rank, table: str, belo
 
 def _read(
     connection: DuckDBPyConnection, contents: Contents, op: logical.Rank, pieces: Sequence[str], folder: Path
-) -> tuple[Array, Array, bool]:
+) -> tuple[Array, Array]:
     """Writes each column to `<name>.tmp`, in any order; returns the number of the domain and the draw (n,) of each
-    document in that order, and whether two may have the same source and id."""
+    document in that order."""
     codes, draws = np.empty(contents.rows, smallest(len(contents.domains))), np.empty(contents.rows)
-    idents = np.empty(contents.rows, np.uint64)
     done = 0
     with contextlib.ExitStack() as files:
         out = {name: files.enter_context(open(folder / f"{name}.tmp", "wb")) for name in contents.values}
         for found in _fetched(connection, contents, op, pieces):
             stop = done + len(found["draw"])
             codes[done:stop], draws[done:stop] = found["domain_code"], found["draw"]
-            idents[done:stop] = found["ident"]
             for name, (_, type_) in contents.values.items():
                 _filled(found[name], name).astype(type_, copy=False).tofile(out[name])
             done = stop
     assert done == contents.rows, "the pieces are the whole"
-    idents.sort()
-    return codes, draws, bool((idents[1:] == idents[:-1]).any())
+    return codes, draws
 
 
 def _fetched(
@@ -160,10 +176,28 @@ def _fetched(
         pieces = [
             f"(SELECT *, NULL AS bad FROM placed_pool WHERE place % {len(pieces)} = {n})" for n in range(len(pieces))
         ]
-    for piece in pieces:
-        found: dict[str, Array] = connection.execute(f"{query} FROM {piece} WHERE bad IS NULL").fetchnumpy()
-        yield found
+        for piece in pieces:
+            yield connection.execute(f"{query} FROM {piece} WHERE bad IS NULL").fetchnumpy()
+    else:
+        yield from _ahead(connection, [f"{query} FROM {piece} WHERE bad IS NULL" for piece in pieces])
     connection.execute("DROP TYPE pool_domain; DROP TABLE IF EXISTS placed_pool")
+
+
+def _ahead(connection: DuckDBPyConnection, queries: Sequence[str]) -> Iterator[dict[str, Array]]:
+    """The rows of each query, in order; while they are used, the next ones are read."""
+
+    def read(query: str) -> dict[str, Array]:
+        with another(connection) as reader:
+            return reader.execute(query).fetchnumpy()
+
+    with ThreadPoolExecutor(AHEAD) as readers:
+        waiting: deque[Future[dict[str, Array]]] = deque()
+        for query in queries:
+            waiting.append(readers.submit(read, query))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _filled(values: Array, name: str) -> Array:

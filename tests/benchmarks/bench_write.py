@@ -233,7 +233,7 @@ def prepared(connection: Any, folder: Path, shuffle: bool) -> tuple[Any, ...]:
         candidates=sum(shard.rows for shard in shards),
         budget=None,
         allocated=None,
-        digest=digest(connection, f"'{sampled}'"),
+        digest=digest(connection, f"'{sampled}'", 1),
     )
     plan = ExecutionPlan(
         recipec="0", recipe=recipe, folder=str(folder), shards=tuple(shards), steps=(), selection=selection, exact=True

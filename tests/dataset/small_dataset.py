@@ -177,7 +177,7 @@ def select(connection: duckdb.DuckDBPyConnection, sampled: Path) -> Selection:
         candidates=sum(row[3] for row in reasons),
         budget=None,
         allocated=None,
-        digest=digest(connection, relation),
+        digest=digest(connection, relation, SEED),
     )
 
 

@@ -50,7 +50,7 @@ def columns(folder: Path) -> dict[Path, int]:
 def test_other_rules_use_the_same_columns(folder: Path, rules: dict[str, Any]) -> None:
     first = planned(folder)
     made = columns(folder)
-    assert len(made) == 6
+    assert len(made) == 5
     second = planned(folder, **rules)
     assert columns(folder) == made
     assert first.selection is not None

@@ -120,16 +120,16 @@ def test_the_kernel_decides_as_the_formulas_in_sql(made: tuple[Run, Selection]) 
         "SELECT max(abs(o.expected - t.expected)) FROM ours AS o JOIN theirs AS t USING (source, shard, row)"
     ).fetchall()
     assert apart <= 2.0**-40
-    _check_figures(connection, selection)
+    _check_figures(connection, selection, run.pool.recipe.seed)
 
 
 def _names(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
 
 
-def _check_figures(connection: duckdb.DuckDBPyConnection, selection: Selection) -> None:
+def _check_figures(connection: duckdb.DuckDBPyConnection, selection: Selection, seed: int) -> None:
     """The figures that the plan shows are those of the ledger."""
-    assert selection.digest == digest(connection, "theirs")
+    assert selection.digest == digest(connection, "theirs", seed)
     reasons = connection.execute(
         "SELECT coalesce(domain, ''), reason, coalesce(bad, rejected_by), count(*), "
         "sum(CASE WHEN tokens > 0 THEN tokens ELSE 0 END) :: BIGINT FROM theirs GROUP BY ALL ORDER BY ALL"
