@@ -12,8 +12,8 @@ from recipec.arrays import Array
 from recipec.selection.columns import Columns
 from recipec.selection.parts import Part
 
-PIECE = 1 << 15
-"""Documents that are computed at a time: what fits in a core's cache."""
+PIECE = 1 << 17
+"""Documents that are computed at a time: few enough for a core's cache, and so many that threads seldom wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
