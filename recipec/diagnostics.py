@@ -232,6 +232,8 @@ CODES: dict[str, str] = {
     "R0626": "a ledger row differs from what the recipe derives",
     "R0627": "the data contain other documents than the ledger selects",
     "R0628": "a total in the manifest does not match the ledger",
+    "R0629": "a dataset's manifest is not the one that its seal is of",
+    "R0630": "a dataset has another seal than expected",
     # R07xx: plans and commands
     "R0701": "a `--set` is not NAME=VALUE",
     "R0702": "`--set` with a plan file",

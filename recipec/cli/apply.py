@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     for manifest in made:
         destination = folder / manifest.recipe.output.path if manifest.recipe.output else folder
         rows, tokens = count(manifest.rows), count(manifest.tokens)
-        print(f"{destination}: {rows} rows, {tokens} tokens, digest {manifest.digest[:16]}")
+        print(f"{destination}: {rows} rows, {tokens} tokens, digest {manifest.digest[:16]}, seal {manifest.seal}")
         if unreadable := cautions.unreadable(manifest.selection):
             print(f"unreadable: {unreadable}; see {destination / 'unreadable'}")
     print(f"why is a document in or out: recipec explain {destination} DOC", file=sys.stderr)

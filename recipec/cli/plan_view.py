@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from recipec import dataset
 from recipec.cli import forecast_view, reweight_view
 from recipec.cli import page as pages
 from recipec.cli.tables import Table
@@ -277,6 +278,8 @@ def conclusion(plan: ExecutionPlan) -> list[str]:
     lines += [default_limit(limit) for limit in plan.recipe.repeats if limit.by_default]
     if plan.exact:
         lines.append(f"exact: apply gives these documents, digest {selection.digest[:16]}")
+        if plan.recipe.output is not None:
+            lines.append(f"seal of the plan, for `verify --expect`: {dataset.planned_seal(plan, selection)[:16]}")
     else:
         lines.append(f"estimated from {plan.sample}; `plan --score` computes the scores first and is exact")
     return lines

@@ -6,7 +6,7 @@ import json
 import re
 
 from recipec import spec
-from recipec.dataset import columns
+from recipec.dataset import columns, seal
 from recipec.dataset.rows import Column
 from recipec.ir.execution import Manifest
 
@@ -86,6 +86,8 @@ def _figures(manifest: Manifest) -> tuple[str, ...]:
         "",
         f"{manifest.rows:,} rows with {manifest.tokens:,} tokens in {len(manifest.data):,} files; "
         f"digest `{manifest.digest}`.",
+        "",
+        f"Seal, over every file of this folder: `{seal.BLANK}`",
         "",
         "| domain | documents | rows | tokens | share |",
         "|---|---:|---:|---:|---:|",

@@ -12,7 +12,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import DataFile, ExecutionPlan, Manifest
-from recipec.places import globs, local, publish
+from recipec.places import globs, local
 from recipec.places.state import STATE
 from recipec.source import Span
 
@@ -48,11 +48,11 @@ def locate(folder: Path, output: model.Output) -> Path:
     return destination
 
 
-def check(plan: ExecutionPlan, destination: Path) -> Manifest | None:
-    """Checks the destination: None for nothing or an empty folder, the manifest for a recipec dataset.
+def check_place(plan: ExecutionPlan, destination: Path) -> None:
+    """Checks where a dataset is to be, and creates the folder that it will be in.
 
     Raises:
-        Failure: it is anything else, is among the inputs or in the state folder, or cannot be written.
+        Failure: it is among the inputs or in the state folder, or cannot be written.
     """
     output = plan.recipe.output
     assert output is not None
@@ -60,6 +60,14 @@ def check(plan: ExecutionPlan, destination: Path) -> Manifest | None:
     if found:
         raise Failure(*found)
     _check_writable(output, destination)
+
+
+def standing(output: model.Output, destination: Path) -> Manifest | None:
+    """What is at the destination: None for nothing or an empty folder, the manifest for a recipec dataset.
+
+    Raises:
+        Failure: it is anything else.
+    """
     if not local.exists(destination):
         return None
     if local.is_link(destination) or not local.is_folder(destination):
@@ -72,26 +80,9 @@ def check(plan: ExecutionPlan, destination: Path) -> Manifest | None:
         raise Failure(_taken(output, destination, "a folder that is not a recipec dataset")) from None
 
 
-def check_replaceable(output: model.Output, destination: Path) -> None:
-    """Raises Failure if a user has something where an existing dataset is moved while it is replaced."""
-    aside = publish.in_the_way(destination)
-    if aside is not None:
-        message = f"`{aside.name}` is in the way: the existing dataset is moved there while it is replaced"
-        raise Failure(_place(output, aside, message, "R0602"))
-
-
 def is_whole(destination: Path, manifest: Manifest) -> bool:
     """Whether every file of a dataset exists with its size; `verify` checks the bytes."""
-    return all(_has_size(destination, file) for file in (*manifest.data, *manifest.ledger, *manifest.unreadable))
-
-
-def is_dataset(folder: Path) -> bool:
-    """Whether a folder is a dataset that recipec wrote."""
-    try:
-        manifests.read_manifest(folder)
-    except Failure:
-        return False
-    return True
+    return all(_has_size(destination, file) for file in manifests.files_of(manifest))
 
 
 def is_published(destination: Path, digest: str) -> bool:

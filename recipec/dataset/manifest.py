@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import mixing
-from recipec.ir.execution import MANIFEST_VERSION, ExecutionPlan, Manifest
+from recipec.ir.execution import MANIFEST_VERSION, DataFile, ExecutionPlan, Manifest
 from recipec.ir.provenance import without_origins
 from recipec.places import digests, local
 
@@ -54,8 +54,12 @@ def _identify_mixtures(value: dict[str, Any], plan: ExecutionPlan) -> None:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    value = manifest.model_dump(mode="json")
-    local.write_text(folder / NAME, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    local.write_text(folder / NAME, text_of(manifest.model_dump(mode="json")))
+
+
+def text_of(value: dict[str, Any]) -> str:
+    """The text of a manifest's JSON value, as it is written."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -63,6 +67,15 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises:
         Failure: it does not exist, is damaged, or was written by another version of recipec.
+    """
+    return _validated(read_value(folder), folder / NAME)
+
+
+def read_value(folder: Path) -> dict[str, Any]:
+    """The JSON value of a dataset's manifest, as of version 2 or later.
+
+    Raises:
+        Failure: as `read_manifest`, but its fields are not checked.
     """
     path = folder / NAME
     try:
@@ -78,6 +91,16 @@ def read_manifest(folder: Path) -> Manifest:
     elif version not in (2, 3, MANIFEST_VERSION):
         message = f"the manifest has version {version}, expected {MANIFEST_VERSION}"
         raise Failure(Diagnostic("R0607", message, place=str(path)))
+    found: dict[str, Any] = value
+    return found
+
+
+def files_of(described: Manifest) -> tuple[DataFile, ...]:
+    """All files listed in a manifest."""
+    return (*described.data, *described.ledger, *described.unreadable)
+
+
+def _validated(value: dict[str, Any], path: Path) -> Manifest:
     try:
         return Manifest.model_validate(value)
     except ValidationError as error:

@@ -1,45 +1,84 @@
 """The folder in which a dataset is built: every finished file has a record, and recorded files are not written again.
 
-.<name>.<plan digest>.partial/
+.<name>.<token>.partial/            the token is of the plan and of the project, so that no two of them share a folder
+    .recipec                        the mark of folders that recipec may remove
     data/part-00000.parquet
     .records/data/part-00000.parquet.json      rows, tokens, bytes, sha256
-    .scratch/                                   temporary rows, never kept
-    manifest.json                               written last: then the folder only needs renaming
+    .records/began.json                        whose it is, and the marks of its inputs when it began
+    .scratch/                                  temporary rows, never kept
+    manifest.json                              written last: then the folder only needs renaming
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.execution import DataFile
-from recipec.places import digests, local
+from recipec.places import digests, local, publish
+
+MANIFEST = "manifest.json"
 
 RECORDS = ".records"
 SCRATCH = ".scratch"
+BEGAN = "began.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """The folder in which one plan's dataset is built."""
+    """The folder in which one plan's dataset is built.
+
+    Attributes:
+        project: whose it is: the name of a state folder.
+    """
 
     folder: Path
+    project: str
 
     @classmethod
-    def of(cls, destination: Path, digest: str) -> Staging:
-        return cls(destination.with_name(f".{destination.name}.{digest[:16]}.partial"))
+    def of(cls, destination: Path, digest: str, project: str) -> Staging:
+        token = digests.sha256_text(f"{digest} {project}")[:16]
+        return cls(destination.with_name(f".{destination.name}.{token}.partial"), project)
 
     @property
     def scratch(self) -> Path:
         return self.folder / SCRATCH
 
-    def open(self) -> None:
-        """Creates the folder, and removes files without a record that a killed run left."""
-        local.make_folder(self.folder)
-        local.remove_folder(self.scratch)
-        local.remove_temporary(self.folder)
+    def open(self, inputs: str) -> None:
+        """Creates the folder, or goes on with one that a killed run of the same inputs left: everything in it that has no
+        record is removed.
+
+        Args:
+            inputs: what changes whenever a file that is read does.
+        """
+        began = {"project": self.project, "inputs": inputs}
+        if not local.is_folder(self.folder) or _began(self.folder) != began:
+            self.remove()
+        if not local.is_folder(self.folder):
+            local.make_folder(self.folder)
+            publish.mark(self.folder)
+            local.write_text(self.folder / RECORDS / BEGAN, json.dumps(began))
+        records = self.folder / RECORDS
+        recorded = [path.relative_to(records).as_posix().removesuffix(".json") for path in local.files(records)]
+        self._keep({*(path for path in recorded if self.finished(path) is not None), publish.MARK}, records)
+
+    def remove(self) -> None:
+        """Removes the folder if it exists: one that is growing, or an earlier dataset that was exchanged for a new one.
+
+        Raises:
+            Failure: it is a user's.
+        """
+        if not local.exists(self.folder):
+            return
+        ours = publish.is_marked(self.folder) or local.is_file(self.folder / MANIFEST) or publish.is_empty(self.folder)
+        if not ours:
+            message = "the folder is in the way: a dataset is built there"
+            raise Failure(Diagnostic("R0602", message, place=str(self.folder), helps=("move it elsewhere",)))
+        publish.remove_ours(self.folder)
 
     def finished(self, path: str) -> DataFile | None:
         """The record of a file, if the file exists as recorded."""
@@ -77,20 +116,38 @@ class Staging:
         local.write_text(self._record(path), json.dumps(record.model_dump(mode="json")))
         return record
 
-    def strip(self) -> None:
-        """Removes everything that is not part of the dataset; the manifest already exists."""
-        local.remove_folder(self.scratch)
-        local.remove_folder(self.folder / RECORDS)
+    def strip(self, parts: Iterable[str]) -> None:
+        """Removes everything that is not one of the dataset's files; all of them exist."""
+        self._keep(set(parts))
         local.sync(self.folder)
+
+    def _keep(self, names: set[str], below: Path | None = None) -> None:
+        """Removes all files but some, by their paths in the folder, and those below a folder in it."""
+        for path in local.entries(self.folder):
+            inside = below is not None and path.is_relative_to(below)
+            if not inside and path.relative_to(self.folder).as_posix() not in names:
+                local.remove(path)
+        local.remove_empty_folders(self.folder)
 
     def _record(self, path: str) -> Path:
         return self.folder / RECORDS / f"{path}.json"
 
 
-def remove_others(destination: Path) -> None:
-    """Removes the unfinished folders of other plans for the same destination: a newer dataset replaces theirs."""
+def _began(folder: Path) -> Any:
+    """What is noted of the beginning of a growing folder; None if nothing is, or it is damaged."""
+    try:
+        return json.loads(local.read_text(folder / RECORDS / BEGAN))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def remove_others(destination: Path, project: str) -> None:
+    """Removes the unfinished folders of a project's other plans for the same destination: a newer dataset replaces theirs."""
     prefix, suffix = f".{destination.name}.", ".partial"
     for name in local.names(destination.parent):
-        digest = name[len(prefix) : -len(suffix)]
-        if name == f"{prefix}{digest}{suffix}" and len(digest) == 16 and set(digest) <= set("0123456789abcdef"):
-            local.remove_folder(destination.with_name(name))
+        token = name[len(prefix) : -len(suffix)]
+        if name == f"{prefix}{token}{suffix}" and len(token) == 16 and set(token) <= set("0123456789abcdef"):
+            folder = destination.with_name(name)
+            began = _began(folder)
+            if isinstance(began, dict) and began.get("project") == project and publish.is_marked(folder):
+                publish.remove_ours(folder)

@@ -13,7 +13,7 @@ import duckdb
 from recipec import plugins, spec
 from recipec.database.session import memory_limit
 from recipec.database.sql import ident
-from recipec.dataset import columns, derivation, ledger, manifest
+from recipec.dataset import columns, derivation, ledger, manifest, seal
 from recipec.diagnostics import Diagnostic
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, Manifest
@@ -24,26 +24,27 @@ from recipec.selection.digest import digest as selection_digest
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-OWN = frozenset({manifest.NAME, "README.md"})
-"""Files of a dataset that the manifest does not list; users may edit the card."""
-
-HIDDEN = frozenset({".cache", ".git", ".gitattributes"})
-"""Names that the Hub and git add to a folder."""
+CARD = "README.md"
 
 SHOWN = 5
 
 
-def verify(connection: DuckDBPyConnection, dataset: Path, progress: Progress = silent) -> tuple[Diagnostic, ...]:
+def verify(
+    connection: DuckDBPyConnection, dataset: Path, progress: Progress = silent, expected: str = ""
+) -> tuple[Diagnostic, ...]:
     """The diagnostics for everything that is wrong with a dataset; empty if it is intact.
 
     Files are compared with the manifest first; if one is missing or differs in bytes, contents are not checked.
+
+    Args:
+        expected: the first digits, at least 16, of the seal that the dataset must have, or of its plan's.
 
     Raises:
         Failure: the manifest is missing, damaged, or of another version, or the package of its format is not installed.
     """
     described = manifest.read_manifest(dataset)
-    problems = tuple(_check_files(dataset, described, progress))
-    if any(problem.code in {"R0621", "R0623"} for problem in problems):
+    problems = (*_check_seal(dataset, described, expected), *_check_files(dataset, described, progress))
+    if any(problem.code in {"R0621", "R0623", "R0629"} for problem in problems):
         return problems
     try:
         return (*problems, *_check_content(connection, dataset, described, progress))
@@ -51,11 +52,6 @@ def verify(connection: DuckDBPyConnection, dataset: Path, progress: Progress = s
         # A manifest written by hand may list files that are not ours.
         reason = str(error).splitlines()[0]
         return (*problems, Diagnostic("R0624", f"the files cannot be read: {reason}", place=str(dataset)))
-
-
-def files_of(described: Manifest) -> tuple[DataFile, ...]:
-    """All files listed in a manifest."""
-    return (*described.data, *described.ledger, *described.unreadable)
 
 
 def write_of(described: Manifest) -> logical.Write:
@@ -66,13 +62,20 @@ def write_of(described: Manifest) -> logical.Write:
 
 
 def _check_files(dataset: Path, described: Manifest, progress: Progress) -> Iterable[Diagnostic]:
-    listed = files_of(described)
+    listed = manifest.files_of(described)
     yield from _check_paths(dataset, listed)
     names = {file.path for file in listed}
-    for path in local.files(dataset):
+    said: set[str] = set()
+    for path in local.entries(dataset):
         name = path.relative_to(dataset).as_posix()
-        if name not in names | OWN and not HIDDEN & set(path.relative_to(dataset).parts):
-            yield Diagnostic("R0622", f"`{name}` is not listed in the manifest", place=str(path))
+        first = path.relative_to(dataset).parts[0]
+        if name in names or name in (manifest.NAME, CARD) or first in said:
+            continue
+        if first.startswith(".") and local.is_folder(dataset / first):
+            # What git and the Hub keep beside a dataset is one thing, of many files.
+            said.add(first)
+            name = f"{first}/"
+        yield Diagnostic("R0622", f"`{name}` is not listed in the manifest", place=str(path))
     total, done = sum(file.bytes for file in listed), 0
     with ThreadPoolExecutor() as pool:
         for file, problem in zip(listed, pool.map(lambda file: _check_bytes(dataset, file), listed), strict=True):
@@ -80,6 +83,35 @@ def _check_files(dataset: Path, described: Manifest, progress: Progress) -> Iter
             progress("verify files", done, total, "bytes")
             if problem is not None:
                 yield problem
+
+
+def _check_seal(dataset: Path, described: Manifest, expected: str) -> Iterable[Diagnostic]:
+    """Checks that the manifest and the card are as they were written, and have the expected seal."""
+    path = dataset / manifest.NAME
+    if not described.seal and described.version > 3:
+        yield Diagnostic("R0629", "the manifest has no seal", place=str(path))
+    if described.seal:
+        value = manifest.read_value(dataset)
+        if seal.seal_of(value) != described.seal or manifest.text_of(value) != local.read_exact(path):
+            yield Diagnostic("R0629", "the manifest was changed: its seal is of another one", place=str(path))
+        yield from _check_card(dataset / CARD, described)
+    seals = (described.seal, seal.planned(described.plan, described.digest))
+    if expected and not any(one.startswith(expected.lower()) for one in seals):
+        stated = f"{described.seal[:16]}…" if described.seal else "none, as it was written by an earlier version"
+        yield Diagnostic("R0630", f"the dataset's seal is {stated}, expected {expected}", place=str(dataset))
+
+
+def _check_card(path: Path, described: Manifest) -> Iterable[Diagnostic]:
+    try:
+        text = local.read_exact(path)
+    except FileNotFoundError:
+        yield Diagnostic("R0621", f"`{CARD}` is missing", place=str(path))
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        yield Diagnostic("R0623", f"`{CARD}` cannot be read: {error}", place=str(path))
+        return
+    if seal.card_hash(text, described.seal) != described.card:
+        yield Diagnostic("R0623", f"`{CARD}` was changed", place=str(path))
 
 
 def _check_paths(dataset: Path, listed: Sequence[DataFile]) -> Iterable[Diagnostic]:

@@ -15,7 +15,7 @@ from recipec import __version__, spec
 from recipec.database.disk import disk_errors
 from recipec.database.session import memory_limit
 from recipec.database.values import INEXACT
-from recipec.dataset import card, columns, conservation, ledger, manifest, placing, texts
+from recipec.dataset import card, columns, conservation, ledger, manifest, placing, seal, texts
 from recipec.dataset import destination as destinations
 from recipec.dataset.placing import Part
 from recipec.dataset.rows import Layout
@@ -25,7 +25,8 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, DomainTotal, ExecutionPlan, Manifest
 from recipec.ir.selection import Selection
-from recipec.places import local, publish
+from recipec.places import digests, lease, local, publish
+from recipec.places.state import Store
 from recipec.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Writing:
     staging: Staging
     progress: Progress
     limits: texts.Limits
+    proven: Callable[[], None]
 
 
 def write(
@@ -61,49 +63,61 @@ def write(
     destination: Path | None = None,
     progress: Progress = silent,
     limits: texts.Limits = LIMITS,
+    proven: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Writes the dataset of a plan and publishes it by one rename; resumes a killed run.
+    """Writes the dataset of a plan and publishes it at once; resumes a killed run.
 
     Does nothing if a complete dataset of the same plan already exists.
 
     Args:
         rows: gives SQL of the ledger's rows, as `Sample` decided them; called only if they are to be written.
         destination: a folder to use instead of the recipe's own.
+        proven: raises Failure unless all that was read has the planned bytes; called when nothing more is read.
 
     Raises:
-        Failure: the destination must not be written, the disk is full, or the figures do not add up. An existing
-            dataset, if any, is unchanged.
+        Failure: the destination must not be written, the disk is full, the figures do not add up, or an input has
+            changed. An existing dataset, if any, is unchanged.
     """
     # Uses the output of the operation: the plan's recipe may have an output that was overridden.
     digest = manifest.plan_digest(plan)
     target = destination or destinations.locate(Path(plan.folder), op.output)
+    folder = Path(plan.folder)
     with disk_errors(target):
-        publish.recover_folder(target, destinations.is_dataset)
-        standing = destinations.check(plan, target)
-        if standing is not None and _is_same(standing, digest, selection) and destinations.is_whole(target, standing):
-            return standing
-        destinations.check_replaceable(op.output, target)
-        staging = Staging.of(target, digest)
-        staging.open()
-        result = _completed(staging) or _fill(
-            Writing(connection, op, rows, plan, staging, progress, limits), selection, digest
-        )
-        staging.strip()
-        publish.publish_folder(staging.folder, target)
-        remove_others(target)
+        destinations.check_place(plan, target)
+        project = Store.beside(folder).project()
+        with lease.output(target):
+            staging = Staging.of(target, digest, project)
+            publish.recover(staging.folder, target)
+            result = destinations.standing(op.output, target)
+            if result is None or not _is_same(result, target, digest, selection):
+                result = _made(
+                    Writing(connection, op, rows, plan, staging, progress, limits, proven), selection, digest
+                )
+                staging.strip(("README.md", manifest.NAME, *(file.path for file in manifest.files_of(result))))
+                publish.publish_folder(staging.folder, target)
+            staging.remove()
+            remove_others(target, project)
     return result
 
 
-def _is_same(standing: Manifest, digest: str, selection: Selection) -> bool:
-    return standing.plan == digest and standing.digest == selection.digest
+def _is_same(standing: Manifest, folder: Path, digest: str, selection: Selection) -> bool:
+    """Whether a folder holds all files of a dataset of the plan."""
+    same = standing.plan == digest and standing.digest == selection.digest
+    return same and destinations.is_whole(folder, standing)
 
 
-def _completed(staging: Staging) -> Manifest | None:
-    """The manifest of the folder if it is complete (its run was killed just before the rename), or None."""
-    if not local.exists(staging.folder / manifest.NAME):
-        return None
-    found = manifest.read_manifest(staging.folder)
-    return found if destinations.is_whole(staging.folder, found) else None
+def _made(writing: Writing, selection: Selection, digest: str) -> Manifest:
+    """Builds the dataset in its growing folder, unless a run was killed just before it was published."""
+    folder = writing.staging.folder
+    if local.exists(folder / manifest.NAME):
+        with contextlib.suppress(Failure):
+            found = manifest.read_manifest(folder)
+            if _is_same(found, folder, digest, selection):
+                return found
+    files = (*writing.plan.shards, *writing.plan.attributes)
+    marks = [local.mark(Path(writing.plan.folder, file.path)) for file in files]
+    writing.staging.open(digests.sha256_text("\n".join(marks)))
+    return _fill(writing, selection, digest)
 
 
 def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
@@ -122,6 +136,7 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
     problems = tuple(conservation.check_rows(connection, written, data, as_rows=as_rows))
     if problems:
         raise Failure(*problems)
+    writing.proven()
     result = Manifest(
         recipec=__version__,
         recipe=plan.recipe.model_copy(update={"output": writing.op.output}),
@@ -138,7 +153,8 @@ def _fill(writing: Writing, selection: Selection, digest: str) -> Manifest:
         digest=selection.digest,
     )
     text = card.card(result, layout.schema, columns.provenance(writing.op))
-    local.write_text(writing.staging.folder / "README.md", text)
+    result = seal.sealed(result.model_copy(update={"card": seal.card_hash(text)}))
+    local.write_text(writing.staging.folder / "README.md", text.replace(seal.BLANK, result.seal, 1))
     for folder in ("data", "ledger", "unreadable"):
         local.sync(writing.staging.folder / folder)
     manifest.write_manifest(writing.staging.folder, result)

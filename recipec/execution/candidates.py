@@ -115,6 +115,7 @@ class Candidates:
             for position, op in self._reads():
                 some = f"(SELECT * FROM {pool.after(position, pool.shards_of(position))} WHERE number IN ({numbers}))"
                 catalog.check_duplicates(pool.connection, op.source, some)
+        pool.check_unchanged()
         pool.store.keep_facts(self.readable_id, layout.model_dump(mode="json"))
         sources = {source for source, _ in pool.reads.direct}
         reads = [op for _, op in self._reads() if op.source.name in sources]
@@ -127,6 +128,7 @@ class Candidates:
         queries, texts = self._rejections()
         rejected = passing.rejections(pool.connection, queries, columns, len(texts))
         found = passing.store(pool.connection, rank, columns, rejected, texts, self._folder(self.passing_id))
+        pool.check_unchanged()
         pool.store.keep_facts(self.passing_id, found.layout.model_dump(mode="json"))
         return found
 

@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from recipec.inputs import documents
 from recipec.inputs.facts import facts
+from recipec.inputs.unchanged import Watch
 from recipec.ir import logical, model
 from recipec.ir.execution import Shard, SideFile
 from recipec.ir.task import Documents, Link, ReadTask, Scored, ScoreTask
@@ -31,6 +32,7 @@ class Pool:
         attributes: the files with attributes of which the plan uses columns.
         progress: receives the progress of long work.
         sampling: None, or the share of documents used for an estimate.
+        watch: the files that are read.
     """
 
     connection: DuckDBPyConnection
@@ -45,6 +47,14 @@ class Pool:
     attributes: tuple[SideFile, ...] = ()
     progress: Progress = silent
     sampling: float | None = None
+    watch: Watch | None = None
+
+    def check_unchanged(self) -> None:
+        """Raises Failure if a shard has changed since the run began: nothing that was made of it stays stored."""
+        changed = self.watch.changed() if self.watch is not None else ()
+        if self.watch is not None and changed:
+            self.store.forget([file.key for file in changed if isinstance(file, Shard)], self.ids)
+            self.watch.check()
 
     @property
     def rows(self) -> int:

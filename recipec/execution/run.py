@@ -88,6 +88,7 @@ class Run:
         with self.rates.scanned(tasks):
             for done, _ in enumerate(self.runner.run(tasks), start=1):
                 self.pool.progress(name, done, len(tasks), "shards")
+        self.pool.check_unchanged()
 
     def _score_by_model(self, group: Sequence[int]) -> None:
         pool, scorer = self.pool, self.pool.scorer
@@ -100,6 +101,7 @@ class Run:
         for shard, mine in todo:
             destinations = [pool.store.shard_result(pool.ids[p], shard) for p in mine]
             scorer.score(pool.scores(mine), shard, pool.survivors(mine[0], shard), destinations, count)
+        pool.check_unchanged()
         if seen := done():
             ran = pool.scores([p for p in group if any(p in mine for _, mine in todo)])
             self.rates.add(time.monotonic() - started, [(op, seen) for op in ran])
@@ -211,6 +213,7 @@ class Run:
         self.draws[position] = drawn
         provisional = bool(decided.waiting) or any(one.provisional for one in earlier)
         result = result.model_copy(update={"provisional": provisional})
+        pool.check_unchanged()
         if not provisional:
             # Without facts there is no stored result: an undecided selection is shown but never reused.
             pool.store.keep_facts(pool.ids[position], result.model_dump(mode="json"))

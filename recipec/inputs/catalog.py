@@ -257,8 +257,16 @@ def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
             raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
-def stale(known: Sequence[InputFile], folder: Path) -> tuple[str, ...]:
-    """The differences from the plan: a message for each shard or file with attributes that is gone or has changed."""
+def stale(known: Sequence[InputFile], folder: Path, state: Path) -> tuple[str, ...]:
+    """The differences from the plan: a message for each shard or file with attributes that is gone or has changed.
+
+    A file that is not as it was indexed, whatever its size and time, is compared by its bytes.
+    """
+    catalog = open_catalog(state)
+    try:
+        indexed = _known(catalog)
+    finally:
+        catalog.close()
     result = []
     for shard in known:
         path = folder / shard.path
@@ -270,7 +278,9 @@ def stale(known: Sequence[InputFile], folder: Path) -> tuple[str, ...]:
             continue
         if _repaired(path, folder) != shard.repaired:
             result.append(f"the shard `{shard.path}` is read from what it was repaired to")
+        entry = indexed.get(str(path))
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
+        same = same and (entry is None or (entry.sha256 == shard.sha256 and entry.mark.startswith(stat.mark)))
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
             result.append(f"the {what} `{shard.path}` has changed")
     return tuple(result)

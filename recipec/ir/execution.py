@@ -163,7 +163,11 @@ class DomainTotal(Frozen):
 
 
 class Manifest(Frozen):
-    """`manifest.json` of a dataset, written last."""
+    """`manifest.json` of a dataset, written last.
+
+    Attributes:
+        card: sha256 of README.md without the seal; `seal`: see `dataset.seal`. Both are "" before version 4.
+    """
 
     version: Literal[2, 3, 4] = 4
     recipec: str
@@ -179,3 +183,5 @@ class Manifest(Frozen):
     rows: int
     tokens: int
     digest: str
+    card: str = ""
+    seal: str = ""

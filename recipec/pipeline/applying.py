@@ -9,6 +9,7 @@ from recipec.database.connection import Settings
 from recipec.database.disk import disk_errors
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.inputs import catalog
+from recipec.inputs.unchanged import Watch
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, Manifest
 from recipec.models.job import Device
@@ -48,10 +49,11 @@ def apply(
         )
     destination = dataset.locate(folder, plan.recipe.output)
     with opening.repairing(folder), disk_errors(store.root), lease.lock(store.root):
+        watch = Watch.of((*plan.shards, *plan.attributes), folder)
         _check_fresh(plan)
-        limits = settings or Settings(temp=store.temporary)
+        limits, engine = settings or Settings(temp=store.temporary), engine or plan.steps[0].engine
         with opening.at_work(
-            plan.shards, plan.attributes, folder, store, limits, device, progress, engine or plan.steps[0].engine
+            plan.shards, plan.attributes, folder, store, limits, device, progress, engine, watch
         ) as place:
             return _applied(place, plan, destination)
 
@@ -60,10 +62,16 @@ def _check_fresh(plan: ExecutionPlan) -> None:
     """Raises Failure if anything has changed since the plan was made."""
     folder = Path(plan.folder)
     plugins.check(plan.recipe.plugins, ExitCode.STALE)
-    changes = catalog.stale((*plan.shards, *plan.attributes), folder)
+    changes = catalog.stale((*plan.shards, *plan.attributes), folder, Store.beside(folder).root)
     stale = (*plugins.changes(plan.recipe.plugins), *changes)
     if stale:
         raise Failure(*(_stale(change, folder) for change in stale), exit_code=ExitCode.STALE)
+    _check_steps(plan)
+
+
+def _check_steps(plan: ExecutionPlan) -> None:
+    """Raises Failure if a file that steps depend on besides the shards has changed."""
+    folder = Path(plan.folder)
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     ids = fingerprints.step_ids(ops, plan.shards, folder)
     as_joined = fingerprints.joined(ops, plan.shards, plan.attributes)
@@ -84,8 +92,15 @@ def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Ma
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
     _, write = pool.plan.one(logical.Write)
+
+    def proven() -> None:
+        place.watch.prove(place.progress)
+        _check_steps(plan)
+
     with run.rates.timed(sum(shard.bytes for shard in plan.shards), write):
-        manifest = dataset.write(place.connection, write, run.ledger, selection, plan, destination, place.progress)
+        manifest = dataset.write(
+            place.connection, write, run.ledger, selection, plan, destination, place.progress, proven=proven
+        )
     run.keep_rates(place.setting)
     return manifest
 

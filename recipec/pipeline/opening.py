@@ -20,6 +20,7 @@ from recipec.execution.pool import Pool
 from recipec.execution.run import Run
 from recipec.execution.tasks import Runner, Workplace
 from recipec.inputs import attributes, catalog, repair, tokens
+from recipec.inputs.unchanged import Watch
 from recipec.ir import logical, model
 from recipec.ir.execution import LOCAL, Shard, SideFile
 from recipec.ir.selection import Selection
@@ -56,6 +57,7 @@ class Place:
     folder: Path
     store: Store
     progress: Progress
+    watch: Watch
 
     @property
     def setting(self) -> Setting:
@@ -86,6 +88,7 @@ class Place:
             store=self.store,
             scorer=self.scorer,
             attributes=self.attributes,
+            watch=self.watch,
             progress=self.progress,
         )
         return Run(pool, self.runner, now=now)
@@ -122,8 +125,13 @@ def at_work(
     device: Device,
     progress: Progress,
     engine: str | None,
+    watch: Watch | None = None,
 ) -> Iterator[Place]:
-    """Yields the place of known shards and files with attributes, in a locked state folder."""
+    """Yields the place of known shards and files with attributes, in a locked state folder.
+
+    Args:
+        watch: the same files, where they were looked at before.
+    """
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
     with (
@@ -131,7 +139,8 @@ def at_work(
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
-        yield Place(connection, scorer, engine, runner, shards, files, folder, store, progress)
+        watch = watch or Watch.of((*shards, *files), folder)
+        yield Place(connection, scorer, engine, runner, shards, files, folder, store, progress, watch)
 
 
 def _connected(limits: Settings) -> DuckDBPyConnection:

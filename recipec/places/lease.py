@@ -1,4 +1,4 @@
-"""One writer per state folder. The kernel holds the lock: it ends with the process that owns it."""
+"""One writer per state folder and per dataset. The kernel holds the locks: they end with the process that owns them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.places.digests import canonical_json
 from recipec.places.local import write_text
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 
 @contextlib.contextmanager
@@ -43,6 +47,48 @@ def lock(state: Path) -> Iterator[None]:
         yield
     finally:
         holder.unlink(missing_ok=True)
+        gate.release()
+
+
+@contextlib.contextmanager
+def output(destination: Path) -> Iterator[None]:
+    """Makes this process the only writer of a dataset while the block runs, whatever state folders others have.
+
+    Raises:
+        Failure: another process writes it (exit code `LOCKED`), or nothing can be written beside it.
+    """
+    import filelock
+
+    path = destination.with_name(f".{destination.name}.lock")
+    try:
+        gate = _acquired(path)
+    except filelock.Timeout:
+        helps = ("wait until it finishes, or stop it",)
+        message = "another process is writing this dataset"
+        raise Failure(
+            Diagnostic("R0608", message, place=str(destination), helps=helps), exit_code=ExitCode.LOCKED
+        ) from None
+    except OSError as error:
+        message = f"the output folder cannot be written: {error.strerror}"
+        raise Failure(Diagnostic("R0603", message, place=str(destination.parent))) from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        gate.release()
+
+
+def _acquired(path: Path) -> FileLock:
+    """A lock whose file exists: an earlier holder removes the file, perhaps after it was opened here."""
+    import filelock
+
+    while True:
+        held: list[int] = []
+        gate = filelock.FileLock(path, timeout=0, on_acquired=held.append)
+        gate.acquire()
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(held[0])):
+                return gate
         gate.release()
 
 

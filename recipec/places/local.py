@@ -88,6 +88,31 @@ def files(folder: Path) -> tuple[Path, ...]:
     return tuple(path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
+def entries(folder: Path) -> tuple[Path, ...]:
+    """Everything in and below a folder that is not a folder itself, sorted by path; links are not followed."""
+    return tuple(
+        sorted(
+            Path(inside, name)
+            for inside, folders, names in os.walk(folder)
+            for name in (*names, *(one for one in folders if os.path.islink(os.path.join(inside, one))))
+        )
+    )
+
+
+def remove_empty_folders(folder: Path) -> None:
+    """Removes the folders below a folder that hold no files."""
+    for inside, _, _ in os.walk(folder, topdown=False):
+        if Path(inside) != folder and not os.listdir(inside):
+            os.rmdir(inside)
+
+
+def read_exact(path: Path) -> str:
+    """As `read_text`, with the ends of lines as they are."""
+    if what := irregular(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, f"it is {what}", str(path))
+    return path.read_bytes().decode("utf-8")
+
+
 def read_text(path: Path) -> str:
     """The text of a regular file.
 
@@ -170,12 +195,6 @@ def finish(temporary: Path, path: Path) -> None:
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
-
-
-def remove_temporary(folder: Path) -> None:
-    """Removes the unfinished files that killed processes left in the subfolders of a folder."""
-    for path in folder.glob("*/.*.tmp"):
-        path.unlink()
 
 
 def sync(path: Path) -> None:

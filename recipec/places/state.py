@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,14 @@ class Store:
     def temporary(self) -> Path:
         return self.root / "tmp"
 
+    def project(self) -> str:
+        """A name of this state folder that no other has."""
+        found = self.note("project")
+        if not isinstance(found, str) or not re.fullmatch("[0-9a-f]{32}", found):
+            found = uuid.uuid4().hex
+            self.keep_note("project", found)
+        return found
+
     def shard_name(self, step: str, shard: Shard) -> str:
         """The name, relative to `root`, of a step's result for a shard; depends on the shard's bytes, not its path."""
         return f"steps/{step}/{shard.key}.parquet"
@@ -56,6 +66,15 @@ class Store:
         except OSError:
             return tuple(shards)
         return tuple(shard for shard in shards if f"{shard.key}.parquet" not in there)
+
+    def forget(self, keys: Sequence[str], steps: Sequence[str]) -> None:
+        """Removes the results of all steps for some shards, and the whole results of some steps."""
+        for folder in (self.root / "steps").iterdir() if (self.root / "steps").is_dir() else ():
+            for key in keys:
+                local.remove(folder / f"{key}.parquet")
+        for step in steps:
+            local.remove(self._facts(step))
+            local.remove(self.result(step))
 
     def result(self, step: str) -> Path:
         return self.root / "steps" / step / "result.parquet"

@@ -56,7 +56,7 @@ def test_a_dataset_holds_what_the_ledger_selects_and_verifies(world: World) -> N
     assert sql(f"SELECT count(*) FROM '{world.out}/unreadable/*.parquet'") == [(18,)]
     order = sql(f"SELECT source, doc_id FROM read_parquet('{world.out}/ledger/part-00000.parquet')")
     assert order == sorted(order)
-    assert not [path for path in world.folder.iterdir() if path.name.startswith(".")]
+    assert [path.name for path in world.folder.iterdir() if path.name.startswith(".")] == [".recipec"]
 
 
 def test_texts_and_columns_of_two_sources_are_those_of_their_rows(world: World) -> None:
@@ -89,7 +89,7 @@ def test_another_plan_replaces_the_dataset(world: World) -> None:
     second = world.with_output(shuffle=True).write()
     assert second.plan != first.plan
     assert verify(world.out) == []
-    assert sorted(path.name for path in world.folder.iterdir()) == ["data", "out", "sampled.parquet"]
+    assert sorted(path.name for path in world.folder.iterdir()) == [".recipec", "data", "out", "sampled.parquet"]
 
 
 @pytest.mark.parametrize("after", [1, 3])

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from recipec.diagnostics import Failure
-from recipec.places import publish
 from tests.dataset.small_dataset import (
     CODE,
     WEB,
@@ -131,25 +130,3 @@ def test_places_where_no_dataset_may_stand(world: World, path: str, code: str | 
     with pytest.raises(Failure) as caught:
         moved.write()
     assert caught.value.diagnostics[0].code == code
-
-
-def test_a_killed_replacement_leaves_the_old_dataset(world: World) -> None:
-    first = world.write()
-    world.out.rename(publish.set_aside(world.out))
-    assert world.write() == first
-    assert not publish.set_aside(world.out).exists()
-
-
-def test_a_folder_of_a_user_where_the_old_dataset_would_be_moved_stays(world: World) -> None:
-    """It was removed with what was in it."""
-    mine = publish.set_aside(world.out) / "mine.txt"
-    mine.parent.mkdir()
-    mine.write_text("mine")
-    world.out.mkdir()
-    first = world.write()
-    assert mine.read_text() == "mine"
-    assert world.write() == first
-    with pytest.raises(Failure, match="is in the way") as caught:
-        world.with_output(path="out", compression="none").write()
-    assert caught.value.diagnostics[0].code == "R0602"
-    assert (mine.read_text(), verify(world.out)) == ("mine", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from recipec import dataset
 from recipec.cli.main import main
 from recipec.database.connection import connect
 from recipec.database.sql import literal
-from recipec.dataset import destination
+from recipec.dataset import destination, manifest, seal
 from recipec.diagnostics import Failure
 from recipec.places import digests
 from tests.dataset.small_dataset import (
@@ -28,6 +29,14 @@ def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
 
 
+def reseal(folder: Path, described: dict[str, Any]) -> None:
+    """Writes a manifest, and its seal there and in the card, as a forger would."""
+    before, described["seal"] = described["seal"], seal.seal_of(described)
+    (folder / "manifest.json").write_text(manifest.text_of(described))
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace(before, described["seal"]))
+
+
 def resealed(folder: Path, file: str, query: str) -> None:
     """Replaces a Parquet file of a dataset by a query over it, and the manifest's sums of it, as a forger would."""
     path, other = folder / file, folder.parent / "forged.parquet"
@@ -38,7 +47,7 @@ def resealed(folder: Path, file: str, query: str) -> None:
     for entry in (*described["data"], *described["ledger"]):
         if entry["path"] == file:
             entry |= {"bytes": path.stat().st_size, "sha256": digests.sha256_file(path)}
-    (folder / "manifest.json").write_text(json.dumps(described))
+    reseal(folder, described)
 
 
 LEDGER = "ledger/part-00000.parquet"
@@ -108,7 +117,7 @@ def test_a_manifest_that_leads_out_of_its_folder_is_found(world: World) -> None:
     path = world.out / "manifest.json"
     described = json.loads(path.read_text())
     described["unreadable"][0]["path"] = "../sampled.parquet"
-    path.write_text(json.dumps(described))
+    reseal(world.out, described)
     assert "R0621" in verify(world.out)
 
 
