@@ -6,6 +6,7 @@ A model is a folder with `config.json`, `*.safetensors` and `tokenizer.json`; no
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -72,6 +73,10 @@ def find(name: str, folder: Path, span: Span | None = None) -> Model:
     """
     cached = installed(name)
     if cached is not None:
+        if digest(cached.folder) != cached.digest:
+            message = f"the files of the model `{name}` are not those that were added"
+            again = (f"recipec model remove {name}", f"recipec model add {cached.origin or name}")
+            raise Failure(Diagnostic("R1102", message, span, place=str(cached.folder), helps=again))
         return cached
     scheme.check(name, span)
     path = resolve_path(name, folder)
@@ -103,16 +108,20 @@ def digest(folder: Path) -> str:
     """sha256 over the names and contents of a model's files. Unchanged files are not read again."""
     note = root().parent / "digests.json"
     try:
-        known = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = dict(json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         known = {}
-    found = {}
+    found, new = {}, False
     for path in sorted(path for part in PARTS for path in folder.glob(part)):
-        stat = path.stat()
-        key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
-        found[path.name] = known.get(key) or digests.sha256_file(path)
-        known[key] = found[path.name]
-    local.write_text(note, json.dumps(known))
+        key = f"{path.resolve()}\0{local.mark(path)}"
+        if key not in known:
+            known[key] = digests.sha256_file(path)
+            new = True
+        found[path.name] = known[key]
+    if new:
+        # Where it cannot be kept, the files are read again next time.
+        with contextlib.suppress(OSError):
+            local.write_text(note, json.dumps(known))
     return digests.sha256_text(digests.canonical_json(found))
 
 

@@ -16,7 +16,7 @@ class Job(Frozen):
     """Computes features of texts in one pass.
 
     Attributes:
-        model: the model's folder.
+        model: the model's folder; `digest`: what its files must be.
         wanted: the features to compute of each text, all of one model and dtype.
         texts: a Parquet file: `text`, and per item of `wanted` a key `content_<n>`, null if it is stored already.
         folders: where the features of each item of `wanted` are written.
@@ -25,6 +25,7 @@ class Job(Frozen):
 
     kind: Literal["pass"] = "pass"
     model: str
+    digest: str
     dtype: Dtype
     wanted: tuple[Wanted, ...]
     texts: str

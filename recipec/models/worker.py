@@ -25,8 +25,8 @@ from pydantic import TypeAdapter
 
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
-from recipec.diagnostics import Failure
-from recipec.models import extraction, influence_job, loading, training
+from recipec.diagnostics import Diagnostic, Failure
+from recipec.models import cache, extraction, influence_job, loading, training
 from recipec.models.guessing import Guesser
 from recipec.models.job import AnyJob, Devices, Job, Measure, Train
 from recipec.places import digests, local
@@ -79,7 +79,7 @@ class Worker:
         import torch
 
         kinds = tuple(one.model_copy(update={"model": ""}) for one in job.wanted)
-        key = (job.model, job.dtype, kinds, job.device)
+        key = (job.model, job.digest, job.dtype, kinds, job.device)
         if self.loaded == key:
             return
         if job.threads:
@@ -90,6 +90,10 @@ class Worker:
             extraction.Extractor(loading.load(folder, job.dtype, device), job.wanted, TOKENS[_kind(device)])
             for device in loading.devices(job.device)
         ]
+        # The files were read in between: what they are now, they were then.
+        if cache.digest(folder) != job.digest:
+            message = f"the model in {folder} changed while it was read"
+            raise Failure(Diagnostic("R1102", message, helps=("run the same command again",)))
         self.loaded = key
 
     def _extract(self, job: Job, texts: Sequence[str]) -> list[list[Any]]:

@@ -220,8 +220,10 @@ class Scorer:
             )
         count = self.connection.execute(f"SELECT count(*) FROM read_parquet({literal(str(file))})").fetchall()[0][0]
         if count:
+            found = cache.find(name, self.folder)
             job = Job(
-                model=str(cache.find(name, self.folder).folder),
+                model=str(found.folder),
+                digest=found.digest,
                 dtype=wants[0].dtype,
                 wanted=wants,
                 texts=str(file),

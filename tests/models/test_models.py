@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -14,9 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recipec.database import connection
 from recipec.diagnostics import Failure
 from recipec.ir.passes import Wanted
 from recipec.models import cache, extraction, loading, projections
+from recipec.models.job import Job
+from recipec.models.worker import Worker
 from tests import tiny_model
 from tests.conftest import Run
 
@@ -234,3 +239,47 @@ def test_the_digest_is_of_what_the_files_hold(folder: Path, own_cache: Path, tmp
     time.sleep(0.01)
     (other / "config.json").write_text((other / "config.json").read_text() + " ")
     assert cache.digest(other) != cache.digest(folder)
+
+
+def test_files_of_the_same_size_and_time_are_told_apart(folder: Path, own_cache: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(folder, tmp_path / "other")
+    before = cache.digest(other)
+    flip(other / "model.safetensors")
+    assert cache.digest(other) != before
+
+
+def flip(path: Path) -> None:
+    """Changes the last byte of a file, and neither its size nor its time."""
+    found = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def test_a_model_whose_files_changed_since_it_was_added_is_not_used(folder: Path, own_cache: Path, run: Run) -> None:
+    assert run("model", "add", "ours", "--from", folder).code == 0
+    assert cache.find("ours", folder).digest == cache.digest(own_cache / "models/ours")
+    flip(own_cache / "models/ours/model.safetensors")
+    with pytest.raises(Failure, match="are not those that were added") as caught:
+        cache.find("ours", folder)
+    assert caught.value.diagnostics[0].helps == ("recipec model remove ours", f"recipec model add {folder}")
+    assert run("model", "remove", "ours").code == 0
+
+
+def test_a_model_that_changes_before_it_is_loaded_stores_nothing(folder: Path, own_cache: Path, tmp_path: Path) -> None:
+    """The features would be those of other weights."""
+    texts, store = tmp_path / "texts.parquet", tmp_path / "features"
+    with connection.shared() as writer:
+        writer.execute(f"COPY (SELECT 'a few words' AS text, 'key' AS content_0) TO '{texts}' (FORMAT parquet)")
+    other = shutil.copytree(folder, tmp_path / "other")
+    stated = cache.digest(other)
+    flip(other / "model.safetensors")
+    one = neurons()
+    job = Job(model=str(other), digest=stated, dtype="fp32", wanted=(one,), texts=str(texts), folders=(str(store),))
+    worker = Worker(io.StringIO())
+    with pytest.raises(Failure, match="changed while it was read"):
+        worker.run(job)
+    assert not store.exists()
+    worker.run(job.model_copy(update={"digest": cache.digest(other)}))
+    assert list(store.iterdir())
