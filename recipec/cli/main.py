@@ -27,7 +27,7 @@ COMMANDS = {
     "diff": "compare two recipes, plans or datasets, down to documents",
     "export": "write the scores of a recipe's documents as files that other recipes join",
     "show": "print a recipe at any stage, a plan, a dataset, or a report of `search` or `reweight`",
-    "verify": "check a dataset's checksums, counts and conservation, and that its ledger re-derives the selection",
+    "verify": "check a dataset's seal, checksums, counts and conservation, and that its ledger re-derives the selection",
     "model": "add, list and remove the language models that score documents",
     "probe": "test whether a target's neurons tell its own documents from others",
     "fit": "fit a law of loss to a table of runs, or propose the runs to make next",
