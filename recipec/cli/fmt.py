@@ -7,6 +7,7 @@ import difflib
 import sys
 from pathlib import Path
 
+from recipec.cli import streams
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors
 from recipec.source import Source
 
@@ -57,7 +58,7 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
     elif check and changed:
         print(f"would change {source.path}")
     elif is_stdin(path) and not (check or diff):
-        sys.stdout.write(canonical)
+        streams.write_exactly(canonical)
     elif changed and not (check or diff):
         try:
             local.write_for_user(path, canonical)
