@@ -13,7 +13,7 @@ from lark import Token, Tree
 
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source, Span
-from recipec.syntax import ast
+from recipec.syntax import ast, printing
 
 NUMBER = re.compile(
     r"(?P<number>[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?P<scale>[KMGT]i?B|[KMBT])?\s*(?P<unit>%|[a-z]+)?"
@@ -245,7 +245,22 @@ class Builder:
     def _token_name(self, token: Found) -> ast.Name:
         assert isinstance(token, Token)
         text = str(token)
-        return ast.Name(text[1:-1] if text.startswith("`") else text, span=self._span(token))
+        return ast.Name(self._unquoted(text[1:-1], token) if text.startswith("`") else text, span=self._span(token))
+
+    def _unquoted(self, text: str, token: Token) -> str:
+        """A name from between back quotes."""
+        whole = printing.HIDDEN.sub(
+            lambda match: chr(int(match[1], 16)) if printing.is_hidden(match[1]) else match[0], text
+        )
+        return self._characters(whole, self._span(token))
+
+    def _characters(self, text: str, span: Span) -> str:
+        """Text in which halves of surrogate pairs are joined; a diagnostic if one is left."""
+        value = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            self._error("R0013", "half of a surrogate pair is not a character", span)
+            return ""
+        return value
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -261,7 +276,8 @@ class Builder:
                 quoted = str(children[0]).startswith("`") and any(mark in name.text for mark in ".[]")
                 return ast.Path((name.text,), span=span) if quoted else name
             case "path":
-                return ast.Path(_parts(str(children[0])), span=span)
+                assert isinstance(children[0], Token)
+                return ast.Path(self._parts(children[0]), span=span)
             case "string":
                 assert isinstance(children[0], Token)
                 return self._string(children[0])
@@ -299,6 +315,14 @@ class Builder:
         word = str(item.children[1]) if item.data == "phrase_argument" else ""
         return ast.Argument(name, self.expr(item.children[-1]), word=word, span=self._span(item))
 
+    def _parts(self, token: Token) -> tuple[str | int, ...]:
+        """The parts of a path as written."""
+        found = re.findall(r"\[([0-9]+)\]|`([^`]+)`|([^.\[\]`]+)", str(token))
+        return tuple(
+            int(number) if number else self._unquoted(quoted, token) if quoted else plain
+            for number, quoted, plain in found
+        )
+
     def _string(self, token: Token) -> ast.String:
         span = self._span(token)
 
@@ -314,10 +338,7 @@ class Builder:
             return word
 
         value = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", unescaped, str(token)[1:-1])
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            self._error("R0013", "half of a surrogate pair is not a character", span)
-            value = ""
-        return ast.String(value, span=span)
+        return ast.String(self._characters(value, span), span=span)
 
     def _quantity(self, text: str, span: Span) -> ast.Quantity:
         match = NUMBER.fullmatch(text)
@@ -359,12 +380,6 @@ def _with_columns(setting: ast.Setting) -> ast.Setting:
         else:
             result.append(one)
     return replace(setting, block=replace(setting.block, settings=tuple(result)))
-
-
-def _parts(text: str) -> tuple[str | int, ...]:
-    """The parts of a path as written."""
-    found = re.findall(r"\[([0-9]+)\]|`([^`]+)`|([^.\[\]`]+)", text)
-    return tuple(int(number) if number else quoted or plain for number, quoted, plain in found)
 
 
 def _is(item: Found, rule: str) -> bool:

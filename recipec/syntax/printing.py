@@ -41,26 +41,41 @@ AWKWARD = frozenset(
 )
 """Words with a special meaning in or after expressions; as names they are back-quoted."""
 
+HIDDEN = re.compile(r"\\u([0-9a-fA-F]{4})")
+"""How a back-quoted name spells what nobody would see in it, and a backslash where it would begin such a spelling."""
+
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def name(node: ast.Name) -> str:
     """A name, back-quoted unless it is a plain word."""
     plain = PLAIN.fullmatch(node.text) and node.text not in AWKWARD
-    return node.text if plain else f"`{node.text}`"
+    return node.text if plain else quoted(node.text)
+
+
+def quoted(text: str) -> str:
+    """A name between back quotes, with escapes for its characters that nobody would see."""
+    whole = HIDDEN.sub(lambda match: f"\\u005cu{match[1]}" if is_hidden(match[1]) else match[0], text)
+    return f"`{''.join(char if char.isprintable() else _escape(char) for char in whole)}`"
+
+
+def is_hidden(digits: str) -> bool:
+    """Whether an escape with these digits stands for a character in back-quoted names, where most are just text."""
+    char = chr(int(digits, 16))
+    return char == "\\" or not char.isprintable()
 
 
 def path(node: ast.Path) -> str:
     """A path, with back quotes around names that are no plain words, and around one that stands alone."""
     if len(node.parts) == 1:
-        return f"`{node.parts[0]}`"
+        return quoted(str(node.parts[0]))
     result = ""
     for part in node.parts:
         if isinstance(part, int):
             result += f"[{part}]"
         else:
             plain = WORD.fullmatch(part) and not (part in AWKWARD and not result)
-            result += ("." if result else "") + (part if plain else f"`{part}`")
+            result += ("." if result else "") + (part if plain else quoted(part))
     return result
 
 
@@ -69,8 +84,9 @@ def string(value: str) -> str:
 
 
 def _escape(char: str) -> str:
-    # Characters outside the Basic Multilingual Plane have no four-digit escape, and need none.
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else char
+    # Two halves for a character outside the Basic Multilingual Plane, as in JSON.
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def quantity(node: ast.Quantity) -> str:
