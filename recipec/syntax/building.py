@@ -37,6 +37,8 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 Found = Tree[Token] | Token | None
 
 
+WORDS = (ast.Name, ast.Path, ast.String)
+
 SETTINGS = ("setting", "for_setting", "named_setting")
 """The rules of one line of a block."""
 
@@ -132,9 +134,7 @@ class Builder:
     def _repeat(self, tree: Tree[Token], span: Span) -> ast.Repeat:
         domain, limit = tree.children
         most = None if isinstance(limit, Token) else self.expr(limit)
-        # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
-        most = most if most is None or isinstance(most, ast.Quantity) else _without_times(most)
-        return ast.Repeat(self._maybe_domain(domain), most, span=span)
+        return ast.Repeat(self._maybe_domain(domain), most if most is None else _times(most), span=span)
 
     def _budget(self, tree: Tree[Token], span: Span) -> ast.Budget:
         tokens, block = tree.children
@@ -249,10 +249,7 @@ class Builder:
 
     def _unquoted(self, text: str, token: Token) -> str:
         """A name from between back quotes."""
-        whole = printing.HIDDEN.sub(
-            lambda match: chr(int(match[1], 16)) if printing.is_hidden(match[1]) else match[0], text
-        )
-        return self._characters(whole, self._span(token))
+        return self._characters(printing.unquoted(text), self._span(token))
 
     def _characters(self, text: str, span: Span) -> str:
         """Text in which halves of surrogate pairs are joined; a diagnostic if one is left."""
@@ -273,11 +270,13 @@ class Builder:
         match item.data:
             case "name":
                 name = self._name(item)
-                quoted = str(children[0]).startswith("`") and any(mark in name.text for mark in ".[]")
-                return ast.Path((name.text,), span=span) if quoted else name
+                return _value(name)
             case "path":
                 assert isinstance(children[0], Token)
-                return ast.Path(self._parts(children[0]), span=span)
+                found = ast.Path(self._parts(children[0]), span=span)
+                # Back quotes around plain words mean nothing.
+                written = printing.path(found)
+                return ast.Name(written, span=span) if printing.PLAIN.fullmatch(written) else found
             case "string":
                 assert isinstance(children[0], Token)
                 return self._string(children[0])
@@ -355,6 +354,13 @@ class Builder:
         return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], unit, number + scale, span=span)
 
 
+def _times(most: ast.Expr) -> ast.Expr:
+    if isinstance(most, ast.Quantity):
+        return replace(most, unit=most.unit or "times")
+    # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
+    return _without_times(most)
+
+
 def _without_times(expr: ast.Expr) -> ast.Expr:
     match expr:
         case ast.Binary():
@@ -374,12 +380,23 @@ def _with_columns(setting: ast.Setting) -> ast.Setting:
     result: list[ast.Setting] = []
     for one in setting.block.settings:
         bare = not one.values and one.block is None and one.domain is None
-        if bare and result and result[-1].name.text == "columns" and not result[-1].assigned:
+        listed = (
+            bool(result)
+            and result[-1].name.text == "columns"
+            and all(isinstance(value, WORDS) for value in result[-1].values)
+        )
+        if bare and listed and not result[-1].assigned:
             span = Span(one.span.source, result[-1].span.start, one.span.end)
-            result[-1] = replace(result[-1], values=(*result[-1].values, one.name), span=span)
+            result[-1] = replace(result[-1], values=(*result[-1].values, _value(one.name)), span=span)
         else:
             result.append(one)
     return replace(setting, block=replace(setting.block, settings=tuple(result)))
+
+
+def _value(name: ast.Name) -> ast.Name | ast.Path:
+    """A name where a value stands: between back quotes, what looks like a path is one name."""
+    quoted = name.span.text.startswith("`") and any(mark in name.text for mark in ".[]")
+    return ast.Path((name.text,), span=name.span) if quoted else name
 
 
 def _is(item: Found, rule: str) -> bool:

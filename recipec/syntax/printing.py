@@ -55,11 +55,16 @@ def name(node: ast.Name) -> str:
 
 def quoted(text: str) -> str:
     """A name between back quotes, with escapes for its characters that nobody would see."""
-    whole = HIDDEN.sub(lambda match: f"\\u005cu{match[1]}" if is_hidden(match[1]) else match[0], text)
+    whole = HIDDEN.sub(lambda match: f"\\u005cu{match[1]}" if _is_hidden(match[1]) else match[0], text)
     return f"`{''.join(char if char.isprintable() else _escape(char) for char in whole)}`"
 
 
-def is_hidden(digits: str) -> bool:
+def unquoted(text: str) -> str:
+    """A name from between back quotes, perhaps with halves of surrogate pairs."""
+    return HIDDEN.sub(lambda match: chr(int(match[1], 16)) if _is_hidden(match[1]) else match[0], text)
+
+
+def _is_hidden(digits: str) -> bool:
     """Whether an escape with these digits stands for a character in back-quoted names, where most are just text."""
     char = chr(int(digits, 16))
     return char == "\\" or not char.isprintable()
@@ -164,22 +169,31 @@ def setting_head(node: ast.Setting) -> str:
         words.append("=")
     # The word in `tokens by "…"` or `weights from "…"` needs no quotes there.
     match node.values:
-        case (ast.Name(text="by" | "from" as word), value):
+        case (ast.Name(text="by" as word), value) | (ast.Name(text="from" as word), ast.String() as value):
             words += [word, text(value)]
         case (*places, ast.Name(text="by"), key) if places and all(isinstance(place, ast.String) for place in places):
             words += [*map(text, places), "by", text(key)]
         case (ast.Name(text=".."), low, high):
             words += [f"{text(low)}..{text(high)}"]
         case values:
-            words += [text(value) for value in values]
+            words += [
+                quoted(value.text) if isinstance(value, ast.Name) and _is_unit(value.text, before) else text(value)
+                for before, value in zip((None, *values), values, strict=False)
+            ]
     return " ".join(words)
+
+
+def _is_unit(word: str, before: ast.Expr | None) -> bool:
+    """Whether a word would be read as the unit of the number before it."""
+    return isinstance(before, ast.Quantity) and not before.unit and word in ("tokens", "params", "times", "bytes")
 
 
 def head(node: ast.Statement) -> str:
     """The first line of a statement, without the brace of its block."""
     match node:
         case ast.Use():
-            return f"use {name(node.path)}"
+            # Only a plain name may stand there, which no word of the grammar can be mistaken for.
+            return f"use {node.path.text}"
         case ast.Needs():
             return f"needs {string(node.requirement.value)}"
         case ast.Param():
