@@ -6,14 +6,13 @@ Everything that the grammar accepts becomes a node; invalid numbers and escapes 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from decimal import Decimal
 
 from lark import Token, Tree
 
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source, Span
-from recipec.syntax import ast, printing
+from recipec.syntax import adjusting, ast, printing
 
 NUMBER = re.compile(
     r"(?P<number>[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?P<scale>[KMGT]i?B|[KMBT])?\s*(?P<unit>%|[a-z]+)?"
@@ -36,8 +35,6 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 Found = Tree[Token] | Token | None
 
-
-WORDS = (ast.Name, ast.Path, ast.String)
 
 SETTINGS = ("setting", "for_setting", "named_setting")
 """The rules of one line of a block."""
@@ -134,7 +131,7 @@ class Builder:
     def _repeat(self, tree: Tree[Token], span: Span) -> ast.Repeat:
         domain, limit = tree.children
         most = None if isinstance(limit, Token) else self.expr(limit)
-        return ast.Repeat(self._maybe_domain(domain), most if most is None else _times(most), span=span)
+        return ast.Repeat(self._maybe_domain(domain), most if most is None else adjusting.times(most), span=span)
 
     def _budget(self, tree: Tree[Token], span: Span) -> ast.Budget:
         tokens, block = tree.children
@@ -208,7 +205,7 @@ class Builder:
             self._maybe_block(block),
             span=self._span(item),
         )
-        return _with_columns(setting) if setting.name.text == "attributes" else setting
+        return adjusting.with_columns(setting) if setting.name.text == "attributes" else setting
 
     def _share(self, item: Found) -> ast.Share:
         assert isinstance(item, Tree)
@@ -270,7 +267,7 @@ class Builder:
         match item.data:
             case "name":
                 name = self._name(item)
-                return _value(name)
+                return adjusting.value(name)
             case "path":
                 assert isinstance(children[0], Token)
                 found = ast.Path(self._parts(children[0]), span=span)
@@ -352,51 +349,6 @@ class Builder:
                 self._error("R0011", f"`{scale}` is a unit of bytes, and cannot be combined with `{unit}`", span)
             return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], "bytes", number + scale, span=span)
         return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], unit, number + scale, span=span)
-
-
-def _times(most: ast.Expr) -> ast.Expr:
-    if isinstance(most, ast.Quantity):
-        return replace(most, unit=most.unit or "times")
-    # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
-    return _without_times(most)
-
-
-def _without_times(expr: ast.Expr) -> ast.Expr:
-    match expr:
-        case ast.Binary():
-            return replace(expr, right=_without_times(expr.right))
-        case ast.Unary():
-            return replace(expr, operand=_without_times(expr.operand))
-        case ast.Quantity(unit="times"):
-            return replace(expr, unit="")
-        case _:
-            return expr
-
-
-def _with_columns(setting: ast.Setting) -> ast.Setting:
-    """`attributes … { columns edu, topic }`: names after commas are columns as well, rather than settings."""
-    if setting.block is None:
-        return setting
-    result: list[ast.Setting] = []
-    for one in setting.block.settings:
-        bare = not one.values and one.block is None and one.domain is None
-        listed = (
-            bool(result)
-            and result[-1].name.text == "columns"
-            and all(isinstance(value, WORDS) for value in result[-1].values)
-        )
-        if bare and listed and not result[-1].assigned:
-            span = Span(one.span.source, result[-1].span.start, one.span.end)
-            result[-1] = replace(result[-1], values=(*result[-1].values, _value(one.name)), span=span)
-        else:
-            result.append(one)
-    return replace(setting, block=replace(setting.block, settings=tuple(result)))
-
-
-def _value(name: ast.Name) -> ast.Name | ast.Path:
-    """A name where a value stands: between back quotes, what looks like a path is one name."""
-    quoted = name.span.text.startswith("`") and any(mark in name.text for mark in ".[]")
-    return ast.Path((name.text,), span=name.span) if quoted else name
 
 
 def _is(item: Found, rule: str) -> bool:
