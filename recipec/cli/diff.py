@@ -82,7 +82,7 @@ def show(result: Difference, old: Side, new: Side) -> None:
         console.print("no difference")
         return
     for line in (*result.recipe, *result.shards):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     if result.domains:
         rows = tuple(
             (c.domain, count(c.old_tokens), count(c.new_tokens), share(c.old_weight), share(c.new_weight), c.cause)
@@ -92,7 +92,7 @@ def show(result: Difference, old: Side, new: Side) -> None:
         draw_table(console, Table("Domains", header, rows, frozenset({1, 2, 3, 4})))
     if result.loss is not None:
         before, after = result.loss
-        console.print(f"predicted loss {before:.4f} -> {after:.4f} ({after - before:+.4f})", markup=False)
+        console.print(f"predicted loss {before:.4f} -> {after:.4f} ({after - before:+.4f})")
     if result.documents is None:
         if old.selection and new.selection:
             console.print("documents: not compared, since a side has no stored selection; apply it first")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.cli import options
+from recipec.cli.screen import one_line
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
@@ -62,14 +63,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 def show_document(one: Explanation) -> None:
     """Prints the outcome, the derivation step by step, and the nearest changes."""
     outcome = f"in, {one.copies} {'copy' if one.copies == 1 else 'copies'}" if one.copies else "out"
-    print(f"{one.doc_id} of {one.source}: {outcome} ({one.reason})\n")
-    width = max(len(step.name) for step in one.steps)
+    print(one_line(f"{one.doc_id} of {one.source}: {outcome} ({one.reason})"), end="\n\n")
+    width = max(len(one_line(step.name)) for step in one.steps)
     for step in one.steps:
-        print(f"  {step.name:<{width}}  {step.says}{_at(step.origin)}")
+        print(one_line(f"  {one_line(step.name):<{width}}  {step.says}{_at(step.origin)}"))
     if one.flips:
         print("\nnearest changes, each alone:")
         for flip in one.flips[:NEAREST]:
-            print(f"  {flip.says}{_at(flip.origin)}")
+            print(one_line(f"  {flip.says}{_at(flip.origin)}"))
     print()
 
 

@@ -50,7 +50,8 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; without `argv`, it is the process's own command line."""
     if argv is not None:
-        return _main(argv)
+        with streams.guarded():
+            return _main(argv)
     # Little of what is imported or parsed is ever garbage. Collecting at the default 700 new objects, and once more at
     # exit, takes a tenth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
@@ -79,6 +80,8 @@ def _main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     module = importlib.import_module(f"recipec.cli.{arguments.command}")
     json = getattr(arguments, "json", False)
+    if json:
+        streams.as_json()
     try:
         options.check_places(words, arguments)
         code = int(module.run(arguments))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -281,8 +280,8 @@ def report_kind(path: Path) -> str:
     from recipec.places import local
 
     try:
-        value = json.loads(local.read_text(path))
-    except (OSError, ValueError, RecursionError):
+        value = local.read_json(path)
+    except (OSError, ValueError):
         return ""
     kind = value.get("kind", "") if isinstance(value, dict) else ""
     return kind if isinstance(kind, str) else ""

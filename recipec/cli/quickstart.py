@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
     folder = arguments.folder
     recipe = folder / RECIPE
-    if folder.exists() and any(folder.iterdir()) and not recipe.is_file():
+    if folder.exists() and not recipe.is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         helps = ("name a new folder: `recipec quickstart DIR`",)
         raise Failure(Diagnostic("R0712", f"`{folder}` already holds something else", helps=helps))
     settings = pipeline.settings(recipe, memory=arguments.memory, threads=arguments.threads)

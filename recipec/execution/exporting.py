@@ -194,7 +194,7 @@ def _before(folder: Path) -> list[str]:
     if not local.exists(folder) or (local.is_folder(folder) and not local.names(folder)):
         return []
     try:
-        listed = json.loads(local.read_text(folder / NOTE))["files"]
+        listed = local.read_json(folder / NOTE)["files"]
         return [path for path in listed if isinstance(path, str) and _is_inside(path)]
     except (OSError, ValueError, KeyError, TypeError):
         helps = ("choose another folder, or move what is there",)

@@ -207,7 +207,7 @@ def _end(tokenizer: Any, found: cache.Model | None) -> int:
     """The token that ends a document: the model's own, else its tokenizer's."""
     if found is None:
         return int(tokenizer.token_to_id(END))
-    config = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
+    config = local.read_json(found.folder / "config.json", local.LARGEST_NOTE)
     for name in ("eos_token_id", "bos_token_id"):
         value = config.get(name)
         value = value[0] if isinstance(value, list) and value else value

@@ -20,6 +20,7 @@ from recipec.places import local
 from recipec.proxies.corpus import Corpus
 from recipec.proxies.records import Proxy, Record, Training
 from recipec.proxies.trainings import job_of, write_order
+from recipec.source import read_bytes
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
@@ -96,7 +97,7 @@ def read(folder: Path) -> Train:
         Failure: there is no job, or it cannot be read.
     """
     try:
-        job = Train.model_validate_json((folder / "job.json").read_bytes())
+        job = Train.model_validate_json(read_bytes(folder / "job.json", local.LARGEST_NOTE))
         Proxy.model_validate(job.proxy)
     except OSError as error:
         raise Failure(Diagnostic("R1413", f"`{folder}` holds no job: {error.strerror}")) from None
@@ -124,9 +125,7 @@ def collect(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Traini
     problems, taken, others = [], 0, 0
     for path in sorted(folder.glob("*/record.json")):
         try:
-            if path.stat().st_size > LARGEST:
-                raise ValueError("it is too long for a record")
-            record = Record.model_validate_json(path.read_bytes())
+            record = Record.model_validate_json(read_bytes(path, LARGEST))
         except (OSError, ValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             problems.append(Diagnostic("R1413", f"`{path}` is not a record: {reason}"))

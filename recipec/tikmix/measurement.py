@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -101,7 +100,7 @@ def measure(pool: Pool, options: Options) -> Measured:
         names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(sizes)}
         _run(pool, options, names, str(checkpoint.folder), str(texts), folder)
     texts.unlink(missing_ok=True)
-    value = json.loads(out.read_text(encoding="utf-8"))
+    value = local.read_json(out)
     found = Measured(
         options=options,
         tasks=tuple(target.name for target in chosen),

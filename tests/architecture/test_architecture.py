@@ -121,6 +121,7 @@ ON_DISK = {
     "cli": "the edge: arguments are local",
     "quickstart": "makes its corpus from the local Python",
     "resources.py": "the package's own data",
+    "source.py": "the one bounded read of a regular file, for recipes and for places",
     "syntax/loading.py": "a recipe is local; the syntax stands below the places",
     "semantics/imports.py": "as the recipe that uses it",
     "models": "the cache of models is local: libraries map its files into memory",
