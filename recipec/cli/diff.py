@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--documents", type=options.positive, default=10, metavar="N", help="number of documents to list (default 10)"
     )
+    options.add_allow(parser)
     options.add_json(parser)
     options.add_resources(parser)
 
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.audit import difference
     from recipec.database.connection import Settings, connect
 
-    old, new = side(arguments.old), side(arguments.new)
+    old, new = side(arguments.old, arguments.allow), side(arguments.new, arguments.allow)
     with connect(Settings(memory=arguments.memory, threads=arguments.threads)) as connection:
         result = difference.compare(connection, old, new, examples=arguments.documents)
     if arguments.json:
@@ -48,8 +50,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def side(path: Path) -> Side:
-    """Loads the recipe, plan file or dataset that a path on the command line names."""
+def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
+    """Loads the recipe, plan file or dataset that a path on the command line names; `allowed` as in `pipeline.admit`."""
     from recipec import dataset, pipeline
     from recipec.audit.difference import Side, ledger_relation
     from recipec.planning import planfile
@@ -64,7 +66,10 @@ def side(path: Path) -> Side:
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
         plan = planfile.read_one(path)
-        stored = pipeline.decided(plan)
+        if is_stored := pipeline.is_stored(plan):
+            name, _, _ = (str(path), "", "") if os.path.isfile(path) else str(path).rpartition("#")
+            pipeline.admit(plan, Path(name), allowed)
+        stored = pipeline.decided(plan) if is_stored else None
         ledger = ledger_relation([stored]) if stored is not None else None
         loss = plan.forecast.loss if plan.forecast is not None else None
         inputs = (*plan.shards, *plan.attributes)

@@ -79,9 +79,14 @@ def refresh(
 
 
 def side_files(
-    sources: Sequence[model.Source], folder: Path, state: Path, progress: Progress = silent
+    sources: Sequence[model.Source],
+    folder: Path,
+    state: Path,
+    progress: Progress = silent,
+    find: Callable[[Sequence[str], Path], tuple[Path, ...]] = files.find,
 ) -> tuple[SideFile, ...]:
-    """The files with attributes of all sources, sorted by source, position of the attributes, and path.
+    """The files with attributes of all sources, sorted by source, position of the attributes, and path; `find` as in
+    `refresh`.
 
     Raises:
         Failure: attributes without files, or a file that cannot be read.
@@ -94,7 +99,7 @@ def side_files(
         result: list[SideFile] = []
         for source in sorted(sources, key=lambda source: source.name):
             for number, one in enumerate(source.attributes):
-                paths = files.find(one.files, folder)
+                paths = find(one.files, folder)
                 _index(catalog, known, paths, f"attributes of {source.name}", None, folder, progress)
                 facts = _facts(known, paths, folder)
                 result += [SideFile(source=source.name, number=number, **some) for some in facts]

@@ -78,6 +78,12 @@ def real(path: Path) -> Path:
     return path.resolve()
 
 
+def links(folder: Path) -> Iterator[Path]:
+    """The symbolic links in and below a folder, which are not followed."""
+    for at, folders, files_ in os.walk(folder):
+        yield from (path for name in (*folders, *files_) if (path := Path(at, name)).is_symlink())
+
+
 def names(folder: Path) -> tuple[str, ...]:
     """The names of the entries of a folder, sorted."""
     return tuple(sorted(path.name for path in folder.iterdir()))
