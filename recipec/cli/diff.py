@@ -41,7 +41,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.database.connection import Settings, connect
 
     old, new = side(arguments.old, arguments.allow), side(arguments.new, arguments.allow)
-    with connect(Settings(memory=arguments.memory, threads=arguments.threads)) as connection:
+    settings = Settings(memory=arguments.memory, threads=arguments.threads)
+    with connect(settings, folders=[*old.folders, *new.folders]) as connection:
         result = difference.compare(connection, old, new, examples=arguments.documents)
     if arguments.json:
         print(json.dumps({"empty": result.empty, **asdict(result)}, indent=2, ensure_ascii=False))
@@ -61,7 +62,7 @@ def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
         manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
         inputs = (*manifest.shards, *manifest.attributes)
-        return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files))
+        return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files), folders=(path,))
     if os.path.isdir(path):
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
@@ -73,7 +74,8 @@ def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
         ledger = ledger_relation([stored]) if stored is not None else None
         loss = plan.forecast.loss if plan.forecast is not None else None
         inputs = (*plan.shards, *plan.attributes)
-        return Side(label, plan.recipe, inputs, plan.selection, plan.exact, ledger, loss)
+        places = (stored.parent,) if stored is not None else ()
+        return Side(label, plan.recipe, inputs, plan.selection, plan.exact, ledger, loss, places)
     return Side(label, pipeline.compile_recipe(path, {}).recipe)
 
 

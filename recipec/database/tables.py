@@ -100,7 +100,7 @@ def load(path: Path) -> dict[str, list[Any]]:
         raise Failure(Diagnostic("R0905", message))
     if not local.is_file(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
-    with shared() as connection:
+    with shared([path]) as connection:
         try:
             relation = connection.execute(f"SELECT * FROM {reader}(?)", [str(path)])
             names = [column[0] for column in relation.description or ()]

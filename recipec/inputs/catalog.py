@@ -132,12 +132,12 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
     path = state / "index.duckdb"
     local.make_folder(state)
     if UNNAMEABLE & set(str(local.real(path))):
-        catalog = connect()
+        catalog = connect(folders=[])
         catalog.execute(TABLES)
         return catalog
     for attempt in range(2):
         try:
-            catalog = connect(database=path)
+            catalog = connect(database=path, folders=[state])
             catalog.execute(TABLES)
             if catalog.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
                 return catalog

@@ -330,7 +330,7 @@ class Recipe(Frozen):
         stated = [quota.conditions for quota in quotas]
         stated += [one.per_document for one in self.repeats]
         every = [*once, *filter(None, stated)]
-        if not count or any(len(values) != count for values in every):
+        if any(len(values) != count for values in every):
             raise ValueError("a recipe has each expression once per source")
         if any(scores_of(value) - known for values in every for value in values):
             raise ValueError("an expression has a score that the recipe does not define")

@@ -53,7 +53,15 @@ def apply(
         _check_content(plan, store, progress)
         limits = settings or Settings(temp=store.temporary)
         with opening.at_work(
-            plan.shards, plan.attributes, folder, store, limits, device, progress, engine or plan.steps[0].engine
+            plan.shards,
+            plan.attributes,
+            folder,
+            store,
+            limits,
+            device,
+            progress,
+            engine or plan.steps[0].engine,
+            [destination.parent],
         ) as place:
             return _applied(place, plan, destination)
 

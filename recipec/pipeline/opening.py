@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from recipec import planning, spec
-from recipec.database import session
+from recipec.database import confinement, session
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import check_memory, disk_errors
 from recipec.diagnostics import Diagnostic, Failure
@@ -93,9 +93,18 @@ class Place:
 
 @contextlib.contextmanager
 def opened(
-    compiled: Compiled, limits: Settings, device: Device, progress: Progress, engine: str | None = None
+    compiled: Compiled,
+    limits: Settings,
+    device: Device,
+    progress: Progress,
+    engine: str | None = None,
+    written: Sequence[Path] = (),
 ) -> Iterator[tuple[Place, Compiled]]:
-    """Yields the place of a recipe, with its shards indexed, and the recipe as compiled with all of their columns."""
+    """Yields the place of a recipe, with its shards indexed, and the recipe as compiled with all of their columns.
+
+    Args:
+        written: the folders that are written besides the state and that of the recipe's output.
+    """
     recipe = compiled.recipe
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
@@ -108,7 +117,8 @@ def opened(
         files = catalog.side_files(recipe.sources, folder, store.root, progress)
         attributes.check(recipe.sources, shards, files)
         compiled = exactly(compiled, (*shards, *files))
-        with at_work(shards, files, folder, store, limits, device, progress, engine) as place:
+        places = [] if recipe.output is None else [folder / PurePath(recipe.output.path).parent]
+        with at_work(shards, files, folder, store, limits, device, progress, engine, (*places, *written)) as place:
             yield place, compiled
 
 
@@ -122,20 +132,26 @@ def at_work(
     device: Device,
     progress: Progress,
     engine: str | None,
+    written: Sequence[Path] = (),
 ) -> Iterator[Place]:
-    """Yields the place of known shards and files with attributes, in a locked state folder."""
+    """Yields the place of known shards and files with attributes, in a locked state folder.
+
+    Args:
+        written: the folders that are written besides the state; queries reach these, the recipe's folder and the files.
+    """
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
+    read = [folder / one.path for one in (*shards, *files)]
     with (
-        _connected(limits) as connection,
+        _connected(limits, (folder, store.root, *confinement.folders_of(read), *written)) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
         yield Place(connection, scorer, engine, runner, shards, files, folder, store, progress)
 
 
-def _connected(limits: Settings) -> DuckDBPyConnection:
-    connection = connect(limits)
+def _connected(limits: Settings, folders: Sequence[Path]) -> DuckDBPyConnection:
+    connection = connect(limits, folders=folders)
     check_memory(session.memory_limit(connection))
     return connection
 

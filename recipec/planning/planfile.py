@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.execution import PLAN_VERSION, ExecutionPlan, PhasedPlan
-from recipec.ir.logical import Gather, LogicalPlan, Sample
+from recipec.ir.logical import Gather, LogicalPlan, Read, Sample
 from recipec.ir.model import Computed
 from recipec.places import local
 
@@ -108,7 +108,8 @@ def _detail(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return f": {str(error).lower()}"
     first = error.errors()[0]
-    return f" at `{'.'.join(map(str, first['loc']))}`: {str(first['msg']).lower()}"
+    form = "it has not the form of such a value" if first["type"] == "string_pattern_mismatch" else str(first["msg"])
+    return f" at `{'.'.join(map(str, first['loc']))}`: {form.lower()}"
 
 
 def read_one(path: Path) -> ExecutionPlan:
@@ -143,3 +144,5 @@ def _check(plan: LogicalPlan) -> None:
             raise ValueError(f"unknown mixture `{mixture.mixer}`")
     if sum(isinstance(op, Gather) for op in plan.ops) != 1:
         raise ValueError("a plan has one gather")
+    if not any(isinstance(op, Read) for op in plan.ops):
+        raise ValueError("a plan reads nothing")

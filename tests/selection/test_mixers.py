@@ -93,7 +93,7 @@ def test_infolaw_prefers_what_is_better_until_it_repeats() -> None:
     """Of two domains alike the law takes the same; with one of them all in the worst band it takes the other."""
     unique = np.array([[50.0, 50.0], [0.0, 100.0]])
     found = Bands(("a", "b"), (0, 0), unique, unique * 2, unique * 0, unique * 0)
-    law = model.LawFacts(digest="0", theta=3.0, absorption=0.5, bands=2)
+    law = model.LawFacts(digest="0" * 64, theta=3.0, absorption=0.5, bands=2)
     asked = op(model.Computed(mixer="infolaw", law=law), 60)
     weights = mixing.decide(Banded(asked, POOLS, given=found)).weights
     assert sum(weights.values()) == pytest.approx(1)
@@ -309,7 +309,7 @@ OLD: dict[str, object] = {"law": None, "params": {}, "weights": [], "path": "", 
         ({"kind": "natural"}, model.Natural()),
         ({"kind": "explicit", "weights": [["a", 1.0]]}, model.Shares(weights=(("a", 1.0),))),
         (
-            {"kind": "explicit", "weights": [["a", 1.0]], "path": "m.json", "digest": "0"},
+            {"kind": "explicit", "weights": [["a", 1.0]], "path": "m.json", "digest": "0" * 64},
             model.FromFile(weights=(("a", 1.0),), path="m.json", digest="0" * 64),
         ),
         ({"kind": "proportional"}, model.Computed(mixer="proportional")),
