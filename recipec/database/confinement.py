@@ -41,6 +41,11 @@ class Folders:
                     self.version += 1
                 self._inside.add(name)
 
+    def look_again(self) -> None:
+        """Forgets what was found about folders, of which some may be symbolic links by now."""
+        with self.lock:
+            self._inside.clear()
+
     def _holds(self, name: str, real: str) -> bool:
         # A name with wildcards is written with escapes, by which no link is found.
         named = not WILD.search(name) or any(_is_in(name, root) for root in self._roots)
@@ -62,6 +67,7 @@ def reach(folders: Iterable[Path]) -> None:
 
     To name them before the first query saves opening a database for each.
     """
+    REACHED.look_again()
     REACHED.add(folders)
 
 

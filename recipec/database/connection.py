@@ -90,7 +90,7 @@ def shared(files: Iterable[Path] = ()) -> duckdb.DuckDBPyConnection:
     """
     reached = confinement.REACHED
     with reached.lock:
-        confinement.reach(confinement.folders_of(files))
+        reached.add(confinement.folders_of(files))
         if _Kept.connection is None or _Kept.version != reached.version:
             _Kept.connection, _Kept.version = connect(folders=reached.all()), reached.version
             _Kept.connection.execute("SET preserve_insertion_order = true")

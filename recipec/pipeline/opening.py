@@ -26,7 +26,7 @@ from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.numbers import percent
 from recipec.pipeline.compiling import Compiled, exactly
-from recipec.places import lease
+from recipec.places import lease, local
 from recipec.places.state import STATE, Store
 from recipec.planning import cautions, fingerprints
 from recipec.planning.costs import Setting
@@ -143,11 +143,16 @@ def at_work(
     engine = engine or LOCAL
     read = [folder / one.path for one in (*shards, *files)]
     with (
-        _connected(limits, (folder, store.root, *confinement.folders_of(read), *written)) as connection,
+        _connected(limits, (folder, *confinement.folders_of(read), *_state(store), *written)) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
         yield Place(connection, scorer, engine, runner, shards, files, folder, store, progress)
+
+
+def _state(store: Store) -> list[Path]:
+    """The state folder, and what a user has laid elsewhere by symbolic links in it."""
+    return [store.root, *local.links_in(store.root)]
 
 
 def _connected(limits: Settings, folders: Sequence[Path]) -> DuckDBPyConnection:
