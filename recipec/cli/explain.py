@@ -38,19 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
+    from recipec.audit import explanation
     from recipec.database.connection import Settings, connect
 
     if not options.is_dataset(arguments.path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
-    with connect(Settings(memory=arguments.memory, threads=arguments.threads)) as connection:
+    settings = Settings(memory=arguments.memory, threads=arguments.threads)
+    with connect(settings, folders=explanation.folders(arguments.path)) as connection:
         if arguments.document is None:
             from recipec.audit import summary
 
             result = summary.summarise(connection, arguments.path)
             print(result.model_dump_json(indent=2)) if arguments.json else show_summary(result)
             return ExitCode.OK
-        from recipec.audit import explanation
-
         found = explanation.explain(connection, arguments.path, arguments.document, arguments.source)
     if arguments.json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=2, ensure_ascii=False))

@@ -118,7 +118,7 @@ def load(path: Path) -> dict[str, list[Any]]:
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
     if (bytes_ := local.size(path) or 0) > LARGEST:
         raise _too_large(path, f"{bytes_:,} bytes, more than {LARGEST:,}")
-    with shared() as connection:
+    with shared([path]) as connection:
         try:
             if reader == "read_parquet":
                 _check_texts(connection, path)

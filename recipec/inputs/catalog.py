@@ -79,9 +79,14 @@ def refresh(
 
 
 def side_files(
-    sources: Sequence[model.Source], folder: Path, state: Path, progress: Progress = silent
+    sources: Sequence[model.Source],
+    folder: Path,
+    state: Path,
+    progress: Progress = silent,
+    find: Callable[[Sequence[str], Path], tuple[Path, ...]] = files.find,
 ) -> tuple[SideFile, ...]:
-    """The files with attributes of all sources, sorted by source, position of the attributes, and path.
+    """The files with attributes of all sources, sorted by source, position of the attributes, and path; `find` as in
+    `refresh`.
 
     Raises:
         Failure: attributes without files, or a file that cannot be read.
@@ -94,7 +99,7 @@ def side_files(
         result: list[SideFile] = []
         for source in sorted(sources, key=lambda source: source.name):
             for number, one in enumerate(source.attributes):
-                paths = files.find(one.files, folder)
+                paths = find(one.files, folder)
                 _index(catalog, known, paths, f"attributes of {source.name}", None, folder, progress)
                 facts = _facts(known, paths, folder)
                 result += [SideFile(source=source.name, number=number, **some) for some in facts]
@@ -127,12 +132,12 @@ def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
     path = state / "index.duckdb"
     local.make_folder(state)
     if UNNAMEABLE & set(str(local.real(path))):
-        catalog = connect()
+        catalog = connect(folders=[])
         catalog.execute(TABLES)
         return catalog
     for attempt in range(2):
         try:
-            catalog = connect(database=path)
+            catalog = connect(database=path, folders=[state])
             catalog.execute(TABLES)
             if catalog.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
                 return catalog
@@ -257,16 +262,8 @@ def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
             raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
-def stale(known: Sequence[InputFile], folder: Path, state: Path) -> tuple[str, ...]:
-    """The differences from the plan: a message for each shard or file with attributes that is gone or has changed.
-
-    A file that is not as it was indexed, whatever its size and time, is compared by its bytes.
-    """
-    catalog = open_catalog(state)
-    try:
-        indexed = _known(catalog)
-    finally:
-        catalog.close()
+def stale(known: Sequence[InputFile], folder: Path) -> tuple[str, ...]:
+    """The differences from the plan: a message for each shard or file with attributes that is gone or has changed."""
     result = []
     for shard in known:
         path = folder / shard.path
@@ -278,9 +275,7 @@ def stale(known: Sequence[InputFile], folder: Path, state: Path) -> tuple[str, .
             continue
         if _repaired(path, folder) != shard.repaired:
             result.append(f"the shard `{shard.path}` is read from what it was repaired to")
-        entry = indexed.get(str(path))
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
-        same = same and (entry is None or (entry.sha256 == shard.sha256 and entry.mark.startswith(stat.mark)))
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
             result.append(f"the {what} `{shard.path}` has changed")
     return tuple(result)

@@ -59,7 +59,7 @@ def _sequences(
     """The sequences of tasks with their spans, the sequences of domains, and the number of tokens of each."""
     texts: dict[tuple[str, int], list[tuple[str, int, int, int | None]]] = {}
     made = counted = 0
-    with connect(Settings(memory="1GB")) as connection:
+    with connect(Settings(memory="1GB"), folders=[Path(job.texts).parent]) as connection:
         rows = connection.execute(
             f"SELECT kind, number, text, start, stop, counted FROM read_parquet({literal(job.texts)}) "
             f"ORDER BY kind, number, place"

@@ -63,7 +63,11 @@ class Worker:
     def run(self, job: Job) -> None:
         """Computes and writes the features of a job's texts, in parts."""
         self._load(job)
-        with connect(Settings(memory="1GB", threads=1)) as connection, connect(Settings(memory="1GB")) as reader:
+        written_to, read = [Path(folder) for folder in job.folders], [Path(job.texts).parent]
+        with (
+            connect(Settings(memory="1GB", threads=1), folders=written_to) as connection,
+            connect(Settings(memory="1GB"), folders=read) as reader,
+        ):
             names = ", ".join(f"content_{number}" for number in range(len(job.wanted)))
             reader.execute(f"SELECT text, {names} FROM read_parquet({literal(job.texts)})")
             part: list[tuple[Sequence[Any], list[Any]]] = []

@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recipec.pipeline.applying import apply
+    from recipec.pipeline.applying import admit, apply
     from recipec.pipeline.compiling import Compiled, compile_recipe
     from recipec.pipeline.describing import Schema, schemas
     from recipec.pipeline.exporting import export_scores
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
     from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
-    from recipec.pipeline.predicting import decided, forecasts
+    from recipec.pipeline.predicting import decided, forecasts, is_stored
     from recipec.pipeline.searching import open_trials
 
 __all__ = [
@@ -24,11 +24,13 @@ __all__ = [
     "Compiled",
     "Planned",
     "Schema",
+    "admit",
     "apply",
     "compile_recipe",
     "decided",
     "export_scores",
     "forecasts",
+    "is_stored",
     "look_ahead",
     "measure_influence",
     "open_trials",
@@ -42,11 +44,13 @@ _PLACES = {
     "TEXT_LIMIT": "planning",
     "Compiled": "compiling",
     "Planned": "planning",
+    "admit": "applying",
     "apply": "applying",
     "compile_recipe": "compiling",
     "decided": "predicting",
     "export_scores": "exporting",
     "forecasts": "predicting",
+    "is_stored": "predicting",
     "look_ahead": "measuring",
     "measure_influence": "measuring",
     "open_trials": "searching",

@@ -43,7 +43,7 @@ def forecasts(
     Raises:
         Failure: the plan is an estimate, or what it rests on is no longer stored.
     """
-    if not _is_stored(plan):
+    if not is_stored(plan):
         message = "the plan is an estimate, and a prediction at other sizes or budgets needs an exact one"
         raise Failure(Diagnostic("R1206", message, helps=("run `recipec plan RECIPE --score` first",)))
     with _run_of(plan, settings) as run:
@@ -61,7 +61,7 @@ def forecasts(
 def decided(plan: ExecutionPlan, settings: Settings | None = None) -> Path | None:
     """The ledger's rows of an exact plan as a Parquet file, which is made the first time; None if the plan is an
     estimate, or what it rests on is no longer stored."""
-    if not _is_stored(plan):
+    if not is_stored(plan):
         return None
     store = Store.beside(Path(plan.folder))
     path = store.result(plan.steps[_ops(plan).end].id)
@@ -71,7 +71,8 @@ def decided(plan: ExecutionPlan, settings: Settings | None = None) -> Path | Non
     return path
 
 
-def _is_stored(plan: ExecutionPlan) -> bool:
+def is_stored(plan: ExecutionPlan) -> bool:
+    """Whether a plan is exact, and the results that its selection rests on are stored."""
     store = Store.beside(Path(plan.folder))
     return plan.exact and all(store.has_result(step.id) for step in plan.steps if step.op.kind in ("gather", "sample"))
 

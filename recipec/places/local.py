@@ -80,6 +80,17 @@ def real(path: Path) -> Path:
     return path.resolve()
 
 
+def links(folder: Path) -> Iterator[Path]:
+    """The symbolic links in and below a folder, which are not followed."""
+    for at, folders, files_ in os.walk(folder):
+        yield from (path for name in (*folders, *files_) if (path := Path(at, name)).is_symlink())
+
+
+def links_in(folder: Path) -> list[Path]:
+    """The symbolic links among the entries of a folder."""
+    return [path for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
+
+
 def names(folder: Path) -> tuple[str, ...]:
     """The names of the entries of a folder, sorted."""
     return tuple(sorted(path.name for path in folder.iterdir()))

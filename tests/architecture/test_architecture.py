@@ -167,6 +167,14 @@ def test_one_place_connects_to_the_engine() -> None:
     assert found == [REPOSITORY / "recipec/database/connection.py"]
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_connection_is_confined_to_folders(path: Path) -> None:
+    """Unconfined connections are for tests alone."""
+    calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "connect"]
+    assert all(any(word.arg == "folders" for word in call.keywords) for call in made)
+
+
 def test_the_checkout_has_no_copy_of_the_data() -> None:
     assert not (REPOSITORY / "recipec/_data").exists()
 
