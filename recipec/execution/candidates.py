@@ -74,7 +74,8 @@ class Candidates:
             Failure: an id appears twice in a source, or a value of a shard cannot be computed.
         """
         pool = self.pool
-        if pool.store.has_result(self.readable_id) and pool.store.has_result(self.passing_id):
+        position, _ = pool.plan.one(logical.Gather)
+        if all(map(pool.store.has_result, (pool.ids[position], self.readable_id, self.passing_id))):
             with self._forgetting():
                 return passing.opened(self._stored(), self._layout(self.passing_id), self._folder(self.passing_id))
         started = time.monotonic()
@@ -85,7 +86,6 @@ class Candidates:
             found = self._passing(columns)
         if made:
             self.rates.add(time.monotonic() - started, [(op, float(pool.rows)) for op in made])
-        position, _ = pool.plan.one(logical.Gather)
         pool.store.keep_facts(pool.ids[position], {})
         return found
 

@@ -124,7 +124,6 @@ def readable(path: Path, folder: Path) -> Path:
     if not sealed.is_whole(place):
         import zstandard
 
-        local.make_folder(place.parent)
         with (
             sealed.replacing(place) as temporary,
             temporary.open("wb") as file,

@@ -99,7 +99,6 @@ def repair(path: Path, folder: Path) -> None:
         message = "the shard has strings that are not UTF-8 inside nested values"
         raise Failure(Diagnostic("R0303", message, place=str(path), helps=("convert the shard",)))
     place = kept(path, folder, ".parquet")
-    local.make_folder(place.parent)
     with sealed.replacing(place) as temporary:
         _write(file, broken, temporary)
     _any.cache_clear()

@@ -25,6 +25,9 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.places import local
 from recipec.progress import note
 
+STATE = ".recipec"
+"""The name of state folders."""
+
 SUMS = "sums"
 """The file with the checksums of the files beside it."""
 
@@ -61,9 +64,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """Like `local.replacing_all`, with checksums."""
     for path in paths:
-        # A folder cannot be replaced by a file.
-        if path.is_dir():
-            local.put_away(path)
+        _make_room(path)
     with local.replacing_all(paths) as temporaries:
         yield temporaries
         _record(paths, _sums_of(temporaries))
@@ -72,8 +73,12 @@ def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def is_stored(path: Path) -> bool:
-    """Whether there is a file with a checksum; it may be damaged."""
-    return path.name in recorded(path.parent) and path.is_file()
+    """Whether there is a file with a checksum; it may be damaged. One without a checksum is removed, with a note."""
+    if path.name in recorded(path.parent):
+        return path.is_file()
+    if local.exists(path):
+        drop([path])
+    return False
 
 
 def is_whole(path: Path) -> bool:
@@ -127,8 +132,7 @@ def recorded(folder: Path) -> Sums:
 def write_value(path: Path, value: Any) -> None:
     """Writes a value as JSON with its checksum."""
     text = json.dumps(value, ensure_ascii=False)
-    if path.is_dir():
-        local.put_away(path)
+    _make_room(path)
     # A file's name, which may be in a value, need not be UTF-8.
     local.write_text(path, f"{_head(text.encode('utf-8', 'surrogatepass'))}{text}{END}")
 
@@ -248,11 +252,19 @@ def _record(paths: Sequence[Path], sums: Sequence[tuple[int, int]]) -> None:
         lines.setdefault(path.parent, []).append(f"{found:08x} {size} {path.name}\n")
     for folder, mine in lines.items():
         place = folder / SUMS
-        if place.is_dir():
-            local.put_away(place)
+        _make_room(place)
         # What a killed process left of a line ends with the first newline.
         with _APPENDING, place.open("ab", buffering=0) as file:
             file.write(os.fsencode("\n" + "".join(mine)))
+
+
+def _make_room(path: Path) -> None:
+    """Gives other names to a folder in the place of a file, and to a file in the place of its folder."""
+    if path.is_dir():
+        local.set_aside(path)
+    # In this order: another thread may be making the folder.
+    elif local.exists(path.parent) and not path.parent.is_dir():
+        local.set_aside(path.parent)
 
 
 def _parsed(content: bytes) -> Sums:
@@ -267,7 +279,7 @@ def _parsed(content: bytes) -> Sums:
 
 def _described(path: Path) -> str:
     """What a stored file is, in words."""
-    kind, step = path.parent.parent.name, path.parent.name
-    if kind == "steps":
-        return f"a stored result of step {step[:12]}"
-    return f"`{'/'.join(path.parts[-3:])}` of the state folder"
+    names = "/".join(path.parts).rpartition(f"/{STATE}/")[2].split("/")
+    if "steps" in names[:-2]:
+        return f"a stored result of step {names[-2][:12]}"
+    return f"`{'/'.join(names)}` of the state folder"

@@ -13,7 +13,7 @@ from typing import Any
 from recipec.ir.execution import Shard
 from recipec.places import digests, local, sealed
 
-STATE = ".recipec"
+STATE = sealed.STATE
 
 
 FOLDERS = ("steps", "features", "repacked", "proxies", "measured", "influence", "tmp")
