@@ -220,6 +220,7 @@ CODES: dict[str, str] = {
     "R0606": "candidates, decisions and written documents do not add up",
     "R0607": "a dataset's manifest is missing, damaged or of another version",
     "R0608": "another process holds the lock of the state folder",
+    "R0609": "what is stored in the state folder is damaged again and again",
     "R0610": "a column whose types in the sources have no common type",
     "R0612": "selected documents were not found again in their shard",
     "R0613": "too little memory",

@@ -12,10 +12,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from recipec import __version__
+from recipec import __version__, progress
 from recipec.cli import options, streams, views
 from recipec.diagnostics import ExitCode, Failure
-from recipec.places import descriptors
+from recipec.places import descriptors, sealed
 
 COMMANDS = {
     "init": "write a starter recipe from the schema of a folder's shards",
@@ -84,7 +84,9 @@ def _main(argv: Sequence[str]) -> int:
         streams.as_json()
     try:
         options.check_places(words, arguments)
-        code = int(module.run(arguments))
+        with progress.noting(views.show_note):
+            # Stored results that turn out to be damaged are made again by the same command.
+            code = int(sealed.again(lambda: module.run(arguments)))
         return code if (stuck := streams.flush()) is None else _show(stuck, json=False)
     except Failure as failure:
         return _show(failure, json=json)

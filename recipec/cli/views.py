@@ -46,6 +46,11 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], *, json: bool) -> None:
         print(f"and {len(diagnostics) - MOST_SHOWN:,} more", file=sys.stderr)
 
 
+def show_note(words: str) -> None:
+    """Prints a note on stderr."""
+    print(f"recipec: {words}", file=sys.stderr)
+
+
 def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
     """Renders one diagnostic as text in which everything can be seen, with a trailing newline."""
     word = diagnostic.severity.value

@@ -16,7 +16,7 @@ from typing import Any
 
 from recipec import source
 from recipec.inputs import repair
-from recipec.places import local
+from recipec.places import local, sealed
 
 CHUNK = 8192
 """The bytes that are decompressed at once: a hostile file makes at most some 20,000 times as many of them."""
@@ -144,14 +144,13 @@ def readable(path: Path, folder: Path) -> Path:
         ValueError: the shard is damaged.
     """
     if path.suffix.lower() not in REPACKED or not local.size(path):
-        return repair.repaired(path, folder) or path if path.suffix.lower() == ".parquet" else path
+        return repair.readable(path, folder) if path.suffix.lower() == ".parquet" else path
     place = repair.kept(path, folder, ".jsonl.zst")
-    if not local.is_file(place):
+    if not sealed.is_whole(place):
         import zstandard
 
-        local.make_folder(place.parent)
         with (
-            local.replacing(place) as temporary,
+            sealed.replacing(place) as temporary,
             temporary.open("wb") as file,
             zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(file) as packed,
         ):

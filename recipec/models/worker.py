@@ -29,7 +29,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache, extraction, influence_job, loading, training
 from recipec.models.guessing import Guesser
 from recipec.models.job import AnyJob, Devices, Job, Measure, Train
-from recipec.places import digests, local
+from recipec.places import digests, sealed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -134,7 +134,7 @@ class Worker:
                 f"TO '{{}}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS})"
             )
             name = digests.sha256_text("\n".join(row[0] for row in kept))[:32]
-            with local.replacing(Path(job.folders[number]) / f"{name}.parquet") as temporary:
+            with sealed.replacing(Path(job.folders[number]) / f"{name}.parquet") as temporary:
                 quoted = str(temporary).replace("'", "''")
                 connection.execute(query.format(quoted), [[row[0] for row in kept], [row[1] for row in kept]])
         part.clear()

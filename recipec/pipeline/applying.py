@@ -15,7 +15,7 @@ from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, InputFile, Manifest, SideFile
 from recipec.models.job import Device
 from recipec.pipeline import opening
-from recipec.places import lease, local
+from recipec.places import lease, local, sealed
 from recipec.places.state import Store
 from recipec.planning import fingerprints, reach
 from recipec.progress import Progress, silent
@@ -37,6 +37,12 @@ def apply(
     Raises:
         Failure: the plan is stale, its recipe has no output, another process holds the lock, the disk is full, …
     """
+    return sealed.again(lambda: _apply(plan, settings, device, engine, progress))
+
+
+def _apply(
+    plan: ExecutionPlan, settings: Settings | None, device: Device, engine: str | None, progress: Progress
+) -> Manifest:
     folder = Path(plan.folder)
     store = Store.beside(folder)
     if plan.recipe.output is None:

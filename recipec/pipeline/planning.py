@@ -22,6 +22,7 @@ from recipec.models.job import Device
 from recipec.pipeline import opening
 from recipec.pipeline.compiling import Compiled, compile_recipe
 from recipec.pipeline.opening import Place
+from recipec.places import sealed
 from recipec.planning import cautions, domains, phases, reasons, scheduler, unlike
 from recipec.progress import Progress, silent
 from recipec.scoring import by_text
@@ -98,7 +99,9 @@ def plan(
     repaired: set[Path] = set()
     while True:
         try:
-            return _plan(compile_recipe(path, overrides), wishes, limits, device, engine, progress)
+            return sealed.again(
+                lambda: _plan(compile_recipe(path, overrides), wishes, limits, device, engine, progress)
+            )
         except NotUtf8 as failure:
             if failure.path in repaired:
                 raise

@@ -18,7 +18,7 @@ from recipec.ir.logical import LogicalPlan
 from recipec.ir.mixing import Decided
 from recipec.laws.lawfile import LawFile
 from recipec.pipeline import opening
-from recipec.places import lease, local
+from recipec.places import lease, sealed
 from recipec.places.state import Store
 from recipec.progress import silent
 from recipec.selection import mixing
@@ -65,8 +65,8 @@ def decided(plan: ExecutionPlan, settings: Settings | None = None) -> Path | Non
         return None
     store = Store.beside(Path(plan.folder))
     path = store.result(plan.steps[_ops(plan).end].id)
-    if not local.is_file(path):
-        with _run_of(plan, settings) as run, local.replacing(path) as temporary:
+    if not sealed.is_whole(path):
+        with _run_of(plan, settings) as run, sealed.replacing(path) as temporary:
             run.pool.connection.execute(f"COPY ({run.ledger()}) TO {sql.file(temporary)} (FORMAT parquet)")
     return path
 
@@ -92,4 +92,8 @@ def _run_of(plan: ExecutionPlan, settings: Settings | None) -> Iterator[Run]:
         lease.lock(store.root),
         opening.at_work(plan.shards, plan.attributes, folder, store, limits, "cpu", silent, None) as place,
     ):
-        yield place.run_of(plan.recipe, _ops(plan), tuple(step.id for step in plan.steps), now=False)
+        run = place.run_of(plan.recipe, _ops(plan), tuple(step.id for step in plan.steps), now=False)
+        # What turned out to be damaged is made again; the rest is there.
+        run.read()
+        run.score()
+        yield run

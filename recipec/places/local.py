@@ -174,6 +174,22 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def put_away(path: Path) -> None:
+    """Removes a file if it exists. A folder, which nobody expects there, gets another name: it may be somebody's."""
+    if path.is_dir() and not path.is_symlink():
+        set_aside(path)
+    else:
+        remove(path)
+
+
+def set_aside(path: Path) -> None:
+    """Gives a file or folder another name beside it."""
+    number = 1
+    while exists(aside := path.with_name(f"{path.name}.put-away-{number}")):
+        number += 1
+    path.rename(aside)
+
+
 def remove_folder(path: Path) -> None:
     """Removes a folder with its contents, as far as possible."""
     shutil.rmtree(path, ignore_errors=True)

@@ -138,10 +138,10 @@ def test_a_new_shard_is_read_alone(mix: Path, run: Run) -> None:
 
 def test_the_index_keeps_identities_and_totals(mix: Path) -> None:
     recipe = pipeline.compile_recipe(mix, {}).recipe
-    shards = catalog.refresh(recipe.sources, mix.parent)
+    shards = catalog.refresh(recipe.sources, mix.parent, mix.parent / ".recipec")
     assert [(shard.path, shard.rows) for shard in shards] == [("data/0.parquet", 200), ("data/1.parquet", 200)]
     assert len({shard.sha256 for shard in shards}) == 2
-    assert catalog.refresh(recipe.sources, mix.parent) == shards
+    assert catalog.refresh(recipe.sources, mix.parent, mix.parent / ".recipec") == shards
     assert not catalog.stale(shards, mix.parent)
     (mix.parent / "data/0.parquet").unlink()
     assert len(catalog.stale(shards, mix.parent)) == 1
