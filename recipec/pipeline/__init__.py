@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from recipec.pipeline.compiling import Compiled, compile_recipe
     from recipec.pipeline.describing import Schema, schemas
     from recipec.pipeline.exporting import export_scores
+    from recipec.pipeline.keeping import collect, state
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
     from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
@@ -25,6 +26,7 @@ __all__ = [
     "Planned",
     "Schema",
     "apply",
+    "collect",
     "compile_recipe",
     "decided",
     "export_scores",
@@ -36,6 +38,7 @@ __all__ = [
     "probe",
     "schemas",
     "settings",
+    "state",
 ]
 
 _PLACES = {
@@ -55,6 +58,8 @@ _PLACES = {
     "Schema": "describing",
     "schemas": "describing",
     "settings": "opening",
+    "collect": "keeping",
+    "state": "keeping",
 }
 
 
