@@ -34,6 +34,8 @@ COMMANDS = {
     "predict": "predict the loss of a table of runs or of a recipe under a law",
     "search": "find the best sampling parameters by proxy runs, or the best mixture from a table of runs",
     "reweight": "compute domain weights from the influence of domains on tasks",
+    "state": "list what the recipes of a folder have stored, and which of them use it",
+    "gc": "remove stored results that no recipe of a folder and no dataset of theirs uses",
     "quickstart": "try everything on text that every Python installation has",
 }
 

@@ -89,6 +89,11 @@ def direct(op: logical.Read, many: Sequence[Shard], folder: Path) -> frozenset[s
     return frozenset(path for path in found if places[path] in whole)
 
 
+def derived(op: logical.Read, folder: Path) -> frozenset[Value]:
+    """What may be stored of the texts of a source for a `Read` without clauses."""
+    return frozenset(value for nulls in (False, True) for value in keeping(op, folder, nulls=nulls).values)
+
+
 def rows(op: logical.Read, shard: Shard, folder: Path) -> str:
     """SQL of what a `Read` without clauses would store of one of the shards that are `direct`."""
     return _query(op, scans.scan(op.source, shard, folder, sorted(needed(op))), texts=False)

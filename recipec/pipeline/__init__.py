@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from recipec.pipeline.compiling import Compiled, compile_recipe
     from recipec.pipeline.describing import Schema, schemas
     from recipec.pipeline.exporting import export_scores
+    from recipec.pipeline.keeping import collect, state
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
     from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
@@ -26,6 +27,7 @@ __all__ = [
     "Schema",
     "admit",
     "apply",
+    "collect",
     "compile_recipe",
     "decided",
     "export_scores",
@@ -38,6 +40,7 @@ __all__ = [
     "probe",
     "schemas",
     "settings",
+    "state",
 ]
 
 _PLACES = {
@@ -59,6 +62,8 @@ _PLACES = {
     "Schema": "describing",
     "schemas": "describing",
     "settings": "opening",
+    "collect": "keeping",
+    "state": "keeping",
 }
 
 

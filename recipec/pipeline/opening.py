@@ -108,21 +108,45 @@ def opened(
     Args:
         written: the folders that are written besides the state and that of the recipe's output.
     """
-    recipe = compiled.recipe
+    check_installed(compiled.recipe, engine)
+    store = Store.beside(Path(compiled.recipe.folder))
+    with (
+        disk_errors(store.root),
+        lease.lock(store.root),
+        indexed(compiled, limits, device, progress, engine, written) as (place, exact),
+    ):
+        yield place, exact
+
+
+def check_installed(recipe: model.Recipe, engine: str | None = None) -> None:
+    """Raises Failure if a model, a tokenizer or the engine of a recipe is not on this machine."""
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
     for source in recipe.sources:
         tokens.check(source, folder)
     spec.find("engines", engine or LOCAL)
+
+
+@contextlib.contextmanager
+def indexed(
+    compiled: Compiled,
+    limits: Settings,
+    device: Device,
+    progress: Progress,
+    engine: str | None = None,
+    written: Sequence[Path] = (),
+) -> Iterator[tuple[Place, Compiled]]:
+    """As `opened`, in a state folder whose lock this process holds."""
+    recipe = compiled.recipe
+    folder = Path(recipe.folder)
     store = Store.beside(folder, recipe.path)
-    with disk_errors(store.root), lease.lock(store.root):
-        shards = catalog.refresh(recipe.sources, folder, store.root, progress, compiled.files.found)
-        files = catalog.side_files(recipe.sources, folder, store.root, progress)
-        attributes.check(recipe.sources, shards, files)
-        compiled = exactly(compiled, (*shards, *files))
-        places = [] if recipe.output is None else [folder / PurePath(recipe.output.path).parent]
-        with at_work(shards, files, folder, store, limits, device, progress, engine, (*places, *written)) as place:
-            yield place, compiled
+    shards = catalog.refresh(recipe.sources, folder, store.root, progress, compiled.files.found)
+    files = catalog.side_files(recipe.sources, folder, store.root, progress)
+    attributes.check(recipe.sources, shards, files)
+    compiled = exactly(compiled, (*shards, *files))
+    places = [] if recipe.output is None else [folder / PurePath(recipe.output.path).parent]
+    with at_work(shards, files, folder, store, limits, device, progress, engine, (*places, *written)) as place:
+        yield place, compiled
 
 
 @contextlib.contextmanager

@@ -259,11 +259,11 @@ def _record(paths: Sequence[Path], sums: Sequence[tuple[int, int]]) -> None:
 
 
 def _make_room(path: Path) -> None:
-    """Gives other names to a folder in the place of a file, and to a file in the place of its folder."""
+    """Gives other names to a folder in the place of a file, and to a file in the place of its folder, inside a state folder."""
     if path.is_dir():
         local.set_aside(path)
     # In this order: another thread may be making the folder.
-    elif local.exists(path.parent) and not path.parent.is_dir():
+    elif path.parent.name != STATE and local.exists(path.parent) and not path.parent.is_dir():
         local.set_aside(path.parent)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -136,4 +137,5 @@ def apply(run: Run, recipe: Path) -> tuple[dict[str, bytes], str]:
 
 def stored(recipe: Path) -> list[Path]:
     """All files of the state folder."""
-    return sorted(path for path in (recipe.parent / ".recipec").rglob("*") if path.is_file())
+    places = os.walk(recipe.parent / ".recipec")
+    return sorted(Path(place) / name for place, _, names in places for name in names)
