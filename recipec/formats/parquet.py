@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database import types, values
-from recipec.database.sql import file, ident, literal, word
+from recipec.database.sql import Sql, file, ident, literal, word
 from recipec.ir import shapes
 from recipec.ir.shapes import Columns, Shape
 from recipec.places import local
@@ -61,12 +61,12 @@ def _table(path: Path, more: str = "") -> str:
     return f"read_parquet({file(path)}, hive_partitioning = false{more})"
 
 
-def _named(path: Path, own: Columns) -> tuple[str, dict[str, str]]:
+def _named(path: Path, own: Columns) -> tuple[str, dict[str, Sql]]:
     """A table expression of all columns, and SQL of those whose name in it is another than the file's."""
     table = _table(path, ", file_row_number = true")
     if len({name.lower() for name, _ in own}) == len(own):
         return table, {}
-    numbers = {name: f"c{number}" for number, (name, _) in enumerate(own)}
+    numbers = {name: ident(f"c{number}") for number, (name, _) in enumerate(own)}
     return f"{table} AS named({', '.join(numbers.values())})", numbers
 
 

@@ -17,7 +17,7 @@ from recipec.models.job import Device
 from recipec.pipeline import opening
 from recipec.places import lease, local, sealed
 from recipec.places.state import Store
-from recipec.planning import fingerprints, reach
+from recipec.planning import fingerprints, reach, words
 from recipec.progress import Progress, silent
 
 
@@ -86,6 +86,7 @@ def admit(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
     """
     plugins.check(plan.recipe.plugins, ExitCode.STALE)
     reach.check(plan, file, allowed)
+    words.check(plan.recipe, file)
     _derived(plan)
 
 

@@ -193,8 +193,8 @@ def _first_rows(path: Path, columns: Columns, inside: Sequence[Field], beside: P
     return f"(SELECT {listed} FROM {table} LIMIT {SAMPLED_ROWS})"
 
 
-def _type(one: Field) -> str:
-    return "VARCHAR" if one.type in ("string", "json") else shapes.taken(one.shape)
+def _type(one: Field) -> shapes.TypeText:
+    return shapes.VARCHAR if one.type in ("string", "json") else shapes.taken(one.shape)
 
 
 def _aggregates(name: str, one: Field) -> tuple[str, ...]:

@@ -339,3 +339,24 @@ def test_a_plan_from_standard_input_is_in_no_folder(run: Run, project: Path, tmp
     finally:
         os.close(read)
     assert run("apply", plan).code == 0
+
+
+WORDS: list[tuple[str, object, str]] = [
+    ("compression", "lzma", "`parquet` has no compression `lzma`"),
+    ("params", {"path": "/etc/passwd"}, "`word_count` is called with `path`: extra inputs are not permitted"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), WORDS)
+def test_words_are_called_as_they_can_be_called(
+    run: Run, project: Path, name: str, value: object, expected: str
+) -> None:
+    plan = planned(run, project, SOURCE + "where word_count() >= 1\n" + SAMPLE + OUTPUT)
+    whole = json.loads(plan.read_text())
+    for holder in (*whole["recipe"]["scores"], whole["recipe"]["output"]):
+        if name in holder:
+            holder[name] = value
+    (project / "evil.plan").write_text(json.dumps(whole))
+    refused = run("apply", project / "evil.plan")
+    assert (refused.code, expected in refused.err) == (1, True), refused.err
+    assert not (project / "out").exists()
