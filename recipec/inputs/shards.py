@@ -48,7 +48,13 @@ def find(patterns: Sequence[str], folder: Path) -> tuple[Path, ...]:
 def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
     """Like `find`, for the examples of a target: a folder means its files of plain text too."""
     with placed(target.origin.span):
-        return globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
+        found = globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
+        for path in found:
+            # They are read as a whole, and before that their bytes are part of a step's identity.
+            if (size := local.size(path) or 0) > packing.LARGEST:
+                message = f"the examples have {size:,} bytes, more than {packing.LARGEST:,}"
+                raise Failure(Diagnostic("R0401", message, place=str(path)))
+        return found
 
 
 @contextlib.contextmanager
