@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-
-from recipec.ir import paths
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Type = Literal["boolean", "integer", "float", "string", "date", "timestamp", "json", "other", "null"]
 """The types of the language. "json" is a field of several kinds, which takes the type that its use needs; "other" (lists,
@@ -28,16 +26,11 @@ CARRIED = "column:"
 """Prefix of the `Read` outputs that are unchanged columns, so that no column's name collides with a fixed one."""
 
 
-def _reference(text: str) -> str:
-    paths.parts(text.removeprefix(CARRIED).rstrip(" "))
-    return text
-
-
 class Column(Frozen):
     """A value of a row, by the reference to it."""
 
     kind: Literal["column"] = "column"
-    name: Annotated[str, AfterValidator(_reference)]
+    name: str
     type: Type
 
 

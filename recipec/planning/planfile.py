@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import paths
 from recipec.ir.execution import PLAN_VERSION, ExecutionPlan, PhasedPlan
 from recipec.ir.logical import Gather, LogicalPlan, Read, Sample
 from recipec.ir.model import Computed
@@ -60,10 +63,25 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
             if any(file.source not in sources for file in (*one.shards, *one.attributes)):
                 raise ValueError("a file belongs to a source that the recipe does not have")
             _check(LogicalPlan(ops=tuple(step.op for step in one.steps)))
+            for name in _columns(one.recipe.model_dump(mode="json")):
+                paths.parts(name)
     except (ValidationError, ValueError, RecursionError) as error:
         message = f"the plan file is damaged{_detail(error)}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",))) from None
     return _placed(plan, local.real(path).parent / found) if isinstance(found, str) and "\0" not in found else plan
+
+
+def _columns(value: Any) -> Iterator[str]:
+    """The references to values of rows in a JSON value of a recipe."""
+    left = [value]
+    while left:
+        match left.pop():
+            case {"kind": "column", "name": str(name)}:
+                yield name
+            case dict() as fields:
+                left += fields.values()
+            case list() as items:
+                left += items
 
 
 PLACE = "place"
