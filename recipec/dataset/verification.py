@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -91,14 +91,22 @@ def _check_seal(dataset: Path, described: Manifest, expected: str) -> Iterable[D
     if not described.seal and described.version > 3:
         yield Diagnostic("R0629", "the manifest has no seal", place=str(path))
     if described.seal:
-        value = manifest.read_value(dataset)
-        if seal.seal_of(value) != described.seal or manifest.text_of(value) != local.read_exact(path):
+        if not _is_sealed(manifest.read_value(dataset), described.seal, local.read_exact(path)):
             yield Diagnostic("R0629", "the manifest was changed: its seal is of another one", place=str(path))
         yield from _check_card(dataset / CARD, described)
     seals = (described.seal, seal.planned(described.plan, described.digest))
     if expected and not any(one.startswith(expected.lower()) for one in seals):
         stated = f"{described.seal[:16]}…" if described.seal else "none, as it was written by an earlier version"
         yield Diagnostic("R0630", f"the dataset's seal is {stated}, expected {expected}", place=str(dataset))
+
+
+def _is_sealed(value: dict[str, Any], stated: str, text: str) -> bool:
+    """Whether a manifest is the one that its seal is of, to the last character of its text."""
+    try:
+        return seal.seal_of(value) == stated and manifest.text_of(value) == text
+    except (KeyError, ValueError):
+        # A field is missing that has a default, or a digest or a path is none: this was never sealed.
+        return False
 
 
 def _check_card(path: Path, described: Manifest) -> Iterable[Diagnostic]:
