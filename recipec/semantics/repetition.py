@@ -52,7 +52,8 @@ def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> mode
     if node.most is None:
         return model.Repeat(domain=domain, origin=origin)
     if isinstance(node.most, ast.Quantity):
-        most = quantities.whole(context, node.most, "times")
+        # The grammar requires `times` after the number, so a plain number has this unit.
+        most = quantities.whole(context, node.most if node.most.unit else _times(node.most), "times")
         return None if most is None else model.Repeat(domain=domain, most=most, origin=origin)
     if isinstance(node.most, ast.Unary) and isinstance(node.most.operand, ast.Quantity):
         context.error("R0210", "expected at least 0 times", node.most.span, label="out of range")
@@ -67,3 +68,7 @@ def _repeat(context: Context, node: ast.Repeat, scopes: Sequence[Scope]) -> mode
         context.error("R0206", "a repetition limit needs a number", node.most.span, label=label)
         return None
     return model.Repeat(domain=domain, per_document=known, origin=origin)
+
+
+def _times(quantity: ast.Quantity) -> ast.Quantity:
+    return ast.Quantity(quantity.value, "times", quantity.text, span=quantity.span)

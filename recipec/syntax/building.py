@@ -133,11 +133,7 @@ class Builder:
         domain, limit = tree.children
         most = None if isinstance(limit, Token) else self.expr(limit)
         # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
-        if isinstance(most, ast.Quantity):
-            # `times` may be left out, but means the same.
-            most = most if most.unit else replace(most, unit="times")
-        elif most is not None:
-            most = _without_times(most)
+        most = most if most is None or isinstance(most, ast.Quantity) else _without_times(most)
         return ast.Repeat(self._maybe_domain(domain), most, span=span)
 
     def _budget(self, tree: Tree[Token], span: Span) -> ast.Budget:

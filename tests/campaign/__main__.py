@@ -31,12 +31,18 @@ KINDS: dict[str, Piece] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description="The campaign, in pieces that resume.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaign", description="The campaign, in pieces that resume."
+    )
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)")
     parser.add_argument("--pieces", type=int, default=10, metavar="N", help="in how many pieces (default 10)")
-    parser.add_argument("--size", type=int, metavar="N", help="how much in all pieces together: see each module's `piece`")
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="how much in all pieces together: see each module's `piece`"
+    )
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="only this command or target")
-    parser.add_argument("--state", type=Path, default=Path("campaign.json"), metavar="FILE", help="what is done already")
+    parser.add_argument(
+        "--state", type=Path, default=Path("campaign.json"), metavar="FILE", help="what is done already"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.kinds) - KINDS.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}")

@@ -16,8 +16,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.campaign import targets, world
+from tests.campaign import targets
 from tests.campaign.mutations import MUTATORS
+from tests.campaign.shrinking import shrunk
 from tests.campaign.targets import COST, TARGETS
 from tests.campaign.world import REPOSITORY, Figures, Machine
 
@@ -43,21 +44,14 @@ def key_of(error: BaseException) -> str:
     return f"{type(error).__name__} in {where} {said}".strip()
 
 
-def minimised(name: str, data: bytes, key: str, folder: Path, most: int = 400) -> bytes:
-    """A shorter input with the same fault: parts are left out, ever smaller ones."""
-    size = max(1, len(data) // 2)
-    while size and most:
-        at = 0
-        while at < len(data) and most:
-            most -= 1
-            shorter = data[:at] + data[at + size :]
-            error = targets.fault(name, shorter, folder)
-            if error is not None and key_of(error) == key:
-                data = shorter
-            else:
-                at += size
-        size //= 2
-    return data
+def described(name: str, key: str, data: bytes, seeds: Sequence[bytes], folder: Path) -> str:
+    """A fault of a target with a small input that has it."""
+
+    def fails(other: bytes) -> bool:
+        error = targets.fault(name, other, folder)
+        return error is not None and key_of(error) == key
+
+    return f"{name}: {key}: {shrunk(data, seeds, fails)[:1000]}"
 
 
 def by_chance(name: str, count: int, seed: str, machine: Machine, folder: Path) -> Figures:
@@ -76,17 +70,17 @@ def by_chance(name: str, count: int, seed: str, machine: Machine, folder: Path) 
                 del kept[chance.randrange(len(kept))]
         if error is not None and (key := key_of(error)) not in found:
             found.add(key)
-            figures.wrong.append(f"{name}: {key}: {minimised(name, data, key, folder)!r}")
+            figures.wrong.append(described(name, key, data, seeds, folder))
     figures.count(f"{name}: executions by chance", count)
     return figures
 
 
 def by_coverage(name: str, count: int, seed: int, machine: Machine, folder: Path) -> Figures:
     """The same by atheris, in a process of its own, which ends itself."""
-    figures = Figures()
+    figures, seeds = Figures(), targets.seeds(name, machine)
     corpus = folder / "corpus"
     corpus.mkdir()
-    for number, data in enumerate(targets.seeds(name, machine)):
+    for number, data in enumerate(seeds):
         (corpus / str(number)).write_bytes(data)
     found = folder / "found.jsonl"
     words = (sys.executable, "-m", "tests.campaign.guided", name, str(count), str(seed), str(folder))
@@ -98,7 +92,7 @@ def by_coverage(name: str, count: int, seed: int, machine: Machine, folder: Path
     figures.count(f"{name}: executions by coverage", int(done[-1].split()[1]) if done else 0)
     for line in found.read_text().splitlines() if found.exists() else ():
         key, data = json.loads(line)
-        figures.wrong.append(f"{name}: {key}: {minimised(name, bytes.fromhex(data), key, folder)!r}")
+        figures.wrong.append(described(name, key, bytes.fromhex(data), seeds, folder))
     if not done:
         figures.wrong.append(f"{name}: atheris ended early: {ended.stderr.strip()[-400:]}")
     return figures

@@ -10,7 +10,7 @@ import random
 import sys
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 with atheris.instrument_imports(include=["recipec"]):
     from tests.campaign import fuzz, targets

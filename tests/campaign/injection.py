@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.campaign import world, works
+from tests.campaign import works, world
 from tests.campaign.dying import Ended
 from tests.campaign.strings import CONTROL, SECRET, strings
 from tests.campaign.world import Figures, Machine
@@ -57,12 +57,9 @@ class Yard:
 
     def run(self, place: str, string: str, *words: object) -> Ended:
         """Runs a command, and notes what a string did that came to it by a place."""
-        try:
-            ended = self.machine.call(self.folder, *words, seconds=60.0)
-        except ValueError as error:
-            raise AssertionError(f"{words} cannot be words of a command: {error}") from None
+        ended = self.machine.call(self.folder, *words, seconds=60.0)
         for fault in self._faults(ended):
-            self._note(f"{place}, {' '.join(map(str, words[:2]))[:60]}: {fault}", string)
+            self._note(f"{place}, {words[0]}: {fault}", string)
         return ended
 
     def _note(self, what: str, string: str) -> None:
@@ -82,7 +79,9 @@ class Yard:
         if any(SECRET.encode() in path.read_bytes() for path in (self.folder / "o").rglob("*") if path.is_file()):
             found.append("a file outside is in the dataset")
         page = self.folder / "page.html"
-        if page.exists() and any(mark in page.read_text("utf-8").lower() for mark in ("<script", "<img", "javascript:")):
+        if page.exists() and any(
+            mark in page.read_text("utf-8").lower() for mark in ("<script", "<img", "javascript:")
+        ):
             found.append("a page has elements of a string")
         return found
 
@@ -94,7 +93,9 @@ class Yard:
 
 def quoted(string: str) -> str:
     """A string of a recipe."""
-    inside = string.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    inside = (
+        string.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    )
     return '"' + "".join(char if char >= " " else f"\\u{ord(char):04x}" for char in inside) + '"'
 
 
@@ -128,7 +129,9 @@ def recipe(yard: Yard, batch: Sequence[str]) -> None:
         f"topic != {quoted(one)} and not contains(text, {quoted(one)}) and coalesce(topic, {quoted(one)}) != {quoted(one)}"
         for one in batch
     ]
-    together = "".join(f"where {clause}\nwhere not duplicate(id + {quoted(one)})\n" for one, clause in zip(batch, clauses))
+    together = "".join(
+        f"where {clause}\nwhere not duplicate(id + {quoted(one)})\n" for one, clause in zip(batch, clauses, strict=True)
+    )
     _write(yard, world.SOURCE + together + "sample all\n" + OUTPUT)
     yard.run("recipe", repr(list(batch)), "apply", "r.recipe", "--yes")
     for one, clause in zip(batch, clauses, strict=True):
@@ -213,7 +216,10 @@ def tables(yard: Yard, batch: Sequence[str]) -> None:
     yard.reset()
     for string in batch:
         cell = '"' + string.replace('"', '""') + '"'
-        for text in (f"params,tokens,loss,recipe\n1e8,1e9,3.2,{cell}\n", f"params,tokens,loss,{cell}\n{cell},1e9,3.2,a\n"):
+        for text in (
+            f"params,tokens,loss,recipe\n1e8,1e9,3.2,{cell}\n",
+            f"params,tokens,loss,{cell}\n{cell},1e9,3.2,a\n",
+        ):
             (yard.folder / "runs.csv").write_text(text, encoding="utf-8")
             yard.run("table", string, "predict", "runs.csv", "--law", "std.law.infolaw_2026")
         (yard.folder / "w.json").write_text(json.dumps({string: 0.5, "science": 0.5}), encoding="utf-8")
@@ -226,7 +232,7 @@ def words(yard: Yard, batch: Sequence[str]) -> None:
     """As words of commands, which come from scripts of others."""
     yard.reset()
     for string in (one.replace("\0", "") for one in batch):
-        text = world.SOURCE + "param x = \"a\"\nwhere topic != $x\nsample all\n" + OUTPUT
+        text = world.SOURCE + 'param x = "a"\nwhere topic != $x\nsample all\n' + OUTPUT
         _write(yard, text)
         yard.run("--set", string, "check", "r.recipe", "--set", f"x={string}")
         yard.run("--set", string, "check", "r.recipe", "--set", f"{string}=x")

@@ -170,12 +170,15 @@ def seeds(name: str, machine: world.Machine) -> list[bytes]:
     if name == "law":
         return [path.read_bytes() for path in sorted(REPOSITORY.glob("stdlib_recipes/law.*.json"))]
     if name == "table":
-        rows = [f"{1e8 * k:.0f},{1e9 * (k % 5 + 1):.0f},1e9,{3.5 - 0.05 * k:.3f},{'ab'[k % 2]},{k % 3}" for k in range(1, 13)]
+        rows = [
+            f"{1e8 * k:.0f},{1e9 * (k % 5 + 1):.0f},1e9,{3.5 - 0.05 * k:.3f},{'ab'[k % 2]},{k % 3}"
+            for k in range(1, 13)
+        ]
         bands = "params,tokens_0,unique_0,tokens_1,unique_1,loss\n1e8,1e9,1e8,2e9,1e8,3.1\n2e8,1e9,1e8,0,0,2.9\n"
         return [("params,tokens,unique,loss,recipe,seed\n" + "\n".join(rows) + "\n").encode(), bands.encode()]
     if name == "lines":
-        rows = [{**row, "meta": {"a": [1, None, {"b": "é"}]}, "x": None} for row in world.documents(4)]
-        return ["".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()]
+        found = ({**row, "meta": {"a": [1, None, {"b": "é"}]}, "x": None} for row in world.documents(4))
+        return ["".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found).encode()]
     with world.scratch() as folder:
         return [_of_recipec(name, recipe, folder / str(number), machine) for number, recipe in enumerate(MADE)]
 

@@ -22,7 +22,24 @@ from tests.campaign.dying import Ended, Order
 REPOSITORY = Path(__file__).parents[2]
 
 WORDS = (
-    *("the", "of", "and", "that", "have", "with", "to", "be", "in", "on", "a", "model", "data", "token", "word", "train"),
+    *(
+        "the",
+        "of",
+        "and",
+        "that",
+        "have",
+        "with",
+        "to",
+        "be",
+        "in",
+        "on",
+        "a",
+        "model",
+        "data",
+        "token",
+        "word",
+        "train",
+    ),
     *("science", "code", "river", "stone", "light", "house", "market", "paper", "engine", "garden"),
 )
 
