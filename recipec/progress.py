@@ -1,11 +1,12 @@
-"""Progress events of long-running work: sent by the core, drawn by the command line.
+"""Progress events of long-running work, and notes about it: sent by the core, shown by the command line.
 
 The core never prints. It calls a `Progress` with the name of the task, the amount done and the total.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 
@@ -37,3 +38,22 @@ def counted(progress: Progress, task: str, total: int) -> tuple[Callable[[], int
         return seen
 
     return end, count
+
+
+_LISTENERS: list[Callable[[str], None]] = []
+
+
+def note(words: str) -> None:
+    """Says what happened to files that a command needs and can make again; it goes on."""
+    for listener in _LISTENERS:
+        listener(words)
+
+
+@contextlib.contextmanager
+def noting(listener: Callable[[str], None]) -> Iterator[None]:
+    """Calls `listener` with every note while the block runs."""
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)

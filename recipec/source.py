@@ -5,6 +5,8 @@ A `Span` is a pair of character offsets into one `Source`; line and column are c
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -77,6 +79,28 @@ class Span:
 def resolve_path(path: str, base: Path) -> Path:
     """A path named in a recipe, resolved against the folder of that recipe."""
     return Path(path) if Path(path).is_absolute() else base / path
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """All bytes of a regular file, of which there are at most `most`.
+
+    Raises:
+        OSError: there is none, it cannot be read, it has more bytes, or it is something else, such as a FIFO.
+    """
+    # Nothing else is even opened, which some devices take for a command; what takes its place now is not waited for.
+    _must_be_regular(os.stat(path).st_mode, path)
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        _must_be_regular(os.fstat(file.fileno()).st_mode, path)
+        # What a file says of its size may be wrong, as in /proc.
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return found
+
+
+def _must_be_regular(mode: int, path: Path) -> None:
+    if what := irregular(mode):
+        raise OSError(errno.EINVAL, f"it is {what}", str(path))
 
 
 def irregular(mode: int) -> str:

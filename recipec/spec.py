@@ -23,7 +23,7 @@ from recipec.ir.expressions import Type
 from recipec.ir.mixing import Decided
 from recipec.ir.model import Plugin
 from recipec.ir.passes import Wanted
-from recipec.ir.shapes import Columns
+from recipec.ir.shapes import Columns, TypeText
 from recipec.source import Span
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class NoParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-References = Sequence[tuple[str, str]]
+References = Sequence[tuple[str, TypeText]]
 """References to values of a row (see `ir.paths`), each with the SQL type that the value shall have."""
 
 

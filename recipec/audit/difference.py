@@ -48,6 +48,7 @@ class Side:
     exact: bool = True
     ledger: str | None = None  # SQL of a relation with the ledger's columns
     loss: float | None = None  # as predicted by the budget's law
+    folders: tuple[Path, ...] = ()  # where the ledger's files are
 
 
 @dataclass(frozen=True, slots=True)

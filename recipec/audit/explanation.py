@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipec import plugins
 from recipec.audit import flips
+from recipec.database import confinement
 from recipec.database.sql import literal
 from recipec.dataset import read_manifest, tables
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
@@ -67,6 +68,13 @@ def explain(
     if not rows:
         raise _unknown(connection, ledger, doc_id, source)
     return tuple(_explanation(manifest, row, _matches(connection, manifest, row)) for row in rows)
+
+
+def folders(dataset: Path) -> list[Path]:
+    """Where the files are that an explanation of a document of a dataset may need."""
+    manifest = read_manifest(dataset)
+    folder = Path(manifest.recipe.folder)
+    return [dataset, folder, *confinement.folders_of(folder / shard.path for shard in manifest.shards)]
 
 
 def _ledger(dataset: Path, manifest: Manifest) -> str:

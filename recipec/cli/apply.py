@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EPILOG = """examples:
   recipec apply science.plan          run exactly the saved plan; refuse (exit 4) if a shard has changed since
+  recipec apply science.plan --allow /corpus   it may use this place outside of the plan file's folder, too
   recipec apply science.recipe        plan, show the plan, ask, run
   recipec apply science.recipe --yes  the same without asking
 """
@@ -23,6 +24,7 @@ EPILOG = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PLANFILE|RECIPE", type=Path)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
+    options.add_allow(parser)
     options.add_run(parser, engine="the plan file's engine, or local")
 
 
@@ -39,6 +41,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             if arguments.parameters:
                 raise Failure(Diagnostic("R0702", "the parameters of a plan file are fixed; `--set` needs a recipe"))
             plan: ExecutionPlan | PhasedPlan = planfile.read(arguments.path)
+            for one in plan.phases if isinstance(plan, PhasedPlan) else (plan,):
+                pipeline.admit(one, arguments.path, arguments.allow)
         else:
             planned = pipeline.plan(
                 arguments.path,

@@ -27,19 +27,22 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def terminal_bars() -> Iterator[Progress]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    from recipec.cli import streams
+    from recipec.cli.console import stderr
+
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
+        TextColumn("{task.fields[unit]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    # Anew, because the bars put streams of their own, which know colours, in the place of the guarded ones.
+    with Bars(*columns, console=stderr(), transient=True) as bars, streams.guarded():
         tasks: dict[str, TaskID] = {}
 
         def report(task: str, done: float, total: float, unit: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
+from recipec.cli.page import escape
 from recipec.numbers import count, plain
 
 WIDTH, HEIGHT, MARGIN = 760, 480, 64

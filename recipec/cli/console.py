@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from recipec.cli import screen, streams
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
     from rich.console import Console
+    from rich.segment import Segment
 
     from recipec.cli.tables import Table
 
@@ -17,12 +23,30 @@ PLAIN_WIDTH = 160
 
 
 def stdout() -> Console:
-    from rich.console import Console
-
     words = os.environ.get("COLUMNS", "")
     wanted = int(words) if re.fullmatch("[1-9][0-9]{0,3}", words) else PLAIN_WIDTH
-    width = None if sys.stdout.isatty() else wanted
-    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+    return _screen(sys.stdout, None if sys.stdout.isatty() else wanted)
+
+
+def stderr() -> Console:
+    return _screen(sys.stderr, None)
+
+
+def _screen(stream: TextIO, width: int | None) -> Console:
+    """A console that prints texts as they are, without markup, emoji or colours by content, and without what `screen`
+    says nobody sees; only the styles that we ask for become sequences of the terminal."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Screen(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            super().print(*(screen.one_line(one) if isinstance(one, str) else one for one in objects), **options)
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for one in super().render(renderable, options):
+                yield one if one.control else Segment(screen.visible(one.text), one.style)
+
+    return Screen(file=streams.own(stream), width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def draw_table(console: Console, table: Table) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--documents", type=options.positive, default=10, metavar="N", help="number of documents to list (default 10)"
     )
+    options.add_allow(parser)
     options.add_json(parser)
     options.add_resources(parser)
 
@@ -38,8 +40,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.audit import difference
     from recipec.database.connection import Settings, connect
 
-    old, new = side(arguments.old), side(arguments.new)
-    with connect(Settings(memory=arguments.memory, threads=arguments.threads)) as connection:
+    old, new = side(arguments.old, arguments.allow), side(arguments.new, arguments.allow)
+    settings = Settings(memory=arguments.memory, threads=arguments.threads)
+    with connect(settings, folders=[*old.folders, *new.folders]) as connection:
         result = difference.compare(connection, old, new, examples=arguments.documents)
     if arguments.json:
         print(json.dumps({"empty": result.empty, **asdict(result)}, indent=2, ensure_ascii=False))
@@ -48,8 +51,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def side(path: Path) -> Side:
-    """Loads the recipe, plan file or dataset that a path on the command line names."""
+def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
+    """Loads the recipe, plan file or dataset that a path on the command line names; `allowed` as in `pipeline.admit`."""
     from recipec import dataset, pipeline
     from recipec.audit.difference import Side, ledger_relation
     from recipec.planning import planfile
@@ -59,16 +62,20 @@ def side(path: Path) -> Side:
         manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
         inputs = (*manifest.shards, *manifest.attributes)
-        return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files))
+        return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files), folders=(path,))
     if os.path.isdir(path):
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
         plan = planfile.read_one(path)
-        stored = pipeline.decided(plan)
+        if is_stored := pipeline.is_stored(plan):
+            name, _, _ = (str(path), "", "") if os.path.isfile(path) else str(path).rpartition("#")
+            pipeline.admit(plan, Path(name), allowed)
+        stored = pipeline.decided(plan) if is_stored else None
         ledger = ledger_relation([stored]) if stored is not None else None
         loss = plan.forecast.loss if plan.forecast is not None else None
         inputs = (*plan.shards, *plan.attributes)
-        return Side(label, plan.recipe, inputs, plan.selection, plan.exact, ledger, loss)
+        places = (stored.parent,) if stored is not None else ()
+        return Side(label, plan.recipe, inputs, plan.selection, plan.exact, ledger, loss, places)
     return Side(label, pipeline.compile_recipe(path, {}).recipe)
 
 
@@ -82,7 +89,7 @@ def show(result: Difference, old: Side, new: Side) -> None:
         console.print("no difference")
         return
     for line in (*result.recipe, *result.shards):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     if result.domains:
         rows = tuple(
             (c.domain, count(c.old_tokens), count(c.new_tokens), share(c.old_weight), share(c.new_weight), c.cause)
@@ -92,7 +99,7 @@ def show(result: Difference, old: Side, new: Side) -> None:
         draw_table(console, Table("Domains", header, rows, frozenset({1, 2, 3, 4})))
     if result.loss is not None:
         before, after = result.loss
-        console.print(f"predicted loss {before:.4f} -> {after:.4f} ({after - before:+.4f})", markup=False)
+        console.print(f"predicted loss {before:.4f} -> {after:.4f} ({after - before:+.4f})")
     if result.documents is None:
         if old.selection and new.selection:
             console.print("documents: not compared, since a side has no stored selection; apply it first")

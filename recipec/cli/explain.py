@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.cli import options
+from recipec.cli.screen import one_line
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
@@ -37,19 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
+    from recipec.audit import explanation
     from recipec.database.connection import Settings, connect
 
     if not options.is_dataset(arguments.path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
-    with connect(Settings(memory=arguments.memory, threads=arguments.threads)) as connection:
+    settings = Settings(memory=arguments.memory, threads=arguments.threads)
+    with connect(settings, folders=explanation.folders(arguments.path)) as connection:
         if arguments.document is None:
             from recipec.audit import summary
 
             result = summary.summarise(connection, arguments.path)
             print(result.model_dump_json(indent=2)) if arguments.json else show_summary(result)
             return ExitCode.OK
-        from recipec.audit import explanation
-
         found = explanation.explain(connection, arguments.path, arguments.document, arguments.source)
     if arguments.json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=2, ensure_ascii=False))
@@ -62,14 +63,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 def show_document(one: Explanation) -> None:
     """Prints the outcome, the derivation step by step, and the nearest changes."""
     outcome = f"in, {one.copies} {'copy' if one.copies == 1 else 'copies'}" if one.copies else "out"
-    print(f"{one.doc_id} of {one.source}: {outcome} ({one.reason})\n")
-    width = max(len(step.name) for step in one.steps)
+    print(one_line(f"{one.doc_id} of {one.source}: {outcome} ({one.reason})"), end="\n\n")
+    width = max(len(one_line(step.name)) for step in one.steps)
     for step in one.steps:
-        print(f"  {step.name:<{width}}  {step.says}{_at(step.origin)}")
+        print(one_line(f"  {one_line(step.name):<{width}}  {step.says}{_at(step.origin)}"))
     if one.flips:
         print("\nnearest changes, each alone:")
         for flip in one.flips[:NEAREST]:
-            print(f"  {flip.says}{_at(flip.origin)}")
+            print(one_line(f"  {flip.says}{_at(flip.origin)}"))
     print()
 
 

@@ -7,8 +7,9 @@ import difflib
 import sys
 from pathlib import Path
 
+from recipec.cli import streams
 from recipec.diagnostics import Diagnostic, ExitCode, Failure, has_errors
-from recipec.source import Source
+from recipec.source import Source, read_bytes
 
 EPILOG = """examples:
   recipec fmt science.recipe            rewrite in place
@@ -48,7 +49,7 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
         raise Failure(*diagnostics)
     canonical = syntax.format(tree, source)
     # Compare bytes, since BOM and CRLF are not part of `source`.
-    changed = canonical != source.text if is_stdin(path) else canonical.encode() != path.read_bytes()
+    changed = canonical != source.text if is_stdin(path) else canonical.encode() != read_bytes(path, syntax.LARGEST)
     if diff and changed:
         lines = difflib.unified_diff(
             source.text.splitlines(), canonical.splitlines(), source.path, f"{source.path} (formatted)", lineterm=""
@@ -57,7 +58,7 @@ def treat(path: Path, *, check: bool, diff: bool) -> bool:
     elif check and changed:
         print(f"would change {source.path}")
     elif is_stdin(path) and not (check or diff):
-        sys.stdout.write(canonical)
+        streams.write_exactly(canonical)
     elif changed and not (check or diff):
         try:
             local.write_for_user(path, canonical)
@@ -78,8 +79,4 @@ def read(path: Path) -> Source:
 
     if not is_stdin(path):
         return syntax.load(path)
-    try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Failure(Diagnostic("R0002", "standard input is not UTF-8")) from None
-    return Source(text.replace("\r\n", "\n").replace("\r", "\n"), "<stdin>")
+    return syntax.decoded(sys.stdin.buffer.read(syntax.LARGEST + 1), "<stdin>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipec.cli import options
+from recipec.cli import options, streams
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 EPILOG = """examples:
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     chosen = Options(arguments.id, arguments.text, arguments.domain, arguments.tokens)
     path = arguments.output or Path(f"{wording.word(arguments.folders[0].resolve().name)}.recipe")
     if str(path) == "-":
-        print(starter.recipe(arguments.folders, Path.cwd(), chosen), end="")
+        streams.write_exactly(starter.recipe(arguments.folders, Path.cwd(), chosen))
         return ExitCode.OK
     if path.exists():
         helps = ("name another file with `-o`, or remove it",)

@@ -12,10 +12,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from recipec import __version__
+from recipec import __version__, progress
 from recipec.cli import options, streams, views
 from recipec.diagnostics import ExitCode, Failure
-from recipec.places import descriptors
+from recipec.places import descriptors, sealed
 
 COMMANDS = {
     "init": "write a starter recipe from the schema of a folder's shards",
@@ -27,13 +27,15 @@ COMMANDS = {
     "diff": "compare two recipes, plans or datasets, down to documents",
     "export": "write the scores of a recipe's documents as files that other recipes join",
     "show": "print a recipe at any stage, a plan, a dataset, or a report of `search` or `reweight`",
-    "verify": "check a dataset's checksums, counts and conservation, and that its ledger re-derives the selection",
+    "verify": "check a dataset's seal, checksums, counts and conservation, and that its ledger re-derives the selection",
     "model": "add, list and remove the language models that score documents",
     "probe": "test whether a target's neurons tell its own documents from others",
     "fit": "fit a law of loss to a table of runs, or propose the runs to make next",
     "predict": "predict the loss of a table of runs or of a recipe under a law",
     "search": "find the best sampling parameters by proxy runs, or the best mixture from a table of runs",
     "reweight": "compute domain weights from the influence of domains on tasks",
+    "state": "list what the recipes of a folder have stored, and which of them use it",
+    "gc": "remove stored results that no recipe of a folder and no dataset of theirs uses",
     "quickstart": "try everything on text that every Python installation has",
 }
 
@@ -50,7 +52,8 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; without `argv`, it is the process's own command line."""
     if argv is not None:
-        return _main(argv)
+        with streams.guarded():
+            return _main(argv)
     # Little of what is imported or parsed is ever garbage. Collecting at the default 700 new objects, and once more at
     # exit, takes a tenth of the time of a short command.
     gc.set_threshold(100_000, 20, 20)
@@ -79,9 +82,13 @@ def _main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     module = importlib.import_module(f"recipec.cli.{arguments.command}")
     json = getattr(arguments, "json", False)
+    if json:
+        streams.as_json()
     try:
         options.check_places(words, arguments)
-        code = int(module.run(arguments))
+        with progress.noting(views.show_note):
+            # Stored results that turn out to be damaged are made again by the same command.
+            code = int(sealed.again(lambda: module.run(arguments)))
         return code if (stuck := streams.flush()) is None else _show(stuck, json=False)
     except Failure as failure:
         return _show(failure, json=json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -47,6 +46,17 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads", type=threads, default=None, metavar="N", help="number of threads (default: all cores)"
+    )
+
+
+def add_allow(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow",
+        metavar="PLACE",
+        action="append",
+        default=[],
+        type=Path,
+        help="a folder outside of the plan file's own that the plan may read and write; may be repeated",
     )
 
 
@@ -281,8 +291,8 @@ def report_kind(path: Path) -> str:
     from recipec.places import local
 
     try:
-        value = json.loads(local.read_text(path))
-    except (OSError, ValueError, RecursionError):
+        value = local.read_json(path)
+    except (OSError, ValueError):
         return ""
     kind = value.get("kind", "") if isinstance(value, dict) else ""
     return kind if isinstance(kind, str) else ""

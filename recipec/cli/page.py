@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from html import escape as escape_html
 
+from recipec.cli.screen import visible
 from recipec.cli.tables import Table
 
 STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:80em;margin:2em auto;padding:0 1em}"
     "td,th{text-align:left;padding:.1em .6em}.number{text-align:right}.warning{color:#a33}"
 )
+
+
+def escape(text: str) -> str:
+    """Text as content of a page, with nothing that is markup or that nobody sees."""
+    return escape_html(visible(text))
 
 
 def page(

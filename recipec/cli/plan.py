@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec import pipeline
-    from recipec.cli import bars, plan_view, views
+    from recipec.cli import bars, plan_view, screen, views
     from recipec.planning import planfile
 
     with bars.progress(quiet=arguments.json) as progress:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         if str(arguments.summary_md) == "-":
             print(text, end="")
         else:
-            options.write(arguments.summary_md, text, "summary")
+            options.write(arguments.summary_md, screen.visible(text), "summary")
     if arguments.html is not None:
         options.write(arguments.html, plan_view.page(planned.whole, full=arguments.full), "page")
     views.show_diagnostics(planned.diagnostics, json=False)

@@ -362,11 +362,11 @@ def print_plan(plan: ExecutionPlan | PhasedPlan, *, full: bool) -> None:
     for number, (title, one) in enumerate(parts(plan)):
         if number:
             console.print()
-        console.print(f"[bold]{'plan' if one.exact else 'estimated plan'}[/] ", end="")
-        console.print(f"of {title}, seed {one.recipe.seed}", markup=False, highlight=False)
+        console.print("plan" if one.exact else "estimated plan", style="bold", end=" ")
+        console.print(f"of {title}, seed {one.recipe.seed}")
         for table in sections(one, full=full):
             draw_table(console, table)
         for line in conclusion(one):
-            console.print(line, markup=False, highlight=False)
+            console.print(line)
     for line in waiting(plan):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)

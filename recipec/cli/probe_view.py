@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from recipec.audit.measures import Separation
 from recipec.audit.probe import Probe, TargetReport
+from recipec.cli.page import escape
 
 BINS = 40
 BARS = " ▁▂▃▄▅▆▇█"

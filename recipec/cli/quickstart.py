@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
     folder = arguments.folder
     recipe = folder / RECIPE
-    if folder.exists() and any(folder.iterdir()) and not recipe.is_file():
+    if folder.exists() and not recipe.is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         helps = ("name a new folder: `recipec quickstart DIR`",)
         raise Failure(Diagnostic("R0712", f"`{folder}` already holds something else", helps=helps))
     settings = pipeline.settings(recipe, memory=arguments.memory, threads=arguments.threads)
@@ -67,7 +67,7 @@ def plan_and_apply(recipe: Path, dataset: Path, settings: Settings) -> None:
         planned = pipeline.plan(recipe, {}, score=True, settings=settings, progress=progress)
     say(f"recipec plan {recipe}")
     plan_view.print_plan(planned.plan, full=False)
-    with bars.progress() as progress, connect(settings) as connection:
+    with bars.progress() as progress, connect(settings, folders=[recipe.parent]) as connection:
         manifest = pipeline.apply(planned.plan, settings=settings, progress=progress)
         found = verify(connection, dataset, progress)
     if found:
@@ -91,7 +91,7 @@ def _prepare(folder: Path, recipe: Path, progress: Progress) -> None:
     paths = quickstart.build(folder / "data", progress)
     if recipe.is_file():
         return
-    with connect() as connection:
+    with connect(folders=[folder]) as connection:
         budget = _budget(connection, paths)
     local.write_text(recipe, quickstart.text(budget))
 
@@ -113,7 +113,7 @@ def explain(dataset: Path, settings: Settings, outcomes: int) -> None:
 
     manifest = read_manifest(dataset)
     ledger = tables([dataset / file.path for file in manifest.ledger])
-    with connect(settings) as connection:
+    with connect(settings, folders=explanation.folders(dataset)) as connection:
         shown = (("copies > 0", "copies DESC, rank"), ("copies = 0 AND rank IS NOT NULL", "rank"))
         for condition, order in shown[:outcomes]:
             rows = connection.execute(

@@ -74,7 +74,7 @@ def _compare(dataset: Path, settings: Settings) -> None:
 
     manifest = read_manifest(dataset)
     ledger = tables([dataset / file.path for file in manifest.ledger])
-    with connect(settings) as connection:
+    with connect(settings, folders=[dataset]) as connection:
         print()
         for words, documents in (
             ("selected", "copies > 0"),

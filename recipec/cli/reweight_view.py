@@ -22,7 +22,7 @@ from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir.reweighting import Reweighting
 from recipec.numbers import plain, share
-from recipec.places import digests
+from recipec.places import digests, local
 from recipec.tikmix import Measured
 from recipec.tikmix.problem import InfluenceProblem
 
@@ -89,7 +89,7 @@ def read(path: Path) -> Reweighting:
     Raises:
         Failure: the file is damaged or has another version.
     """
-    value = json_module.loads(path.read_text(encoding="utf-8"))
+    value = local.read_json(path)
     if value.get("version") != REWEIGHT_VERSION:
         message = f"the file has version {value.get('version')}, expected {REWEIGHT_VERSION}"
         raise Failure(Diagnostic("R0707", message, place=str(path)))

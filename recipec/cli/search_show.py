@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from recipec.cli.console import draw_table, stdout
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.numbers import count, plain, share
+from recipec.places import local
 
 KIND, SEARCH_VERSION = "search", 2
 
@@ -98,7 +98,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         Failure: the file is not a search result or has another version.
     """
-    value: dict[str, Any] = json_module.loads(path.read_text(encoding="utf-8"))
+    value: dict[str, Any] = local.read_json(path)
     if value.get("version") != SEARCH_VERSION:
         message = f"`{path}` has version {value.get('version')}, and this recipec reads {SEARCH_VERSION}"
         raise Failure(Diagnostic("R0705", message, helps=("search again",)))

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.cli import options
+from recipec.cli import options, streams
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def show_recipe(arguments: argparse.Namespace) -> None:
         return
     recipe = pipeline.compile_recipe(arguments.path, parameters).recipe
     if stage == "model":
+        streams.as_json()
         print(recipe.model_dump_json(indent=2))
         return
     logical = planning.lower(recipe)
@@ -154,7 +155,7 @@ def show_dataset(manifest: Manifest) -> None:
 
     console = stdout()
     recipe = manifest.recipe
-    console.print(f"dataset of {recipe.path}, seed {recipe.seed}, digest {manifest.digest}", markup=False)
+    console.print(f"dataset of {recipe.path}, seed {recipe.seed}, digest {manifest.digest}")
     makers = ", ".join([f"recipec {manifest.recipec}", *map(str, recipe.plugins)])
     console.print(f"{count(manifest.rows)} rows, {count(manifest.tokens)} tokens; by {makers}")
     draw_table(console, domains(manifest.selection, nested=True))

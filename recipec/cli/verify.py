@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
     described = dataset.read_manifest(arguments.path)
     settings = Settings(memory=arguments.memory, threads=arguments.threads)
-    with bars.progress(quiet=arguments.json) as progress, connect(settings) as connection:
+    with bars.progress(quiet=arguments.json) as progress, connect(settings, folders=[arguments.path]) as connection:
         diagnostics = dataset.verify(connection, arguments.path, progress, arguments.expect or "")
     if diagnostics:
         views.show_diagnostics(diagnostics, json=arguments.json)

@@ -16,8 +16,10 @@ import os
 import sys
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from recipec.cli import screen, streams
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.source import Span
 
@@ -37,14 +39,22 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], *, json: bool) -> None:
     if not diagnostics:
         return
     colors = sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    print("\n".join(render(one, colors=colors) for one in diagnostics[:MOST_SHOWN]), file=sys.stderr)
+    # What `render` returns is clean, and the colours are ours.
+    stream = streams.own(sys.stderr)
+    print("\n".join(render(one, colors=colors) for one in diagnostics[:MOST_SHOWN]), file=stream)
     if len(diagnostics) > MOST_SHOWN:
         print(f"and {len(diagnostics) - MOST_SHOWN:,} more", file=sys.stderr)
 
 
+def show_note(words: str) -> None:
+    """Prints a note on stderr."""
+    print(f"recipec: {words}", file=sys.stderr)
+
+
 def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
-    """Renders one diagnostic as text, with a trailing newline."""
+    """Renders one diagnostic as text in which everything can be seen, with a trailing newline."""
     word = diagnostic.severity.value
+    diagnostic = _visible(diagnostic)
     head = f"{word}[{diagnostic.code}]"
     color = "\x1b[1;31m" if diagnostic.severity is Severity.ERROR else "\x1b[1;33m"
     lines = [f"{color}{head}\x1b[0m: {diagnostic.message}" if colors else f"{head}: {diagnostic.message}"]
@@ -56,7 +66,7 @@ def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
     previous: Span | None = None
     for span, label, mark in places:
         if previous is None or previous.source.path != span.source.path:
-            lines += [f"{' ' * width}--> {span}", f"{' ' * width} |"]
+            lines += [f"{' ' * width}--> {screen.one_line(str(span))}", f"{' ' * width} |"]
         else:
             lines.append(f"{' ' * width} |")
         lines += [
@@ -70,6 +80,17 @@ def render(diagnostic: Diagnostic, *, colors: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _visible(diagnostic: Diagnostic) -> Diagnostic:
+    return replace(
+        diagnostic,
+        message=screen.one_line(diagnostic.message),
+        label=screen.one_line(diagnostic.label),
+        labels=tuple(replace(one, message=screen.one_line(one.message)) for one in diagnostic.labels),
+        helps=tuple(map(screen.one_line, diagnostic.helps)),
+        place=screen.one_line(diagnostic.place),
+    )
+
+
 def _window(span: Span) -> int:
     """The index of the first character of the line that is shown."""
     return max(0, span.column - 1 - LONGEST_LINE // 2) if span.column > LONGEST_LINE - 20 else 0
@@ -78,8 +99,7 @@ def _window(span: Span) -> int:
 def _shown(span: Span) -> str:
     start = _window(span)
     text = span.source.part_of_line(span.line, start, start + LONGEST_LINE)
-    # A control character would shift the text after it; a tab counts as one column for the carets.
-    return "".join(char if char.isprintable() else " " for char in text)
+    return _line(text)
 
 
 def _underline(span: Span, mark: str) -> str:
@@ -89,9 +109,16 @@ def _underline(span: Span, mark: str) -> str:
     return " " * _width(text[:before]) + mark * max(1, _width(text[before : before + length]))
 
 
+def _line(text: str) -> str:
+    """A piece of a recipe's line as it is shown; a tab is one column, so that the carets stay below their words."""
+    return screen.one_line(text.replace("\t", " "))
+
+
 def _width(text: str) -> int:
-    """Width of a text in terminal columns: two for an ideograph, none for a combining mark."""
-    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+    """Width of a piece of a line in terminal columns: two for an ideograph, none for a combining mark."""
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in _line(text)
+    )
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Connections to DuckDB with the same settings everywhere: bounded memory, no network, no extensions, no locale.
+"""Connections to DuckDB with the same settings everywhere: bounded memory, no network, no extensions, no locale, and no
+files but those in the folders that a connection is made for.
 
 No other module opens connections: use `connect` for a run or a database file, `another` for a second connection to the
 same database, and `shared` for a short query.
@@ -7,11 +8,14 @@ same database, and `shared` for a short query.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import duckdb
+
+from recipec.database import confinement
+from recipec.database.sql import literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,16 @@ class Settings:
     temp: Path | None = None
 
 
-def connect(settings: Settings | None = None, database: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    settings: Settings | None = None, database: Path | None = None, *, folders: Sequence[Path] | None = None
+) -> duckdb.DuckDBPyConnection:
     """A connection to an in-memory database, or to the file `database`.
 
     Nothing is downloaded: extensions are neither installed nor loaded, so a URL in a recipe causes no network access.
+
+    Args:
+        folders: where files may be read and written, whatever a query says; nothing can lift this later. None for
+            everywhere, which no module of recipec asks for.
     """
     settings = settings or Settings()
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -45,7 +55,17 @@ def connect(settings: Settings | None = None, database: Path | None = None) -> d
     }
     if settings.temp is not None:
         config["temp_directory"] = str(settings.temp)
-    return _prepared(duckdb.connect(str(database) if database else ":memory:", config=config))
+    connection = _prepared(duckdb.connect(str(database) if database else ":memory:", config=config))
+    if folders is not None:
+        _confine(connection, folders)
+    return connection
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
+    """Takes all files from a connection but those in and below some folders. Symbolic links and `..` are followed first."""
+    listed = ", ".join(literal(name) for name in confinement.names(folders))
+    # Neither can be set again.
+    connection.execute(f"SET allowed_directories = [{listed}]; SET enable_external_access = false")
 
 
 def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -53,19 +73,28 @@ def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return _prepared(connection.cursor())
 
 
-def shared() -> duckdb.DuckDBPyConnection:
+class _Kept:
+    """The process's shared in-memory database, and the version of the folders to which it is confined."""
+
+    connection: duckdb.DuckDBPyConnection | None = None
+    version = 0
+
+
+def shared(files: Iterable[Path] = ()) -> duckdb.DuckDBPyConnection:
     """A connection to the process's shared in-memory database, for short queries such as the columns of a file.
 
     Starting an engine costs more than most of these queries. Rows keep the order of their files. Close it after use.
+
+    Args:
+        files: those that the queries read.
     """
-    return another(_kept())
-
-
-@cache
-def _kept() -> duckdb.DuckDBPyConnection:
-    connection = connect()
-    connection.execute("SET preserve_insertion_order = true")
-    return connection
+    reached = confinement.REACHED
+    with reached.lock:
+        reached.add(confinement.folders_of(files))
+        if _Kept.connection is None or _Kept.version != reached.version:
+            _Kept.connection, _Kept.version = connect(folders=reached.all()), reached.version
+            _Kept.connection.execute("SET preserve_insertion_order = true")
+        return another(_Kept.connection)
 
 
 def _prepared(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -1,11 +1,16 @@
-"""The only translation from a recipe to SQL: quoted names, quoted literals, translated expressions."""
+"""The only translation from a recipe to SQL: quoted names, quoted literals, words of closed sets, translated expressions.
+
+What these functions return is `Sql`, which a text of a recipe or a plan is not: where one of those is demanded, mypy
+rejects the other. No other module makes any (tests/architecture/test_sql.py).
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import NewType
 
 from recipec.ir import expressions
 
@@ -16,12 +21,16 @@ SHOWN = "chr(31)"
 """SQL of `SEPARATOR`."""
 
 
-def ident(name: str) -> str:
+Sql = NewType("Sql", str)
+"""A piece of SQL that holds no text of others but as a quoted name, a quoted literal or a word of a closed set."""
+
+
+def ident(name: str) -> Sql:
     """A name as a quoted identifier. SQL text cannot contain NUL, so a name with NUL refers to nothing."""
-    return '"' + name.replace('"', '""').replace("\0", "\N{REPLACEMENT CHARACTER}") + '"'
+    return Sql('"' + name.replace('"', '""').replace("\0", "\N{REPLACEMENT CHARACTER}") + '"')
 
 
-def column(name: str) -> str:
+def column(name: str) -> Sql:
     """The identifier of a value of a row (a reference, a score) in queries of ours.
 
     Names that differ only in case are the same to SQL, so that capital letters are counted in the identifier."""
@@ -30,30 +39,41 @@ def column(name: str) -> str:
     return ident(f"{name}#{'.'.join(capitals)}" if capitals else name)
 
 
-def literal(value: str | int | float | bool | None) -> str:
+def literal(value: str | int | float | bool | None) -> Sql:
     """A value as an SQL literal."""
     if value is None:
-        return "NULL"
+        return Sql("NULL")
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return Sql("true" if value else "false")
     if isinstance(value, int):
-        return str(value) if value >= 0 else f"({value})"
+        return Sql(str(value) if value >= 0 else f"({value})")
     if isinstance(value, float):
-        return f"({value!r} :: DOUBLE)" if math.isfinite(value) else f"('{value!r}' :: DOUBLE)"
+        return Sql(f"({value!r} :: DOUBLE)" if math.isfinite(value) else f"('{value!r}' :: DOUBLE)")
     if "\0" in value:
         # DuckDB ends a query at NUL; chr(0) is the same character.
-        return "(" + " || chr(0) || ".join(literal(part) for part in value.split("\0")) + ")"
-    return "'" + value.replace("'", "''") + "'"
+        return Sql("(" + " || chr(0) || ".join(literal(part) for part in value.split("\0")) + ")")
+    return Sql("'" + value.replace("'", "''") + "'")
 
 
-def file(path: Path) -> str:
+def word(value: str, words: Collection[str]) -> Sql:
+    """A word of a closed set, which stands in SQL as it is.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if value not in words or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError(f"`{value:.40}` is none of {', '.join(sorted(words))}")
+    return Sql(value)
+
+
+def file(path: Path) -> Sql:
     """A path as a literal that DuckDB's readers never interpret as a glob, whatever characters it contains."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
 def expression(
-    value: expressions.Expression, of: Callable[[str], str] = column, score: Callable[[str], str] = column
-) -> str:
+    value: expressions.Expression, of: Callable[[str], Sql] = column, score: Callable[[str], Sql] = column
+) -> Sql:
     """An expression as SQL. `of` and `score` map the name of a column or score to its SQL."""
     match value:
         case expressions.Column():
@@ -64,19 +84,20 @@ def expression(
             return literal(value.value)
         case expressions.Apply():
             operands = [expression(operand, of, score) for operand in value.operands]
-            sql = TEMPLATES[value.function](operands)
-            return finite(f"CAST({sql} AS DOUBLE)") if value.function in "+-*" and value.type == "float" else sql
+            sql = Sql(TEMPLATES[value.function](operands))
+            is_float = value.function in "+-*" and value.type == "float"
+            return Sql(finite(f"CAST({sql} AS DOUBLE)")) if is_float else sql
 
 
-def _infix(operator: str) -> Callable[[list[str]], str]:
+def _infix(operator: str) -> Callable[[list[Sql]], str]:
     return lambda operands: "(" + f" {operator} ".join(operands) + ")"
 
 
-def _call(function: str) -> Callable[[list[str]], str]:
+def _call(function: str) -> Callable[[list[Sql]], str]:
     return lambda operands: f"{function}({', '.join(operands)})"
 
 
-def _arithmetic(operator: str) -> Callable[[list[str]], str]:
+def _arithmetic(operator: str) -> Callable[[list[Sql]], str]:
     return lambda operands: f"TRY({operands[0]} {operator} {operands[1]})"
 
 
@@ -99,12 +120,12 @@ def _double(json: str) -> str:
     return finite(f"TRY_CAST({json} ->> '$' AS DOUBLE)")
 
 
-def _cast(type_: str) -> Callable[[list[str]], str]:
+def _cast(type_: str) -> Callable[[list[Sql]], str]:
     # A value that cannot be cast is null, so comparisons with it are not true: one bad row does not stop a run.
     return lambda operands: f"TRY_CAST({operands[0]} AS {type_})"
 
 
-TEMPLATES: dict[str, Callable[[list[str]], str]] = {
+TEMPLATES: dict[str, Callable[[list[Sql]], str]] = {
     "or": _infix("OR"),
     "and": _infix("AND"),
     "not": lambda o: f"(NOT {o[0]})",
@@ -160,7 +181,7 @@ PARTIAL = frozenset({"+", "-", "*", "/", "%", "neg", "abs", *(word for word in T
 """Functions that have no value for some operands, which makes a row unreadable."""
 
 
-def faults(value: expressions.Expression, of: Callable[[str], str] = column) -> Iterator[tuple[str, str]]:
+def faults(value: expressions.Expression, of: Callable[[str], Sql] = column) -> Iterator[tuple[str, str]]:
     """SQL of the tests whether a part of an expression has no value though its operands have, each with SQL of why."""
     if not isinstance(value, expressions.Apply):
         return
@@ -172,7 +193,7 @@ def faults(value: expressions.Expression, of: Callable[[str], str] = column) -> 
         yield f"{present} AND {expression(value, of)} IS NULL", _why(value, operands)
 
 
-def _why(value: expressions.Apply, operands: list[str]) -> str:
+def _why(value: expressions.Apply, operands: list[Sql]) -> str:
     described = expressions.describe(value)
     if value.function in ("/", "%"):
         divided = literal(f"`{described}` divides by zero")

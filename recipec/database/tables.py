@@ -6,13 +6,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recipec.arrays import Array
+from recipec.database.sql import ident
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.places import digests, local
+
+LARGEST = 256_000_000
+"""The most bytes of a table. Its rows are runs, tasks or domains."""
+
+MOST_CELLS = 20_000_000
+"""The most cells of one: a small file may stand for very many."""
+
+LONGEST_TEXT = 10_000
+"""The most bytes of a text in a table: they are names."""
+
+BATCH = 4096
+"""The rows that are read at once."""
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 KEYS = ("index", "run", "id", "name", "recipe")
 """Names of the column that identifies rows, in order of preference."""
@@ -100,17 +116,39 @@ def load(path: Path) -> dict[str, list[Any]]:
         raise Failure(Diagnostic("R0905", message))
     if not local.is_file(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
-    with shared() as connection:
+    if (bytes_ := local.size(path) or 0) > LARGEST:
+        raise _too_large(path, f"{bytes_:,} bytes, more than {LARGEST:,}")
+    with shared([path]) as connection:
         try:
+            if reader == "read_parquet":
+                _check_texts(connection, path)
             relation = connection.execute(f"SELECT * FROM {reader}(?)", [str(path)])
             names = [column[0] for column in relation.description or ()]
-            rows = relation.fetchall()
+            rows: list[tuple[Any, ...]] = []
+            while batch := relation.fetchmany(BATCH):
+                rows += batch
+                if len(rows) * len(names) > MOST_CELLS:
+                    raise _too_large(path, f"more than {MOST_CELLS:,} cells")
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise Failure(Diagnostic("R0905", f"the table `{path}` cannot be read: {reason}")) from None
     if not rows:
         raise Failure(Diagnostic("R0905", f"the table `{path}` has no rows"))
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _check_texts(connection: DuckDBPyConnection, path: Path) -> None:
+    """Checks that texts are names: in Parquet a text that stands in every row is stored once."""
+    columns = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+    for name in (name for name, type_, *_ in columns if type_ in ("VARCHAR", "BLOB", "JSON")):
+        query = f"SELECT max(octet_length({ident(name)} :: BLOB)) FROM read_parquet(?)"
+        longest = connection.execute(query, [str(path)]).fetchall()[0][0] or 0
+        if longest > LONGEST_TEXT:
+            raise _too_large(path, f"a text of {longest:,} bytes")
+
+
+def _too_large(path: Path, what: str) -> Failure:
+    return Failure(Diagnostic("R0905", f"the table `{path}` is too large: it has {what}"))
 
 
 def numeric(path: Path, raw: Mapping[str, list[Any]], column: str, name: str) -> Array:

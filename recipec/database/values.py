@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from recipec.database.sql import column, finite, ident, literal
+from recipec.database.sql import Sql, column, finite, ident, literal
 from recipec.ir import paths, shapes
 from recipec.ir.paths import Part
-from recipec.ir.shapes import Columns, Shape
+from recipec.ir.shapes import Columns, Shape, TypeText
 
 INEXACT = "recipec cannot keep the integers of "
 """The beginning of an error that a query raises itself, followed by the name of a column."""
@@ -19,7 +19,7 @@ FAULT = "__fault"
 """The column of a scan that says why a row's values cannot be read, or is null."""
 
 
-def selected(own: Columns, wanted: Sequence[tuple[str, str]], names: dict[str, str] | None = None) -> str:
+def selected(own: Columns, wanted: Sequence[tuple[str, TypeText]], names: dict[str, Sql] | None = None) -> str:
     """The select list, each item preceded by a comma, of wanted values and of `FAULT`.
 
     Args:
@@ -47,11 +47,11 @@ def exact_double(name: str, sql: str) -> str:
     return f"(CASE WHEN {exact} THEN CAST({sql} AS DOUBLE) ELSE error({literal(INEXACT + name)}) END)"
 
 
-def _found(own: Columns, reference: str, names: dict[str, str]) -> tuple[str, Shape | None]:
+def _found(own: Columns, reference: str, names: dict[str, Sql]) -> tuple[str, Shape | None]:
     """SQL of a value as the file stores it, and its shape; None if the file has none."""
     first, *rest = paths.parts(reference)
     shape = shapes.at(own, [first])
-    sql = names.get(str(first), ident(str(first)))
+    sql: str = names.get(str(first), ident(str(first)))
     for part in rest:
         sql, shape = _inside(sql, shape, part)
     return sql, shape
@@ -70,7 +70,7 @@ def _inside(sql: str, shape: Shape | None, part: Part) -> tuple[str, Shape | Non
     return sql, None
 
 
-def _value(sql: str, shape: Shape | None, type_: str) -> str:
+def _value(sql: str, shape: Shape | None, type_: TypeText) -> str:
     if shape is None or shape == shapes.NULL:
         return f"CAST(NULL AS {type_})"
     if shape.word in shapes.FLOATS and type_ in ("DOUBLE", "VARCHAR"):
@@ -86,6 +86,6 @@ def _value(sql: str, shape: Shape | None, type_: str) -> str:
     return f"TRY_CAST({sql} AS {type_})"
 
 
-def _tests(sql: str, shape: Shape | None, type_: str) -> Iterator[str]:
+def _tests(sql: str, shape: Shape | None, type_: TypeText) -> Iterator[str]:
     if shape is not None and shape.word == "BLOB" and type_ == "VARCHAR":
         yield f"{sql} IS NOT NULL AND TRY(decode({sql})) IS NULL"

@@ -19,7 +19,7 @@ from recipec.inputs import catalog
 from recipec.inputs import shards as files
 from recipec.ir import logical
 from recipec.ir.execution import Shard
-from recipec.places import local
+from recipec.places import sealed
 from recipec.planning.fingerprints import columns_id, pool_id
 from recipec.planning.scheduler import source_of
 from recipec.selection import gathering, passing, storing
@@ -62,6 +62,8 @@ class Candidates:
     def relation(self) -> str:
         """A table expression of the candidates (see `logical.Gather`)."""
         if self.op.duplicates:
+            with self._forgetting():
+                sealed.check([self.gathered])
             return f"read_parquet({file(self.gathered)}, hive_partitioning = false)"
         return gathering.relation(self.op, self._parts(self.pool.shards))
 
@@ -72,9 +74,9 @@ class Candidates:
             Failure: an id appears twice in a source, or a value of a shard cannot be computed.
         """
         pool = self.pool
-        # Columns that are damaged or gone are made again.
-        with contextlib.suppress(OSError, ValueError):
-            if pool.store.has_result(self.readable_id) and pool.store.has_result(self.passing_id):
+        position, _ = pool.plan.one(logical.Gather)
+        if all(map(pool.store.has_result, (pool.ids[position], self.readable_id, self.passing_id))):
+            with self._forgetting():
                 return passing.opened(self._stored(), self._layout(self.passing_id), self._folder(self.passing_id))
         started = time.monotonic()
         with self.blaming():
@@ -84,7 +86,6 @@ class Candidates:
             found = self._passing(columns)
         if made:
             self.rates.add(time.monotonic() - started, [(op, float(pool.rows)) for op in made])
-        position, _ = pool.plan.one(logical.Gather)
         pool.store.keep_facts(pool.ids[position], {})
         return found
 
@@ -95,7 +96,7 @@ class Candidates:
     def _gather(self) -> None:
         """Combines all sources, if there are duplicates to resolve and no result is stored."""
         pool = self.pool
-        if not self.op.duplicates or local.is_file(self.gathered):
+        if not self.op.duplicates or sealed.is_stored(self.gathered):
             return
         pool.progress("gather", 0, pool.rows, "documents")
         with self.rates.timed(pool.rows, self.op):
@@ -104,8 +105,8 @@ class Candidates:
     def _readable(self) -> tuple[Columns, list[logical.Op]]:
         """The columns of all readable documents, and the operations that ran for them: none if they are stored."""
         pool = self.pool
-        with contextlib.suppress(OSError, ValueError):
-            if pool.store.has_result(self.readable_id):
+        if pool.store.has_result(self.readable_id):
+            with self._forgetting():
                 return self._stored(), []
         _, rank = pool.plan.one(logical.Rank)
         folder = self._folder(self.readable_id)
@@ -196,6 +197,17 @@ class Candidates:
         for position, op in enumerate(self.pool.plan.ops):
             if isinstance(op, logical.Read):
                 yield position, op
+
+    @contextlib.contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """Makes steps incomplete whose columns are damaged, so that the plan that is then made anew says that they run."""
+        try:
+            yield
+        except sealed.Damaged:
+            position, _ = self.pool.plan.one(logical.Gather)
+            for one in (self.readable_id, self.passing_id, self.pool.ids[position]):
+                self.pool.store.forget(one)
+            raise
 
     def _stored(self) -> Columns:
         return opened(self._folder(self.readable_id), self._layout(self.readable_id))

@@ -24,7 +24,7 @@ from recipec.ir.execution import Shard
 from recipec.ir.selection import Cascade
 from recipec.models import cache
 from recipec.models.job import Fit, Predict
-from recipec.places import digests, local
+from recipec.places import digests, local, sealed
 from recipec.planning.scheduler import source_of
 from recipec.progress import counted
 from recipec.scoring.by_model import Scorer, cascade_of, wanted
@@ -84,7 +84,13 @@ class Cascades:
         if self.missing():
             whole = sum(self.pool.count(mine[0], shard) for shard in self.pool.shards if (mine := self._mine(shard)))
             return self._report(whole, sample_of(whole, self.recall))
-        return Cascade.model_validate(self.pool.store.facts(self.pool.ids[self.positions[0]]))
+        try:
+            return Cascade.model_validate(self.pool.store.facts(self.pool.ids[self.positions[0]]))
+        except sealed.Damaged:
+            # Results never exist without the report, and only the cascade itself can give it.
+            for position in self.positions:
+                local.remove_folder(self.pool.store.result(self.pool.ids[position]).parent)
+            raise
 
     def score(self, ranked: Callable[[Pool], str]) -> None:
         """Writes the results of all cascaded scores, with `exact BOOLEAN` next to each value.
@@ -207,7 +213,7 @@ class Cascades:
     def _write_scores(self, path: Path, shard: Shard, exact: str, number: int, predicted: str) -> None:
         """Writes one score of a shard: exact if the table `exact` has it, else from `predicted` (row, value)."""
         mine = f"source = {literal(shard.source)} AND shard = {literal(shard.path)}"
-        with local.replacing(path) as temporary:
+        with sealed.replacing(path) as temporary:
             self._sql(
                 f"COPY (SELECT row, CASE WHEN e.shard IS NULL THEN p.value ELSE e.score_{number} END AS value, "
                 f"e.shard IS NOT NULL AS exact FROM (SELECT * FROM {exact} WHERE {mine}) AS e "
@@ -233,6 +239,7 @@ class Cascades:
                 predicted = "SELECT NULL :: BIGINT AS row, NULL :: DOUBLE AS value WHERE false"
                 if draft is not None:
                     path = draft.store.shard_result(draft.ids[position], shard)
+                    sealed.check([path])
                     predicted = f"SELECT row, value FROM read_parquet({literal(str(path))})"
                 self._write_scores(
                     self.pool.store.shard_result(self.pool.ids[position], shard),

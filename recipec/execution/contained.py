@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from recipec.diagnostics import Diagnostic, Severity
@@ -20,16 +21,30 @@ def contained(pool: Pool) -> tuple[Diagnostic, ...]:
     Reads every text once, and stores the answer. The text scores must exist.
     """
     found = []
-    for name, positions in _by_target(pool).items():
-        target = next(target for target in pool.recipe.targets if target.name == name)
-        used, held = targets.texts(target, pool.folder)
-        examples = sorted({text.strip() for text in (*used, *held)})
-        step = digests.sha256_text(f"contained {examples} of {sorted(pool.ids[p] for p in positions)}")[:32]
+    for target, positions, examples in _examples(pool):
+        step = _id(pool, positions, examples)
         if not pool.store.has_result(step):
             pool.store.keep_facts(step, _inside(pool, positions, examples))
         if examples and pool.store.facts(step) == len(examples):
             found.append(_warning(target, len(examples)))
     return tuple(found)
+
+
+def answers(pool: Pool) -> Iterator[str]:
+    """The identities of the stored answers."""
+    return (_id(pool, positions, examples) for _, positions, examples in _examples(pool))
+
+
+def _id(pool: Pool, positions: list[int], examples: list[str]) -> str:
+    return digests.sha256_text(f"contained {examples} of {sorted(pool.ids[p] for p in positions)}")[:32]
+
+
+def _examples(pool: Pool) -> Iterator[tuple[model.Target, list[int], list[str]]]:
+    """The targets of model scores, the first of these per source, and the texts of their examples."""
+    for name, positions in _by_target(pool).items():
+        target = next(target for target in pool.recipe.targets if target.name == name)
+        used, held = targets.texts(target, pool.folder)
+        yield target, positions, sorted({text.strip() for text in (*used, *held)})
 
 
 def _by_target(pool: Pool) -> dict[str, list[int]]:

@@ -20,7 +20,7 @@ from recipec.ir import logical, model
 from recipec.ir.attributes import ID, ROW
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import Score
-from recipec.places import globs, local
+from recipec.places import globs, local, sealed
 from recipec.places.state import STATE
 from recipec.planning.scheduler import source_of
 from recipec.scoring.by_model import cascade_of
@@ -163,7 +163,9 @@ def _write(pool: Pool, one: _Scores, shard: Shard, destination: Path, word: str)
         columns.append(f"{finite(value) if score.call.type == 'float' else value} AS {ident(name)}")
         if cascade_of(score.call) is not None:
             columns.append(f"s{number}.exact AS {ident(f'{name}_exact')}")
-        stored = f"read_parquet({file(pool.store.shard_result(pool.ids[position], shard))}, hive_partitioning = false)"
+        beside = pool.store.shard_result(pool.ids[position], shard)
+        sealed.check([beside])
+        stored = f"read_parquet({file(beside)}, hive_partitioning = false)"
         joins += f" LEFT JOIN {stored} AS s{number} ON s{number}.row = r.row"
     query = f"SELECT {', '.join(columns)} FROM {pool.after(one.read, (shard,))} AS r{joins} ORDER BY r.row"
     format_ = spec.find("formats", word)
@@ -194,7 +196,7 @@ def _before(folder: Path) -> list[str]:
     if not local.exists(folder) or (local.is_folder(folder) and not local.names(folder)):
         return []
     try:
-        listed = json.loads(local.read_text(folder / NOTE))["files"]
+        listed = local.read_json(folder / NOTE)["files"]
         return [path for path in listed if isinstance(path, str) and _is_inside(path)]
     except (OSError, ValueError, KeyError, TypeError):
         helps = ("choose another folder, or move what is there",)

@@ -53,7 +53,7 @@ class Pool:
         """Raises Failure if a shard has changed since the run began: nothing that was made of it stays stored."""
         changed = self.watch.changed() if self.watch is not None else ()
         if self.watch is not None and changed:
-            self.store.forget([file.key for file in changed if isinstance(file, Shard)], self.ids)
+            self.store.forget_shards([file.key for file in changed if isinstance(file, Shard)], self.ids)
             self.watch.check()
 
     @property

@@ -109,6 +109,9 @@ class Run:
     def select(self) -> Selection:
         """Gathers, ranks and samples; returns the stored selection."""
         pool = self.pool
+        known = (p for p, op in enumerate(pool.plan.ops) if isinstance(op, logical.Gather | logical.Rank))
+        if not all(pool.store.has_result(pool.ids[position]) for position in known):
+            self.ranked()
         found: list[Selection] = []
         for position in self._samples():
             if pool.store.has_result(pool.ids[position]):

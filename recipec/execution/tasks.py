@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from recipec.inputs import reading
 from recipec.ir.task import ReadTask, ScoreTask, Task
+from recipec.places import sealed
 from recipec.scoring import by_text
 
 Submit = Callable[..., "Future[Any]"]
@@ -52,7 +53,7 @@ def perform(task: Task, place: Workplace, submit: Submit) -> None:
     Raises:
         Failure: an input of the task cannot be read.
     """
-    if all((place.root / name).is_file() for name in task.results):
+    if all(sealed.is_stored(place.root / name) for name in task.results):
         return
     match task:
         case ReadTask():

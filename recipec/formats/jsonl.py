@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipec.database.sql import LONGEST, SHOWN, column, file, ident, literal
+from recipec.database.sql import LONGEST, SHOWN, column, file, ident, literal, word
 from recipec.database.values import FAULT, WIDE, exact_double
 from recipec.formats import _faults, _structure
 from recipec.ir import paths, shapes
@@ -231,9 +231,9 @@ def stored(connection: DuckDBPyConnection, path: Path, own: Columns) -> Columns:
 
 
 def write(connection: DuckDBPyConnection, query: str, path: Path, compression: str, row_group: int) -> int:
-    word = "uncompressed" if compression == "none" else compression
+    kind = word("uncompressed" if compression == "none" else compression, WORDS)
     # Nothing of a line is quoted or escaped; the delimiter is a character that no JSON text has.
-    options = f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER chr(1), COMPRESSION {word}"
+    options = f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER chr(1), COMPRESSION {kind}"
     copy = f"COPY ({query}) TO {literal(str(path))} ({options})"
     return int(connection.execute(copy).fetchall()[0][0])
 
@@ -247,6 +247,9 @@ def read_back(paths_: Sequence[Path], columns: Sequence[tuple[str, str]]) -> str
 def _struct(columns: Sequence[tuple[str, str]]) -> str:
     return "{" + ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in columns) + "}"
 
+
+WORDS = ("zstd", "gzip", "uncompressed")
+"""The engine's words for compressions."""
 
 SPEC = Format(
     name="jsonl",

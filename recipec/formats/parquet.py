@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.database import types, values
-from recipec.database.sql import file, ident, literal
+from recipec.database.sql import Sql, file, ident, literal, word
 from recipec.ir import shapes
 from recipec.ir.shapes import Columns, Shape
 from recipec.places import local
@@ -61,12 +61,12 @@ def _table(path: Path, more: str = "") -> str:
     return f"read_parquet({file(path)}, hive_partitioning = false{more})"
 
 
-def _named(path: Path, own: Columns) -> tuple[str, dict[str, str]]:
+def _named(path: Path, own: Columns) -> tuple[str, dict[str, Sql]]:
     """A table expression of all columns, and SQL of those whose name in it is another than the file's."""
     table = _table(path, ", file_row_number = true")
     if len({name.lower() for name, _ in own}) == len(own):
         return table, {}
-    numbers = {name: f"c{number}" for number, (name, _) in enumerate(own)}
+    numbers = {name: ident(f"c{number}") for number, (name, _) in enumerate(own)}
     return f"{table} AS named({', '.join(numbers.values())})", numbers
 
 
@@ -103,8 +103,8 @@ def stored(connection: DuckDBPyConnection, path: Path, own: Columns) -> Columns:
 
 
 def write(connection: DuckDBPyConnection, query: str, path: Path, compression: str, row_group: int) -> int:
-    word = "uncompressed" if compression == "none" else compression
-    options = f"FORMAT parquet, COMPRESSION {word}, ROW_GROUP_SIZE {row_group}"
+    kind = word("uncompressed" if compression == "none" else compression, WORDS)
+    options = f"FORMAT parquet, COMPRESSION {kind}, ROW_GROUP_SIZE {row_group}"
     return int(connection.execute(f"COPY ({query}) TO {literal(str(path))} ({options})").fetchall()[0][0])
 
 
@@ -112,6 +112,9 @@ def read_back(paths: Sequence[Path], columns: Sequence[tuple[str, str]]) -> str:
     names = ", ".join(ident(name) for name, _ in columns)
     return f"(SELECT {names} FROM read_parquet([{', '.join(map(file, paths))}], hive_partitioning = false))"
 
+
+WORDS = ("zstd", "snappy", "gzip", "lz4", "uncompressed")
+"""The engine's words for compressions."""
 
 SPEC = Format(
     name="parquet",

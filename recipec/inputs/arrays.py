@@ -10,6 +10,7 @@ import numpy as np
 
 from recipec.arrays import Array
 from recipec.database import values
+from recipec.database.sql import ident
 from recipec.ir.shapes import Columns
 from recipec.spec import Misread, References, Structure
 
@@ -51,7 +52,7 @@ def pieces(connection: DuckDBPyConnection, path: Path, own: Columns, wanted: Ref
         own: the columns, by the names that they shall have.
     """
     array = _mapped(path)
-    names = {name: f"c{number}" for number, (name, _) in enumerate(own)}
+    names = {name: ident(f"c{number}") for number, (name, _) in enumerate(own)}
     numbers = [number for number, (name, _) in enumerate(own) if any(name == reference for reference, _ in wanted)]
     rows = max(1, PIECE // max(1, len(numbers)))
     try:

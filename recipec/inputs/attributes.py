@@ -22,7 +22,7 @@ from recipec.ir.attributes import Attributes
 from recipec.ir.execution import Shard, SideFile
 from recipec.ir.expressions import columns_of
 from recipec.ir.provenance import without_origins
-from recipec.places import digests, local
+from recipec.places import digests, sealed
 from recipec.progress import Progress, silent
 from recipec.spec import References
 
@@ -96,7 +96,9 @@ def joined(scan: str, op: logical.Read, shard: Shard, root: Path) -> str:
     for number, names in used(op).items():
         listed = (f", a{number}.v{n} AS {column(name)}" for n, name in enumerate(names))
         added += "".join(listed)
-        stored = f"read_parquet({file(place(root, op, number, shard))}, hive_partitioning = false)"
+        beside = place(root, op, number, shard)
+        sealed.check([beside])
+        stored = f"read_parquet({file(beside)}, hive_partitioning = false)"
         joins += f" LEFT JOIN {stored} AS a{number} ON a{number}.row = s.__row"
         faults += f", a{number}.fault"
     return f"(SELECT s.* REPLACE (coalesce({faults}) AS {FAULT}){added} FROM {scan} AS s{joins})" if joins else scan
@@ -125,7 +127,7 @@ def store(
         todo: dict[Path, tuple[Shard, Sequence[SideFile]]] = {}
         for shard, beside in every:
             destination = place(root, op, number, shard)
-            if not local.is_file(destination):
+            if not sealed.is_stored(destination):
                 todo[destination] = shard, beside
         if todo:
             join = joining.Join(connection, op, number, wanted(op, number), folder)

@@ -5,6 +5,7 @@ A shard is identified by the sha256 of its bytes. Size, times and inode are a qu
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +16,16 @@ import duckdb
 
 from recipec import spec
 from recipec.database.connection import connect
+from recipec.database.disk import limit_reached
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import footers, repair, threads
 from recipec.inputs import shards as files
 from recipec.ir import model, shapes
 from recipec.ir.execution import InputFile, Shard, SideFile
-from recipec.places import digests, local
-from recipec.progress import Progress, silent
+from recipec.places import digests, local, sealed
+from recipec.progress import Progress, note, silent
+
+INDEX = "index.duckdb"
 
 VERSION = 3
 
@@ -58,9 +62,7 @@ def refresh(
     Raises:
         Failure: a source without shards, or a shard that cannot be read.
     """
-    catalog = open_catalog(state)
-    try:
-        known = _known(catalog)
+    with _opened(state) as (catalog, known):
         result: list[Shard] = []
         for source in sorted(sources, key=lambda source: source.name):
             paths = find(source.shards, folder)
@@ -74,75 +76,111 @@ def refresh(
             _check_formats(source, paths)
             result += [Shard(source=source.name, **facts) for facts in _facts(known, paths, folder)]
         return tuple(result)
-    finally:
-        catalog.close()
 
 
 def side_files(
-    sources: Sequence[model.Source], folder: Path, state: Path, progress: Progress = silent
+    sources: Sequence[model.Source],
+    folder: Path,
+    state: Path,
+    progress: Progress = silent,
+    find: Callable[[Sequence[str], Path], tuple[Path, ...]] = files.find,
 ) -> tuple[SideFile, ...]:
-    """The files with attributes of all sources, sorted by source, position of the attributes, and path.
+    """The files with attributes of all sources, sorted by source, position of the attributes, and path; `find` as in
+    `refresh`.
 
     Raises:
         Failure: attributes without files, or a file that cannot be read.
     """
     if not any(source.attributes for source in sources):
         return ()
-    catalog = open_catalog(state)
-    try:
-        known = _known(catalog)
+    with _opened(state) as (catalog, known):
         result: list[SideFile] = []
         for source in sorted(sources, key=lambda source: source.name):
             for number, one in enumerate(source.attributes):
-                paths = files.find(one.files, folder)
+                paths = find(one.files, folder)
                 _index(catalog, known, paths, f"attributes of {source.name}", None, folder, progress)
                 facts = _facts(known, paths, folder)
                 result += [SideFile(source=source.name, number=number, **some) for some in facts]
         return tuple(result)
-    finally:
-        catalog.close()
-
-
-def _known(catalog: duckdb.DuckDBPyConnection) -> dict[str, Entry]:
-    return {row[0]: Entry(*row[1:]) for row in catalog.execute("SELECT * FROM shards").fetchall()}
 
 
 def kinds(shards: Sequence[Shard], folder: Path, state: Path) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
     """For each shard's path in the index, by reference, how many rows have a value of each kind; none for formats that
     state types."""
-    catalog = open_catalog(state)
+    with _opened(state) as (_, known):
+        wanted = {str(files.path(shard, folder)): shard.path for shard in shards}
+        return {wanted[path]: json.loads(entry.kinds) for path, entry in known.items() if path in wanted}
+
+
+@contextlib.contextmanager
+def _opened(state: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Entry]]]:
+    """The catalog of a state folder with all that it knows; one that is damaged or has another version is created anew.
+
+    Raises:
+        Damaged: it turns out to be damaged while it is changed.
+    """
+    catalog, known = open_catalog(state)
     try:
-        rows = catalog.execute("SELECT path, kinds FROM shards").fetchall()
+        yield catalog, known
+    except _Unchangeable as error:
+        _give_up(catalog, state, error.cause)
+        raise sealed.Damaged([state / INDEX]) from None
     finally:
         catalog.close()
-    wanted = {str(files.path(shard, folder)): shard.path for shard in shards}
-    return {wanted[path]: json.loads(found) for path, found in rows if path in wanted}
 
 
-def open_catalog(state: Path) -> duckdb.DuckDBPyConnection:
-    """The catalog of a state folder; one that is damaged or has another version is created anew.
+def open_catalog(state: Path) -> tuple[duckdb.DuckDBPyConnection, dict[str, Entry]]:
+    """A connection to the catalog, and all entries of it by path: DuckDB notices damage of what it reads.
 
     Where DuckDB cannot name the file, it is in memory, and shards are indexed each time.
     """
-    path = state / "index.duckdb"
+    path = state / INDEX
     local.make_folder(state)
     if UNNAMEABLE & set(str(local.real(path))):
-        catalog = connect()
+        return _empty(None), {}
+    catalog: duckdb.DuckDBPyConnection | None = None
+    try:
+        catalog = connect(database=path, folders=[state])
         catalog.execute(TABLES)
-        return catalog
-    for attempt in range(2):
-        try:
-            catalog = connect(database=path)
-            catalog.execute(TABLES)
-            if catalog.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
-                return catalog
-            catalog.close()
-        except duckdb.Error:
-            if attempt:
-                raise
-        for leftover in (path, path.with_name(path.name + ".wal")):
-            local.remove(leftover)
-    raise AssertionError("a newly created catalog has the current version")
+        if catalog.execute("SELECT number FROM version").fetchall() == [(VERSION,)]:
+            rows = catalog.execute("SELECT * FROM shards").fetchall()
+            return catalog, {row[0]: Entry(*row[1:]) for row in rows}
+        catalog.close()
+        _remove(state)
+    except duckdb.InterruptException:
+        raise
+    except (duckdb.Error, TypeError) as error:
+        _give_up(catalog, state, error)
+    return _empty(path), {}
+
+
+def _empty(path: Path | None) -> duckdb.DuckDBPyConnection:
+    catalog = connect(database=path, folders=[] if path is None else [path.parent])
+    catalog.execute(TABLES)
+    return catalog
+
+
+class _Unchangeable(Exception):
+    """Nothing can be written to the catalog."""
+
+    def __init__(self, cause: duckdb.Error) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _give_up(catalog: duckdb.DuckDBPyConnection | None, state: Path, error: Exception) -> None:
+    """Removes a damaged catalog, with a note; raises an error that says nothing about it, such as of a full disk."""
+    if limit_reached(error, str(state)) is not None:
+        raise error
+    if catalog is not None:
+        catalog.close()
+    _remove(state)
+    note("the index of the shards is damaged; it is made again")
+
+
+def _remove(state: Path) -> None:
+    for name in (INDEX, f"{INDEX}.wal"):
+        local.put_away(state / name)
 
 
 class Entry(NamedTuple):
@@ -185,7 +223,12 @@ def _index(
             progress(f"index {name}", done, len(paths), "shards")
         columns = [list(entries), *map(list, zip(*entries.values(), strict=True))]
         listed = ", ".join(f"unnest(${number})" for number in range(1, len(columns) + 1))
-        catalog.execute(f"INSERT OR REPLACE INTO shards SELECT {listed}", columns)
+        try:
+            catalog.execute(f"INSERT OR REPLACE INTO shards SELECT {listed}", columns)
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise _Unchangeable(error) from None
         known.update(entries)
     if not new:
         progress(f"index {name}", done, len(paths), "shards")
@@ -257,16 +300,8 @@ def _check_formats(source: model.Source, paths: Sequence[Path]) -> None:
             raise Failure(Diagnostic("R0306", message, source.origin.span, helps=helps))
 
 
-def stale(known: Sequence[InputFile], folder: Path, state: Path) -> tuple[str, ...]:
-    """The differences from the plan: a message for each shard or file with attributes that is gone or has changed.
-
-    A file that is not as it was indexed, whatever its size and time, is compared by its bytes.
-    """
-    catalog = open_catalog(state)
-    try:
-        indexed = _known(catalog)
-    finally:
-        catalog.close()
+def stale(known: Sequence[InputFile], folder: Path) -> tuple[str, ...]:
+    """The differences from the plan: a message for each shard or file with attributes that is gone or has changed."""
     result = []
     for shard in known:
         path = folder / shard.path
@@ -278,9 +313,7 @@ def stale(known: Sequence[InputFile], folder: Path, state: Path) -> tuple[str, .
             continue
         if _repaired(path, folder) != shard.repaired:
             result.append(f"the shard `{shard.path}` is read from what it was repaired to")
-        entry = indexed.get(str(path))
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
-        same = same and (entry is None or (entry.sha256 == shard.sha256 and entry.mark.startswith(stat.mark)))
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
             result.append(f"the {what} `{shard.path}` has changed")
     return tuple(result)

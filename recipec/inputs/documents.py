@@ -14,6 +14,7 @@ from recipec.inputs import reading
 from recipec.inputs.facts import Facts, facts
 from recipec.ir import logical
 from recipec.ir.task import Documents, Scored
+from recipec.places import sealed
 
 ESTIMATE = "estimate"
 """Separates the hash that chooses an estimate's documents from the one that draws them: they must be independent."""
@@ -107,6 +108,7 @@ def _rows(found: Documents, read: logical.Read, names: str, root: Path, folder: 
 
 
 def _files(files: Sequence[str], root: Path) -> str:
+    sealed.check([root / file for file in files])
     return f"read_parquet([{', '.join(literal(str(root / file)) for file in files)}], hive_partitioning = false)"
 
 

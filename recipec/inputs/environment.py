@@ -145,9 +145,7 @@ class Files:
 
     def read_text(self, path: Path, span: Span) -> str:
         try:
-            if local.stat(path).bytes > LARGEST_TEXT:
-                raise Failure(Diagnostic("R0232", f"`{path.name}` is larger than {LARGEST_TEXT:,} bytes", span))
-            return local.read_text(path)
+            return local.read_text(path, local.LARGEST_NOTE)
         except OSError as error:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:

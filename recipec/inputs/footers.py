@@ -27,7 +27,7 @@ def read(paths: Collection[Path]) -> Mapping[Path, spec.Structure]:
         return {}
     by_name = {str(path): path for path in paths}
     try:
-        with shared() as connection:
+        with shared(paths) as connection:
             schemas = _schemas(connection, paths)
             rows = connection.execute(
                 f"SELECT file_name, num_rows FROM parquet_file_metadata({_list(paths)})"
@@ -50,7 +50,7 @@ def alike(paths: Collection[Path]) -> list[list[Path]]:
     by_name = {str(path): path for path in paths}
     query = f"SELECT file_name FROM parquet_file_metadata({_list(paths)}) WHERE num_row_groups = 1"
     try:
-        with shared() as connection:
+        with shared(paths) as connection:
             schemas = _schemas(connection, paths)
             single = {row[0] for row in connection.execute(query).fetchall()}
     except duckdb.Error:
@@ -64,7 +64,7 @@ def without_nulls(paths: Collection[Path], column: str) -> frozenset[Path]:
     if not paths:
         return frozenset()
     try:
-        with shared() as connection:
+        with shared(paths) as connection:
             found = connection.execute(
                 f"SELECT file_name FROM parquet_metadata({_list(paths)}) WHERE path_in_schema = $1 "
                 "GROUP BY file_name HAVING bool_and(stats_null_count = 0)",
@@ -82,7 +82,7 @@ def nulls(path: Path) -> Mapping[str, int]:
         "GROUP BY path_in_schema HAVING count(*) = count(stats_null_count)"
     )
     try:
-        with shared() as connection:
+        with shared([path]) as connection:
             return {row[0]: int(row[1]) for row in connection.execute(query).fetchall()}
     except duckdb.Error as error:
         raise shards.unreadable(path, error) from None

@@ -19,7 +19,7 @@ from recipec.ir import logical, paths, shapes
 from recipec.ir.attributes import Attributes
 from recipec.ir.execution import Shard, SideFile
 from recipec.ir.expressions import columns_of
-from recipec.places import local
+from recipec.places import sealed
 from recipec.spec import References
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Join:
     def by_row(self, todo: Todo) -> Iterator[int]:
         """Stores the attributes of shards from the file of each; yields the number of shards that are done."""
         for done, (destination, (_, [side])) in enumerate(todo.items(), start=1):
-            with local.replacing(destination) as temporary:
+            with sealed.replacing(destination) as temporary:
                 self._copy_file(side, temporary)
             yield done
 
@@ -78,7 +78,7 @@ class Join:
         self._check_unique(files)
         done = 0
         for batch in groups([(place, shard) for place, (shard, _) in todo.items()], SHARDS):
-            with local.replacing_all([place for place, _ in batch]) as temporaries:
+            with sealed.replacing_all([place for place, _ in batch]) as temporaries:
                 self._join([shard for _, shard in batch], temporaries)
             done += len(batch)
             yield done
@@ -237,6 +237,7 @@ def groups(items: Sequence[tuple[Item, File]], least: int) -> Iterator[list[tupl
 
 def rows(connection: DuckDBPyConnection, stored: Sequence[Path]) -> int:
     """The number of rows of stored attributes."""
+    sealed.check(stored)
     found = 0
     for start in range(0, len(stored), 1000):
         listed = ", ".join(map(file, stored[start : start + 1000]))

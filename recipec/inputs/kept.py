@@ -20,7 +20,7 @@ from recipec.ir import logical, model
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import Apply, Column, Expression, columns_of, describe
 from recipec.ir.provenance import without_origins
-from recipec.places import digests, local
+from recipec.places import digests, local, sealed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -172,7 +172,7 @@ def store(
         rows = f"SELECT row, tokens AS value FROM {counted}"
         if value.sql is not None:
             rows = f"SELECT row, v{by_sql.index(value)} AS value FROM {SCANNED}"
-        with local.replacing(path) as temporary:
+        with sealed.replacing(path) as temporary:
             connection.execute(
                 f"COPY ({rows} ORDER BY row) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)"
             )

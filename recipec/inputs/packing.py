@@ -14,14 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recipec import source
 from recipec.inputs import repair
-from recipec.places import local
+from recipec.places import local, sealed
 
 CHUNK = 8192
 """The bytes that are decompressed at once: a hostile file makes at most some 20,000 times as many of them."""
 
 REPACKED = frozenset({".bz2", ".xz", ".lz4"})
 """The suffixes of files that are repacked."""
+
+MEMORY = 512_000_000
+"""The most memory for a member of `.xz`, whose header says how much it wants."""
 
 LEVEL = 1
 """The level of zstd: repacked files are read more often than kept."""
@@ -38,7 +42,7 @@ def _decompressor(suffix: str) -> Any:
     if suffix == ".bz2":
         return bz2.BZ2Decompressor()
     if suffix == ".xz":
-        return lzma.LZMADecompressor()
+        return lzma.LZMADecompressor(memlimit=MEMORY)
     if suffix == ".lz4":
         import lz4.frame
 
@@ -96,16 +100,37 @@ def _feed(suffix: str, member: Any, chunk: bytes, take: Callable[[bytes], object
     return member
 
 
+LARGEST = 256_000_000
+"""The most bytes of a file that is decompressed in memory."""
+
+
+class _TooLarge(Exception):
+    pass
+
+
 def content(path: Path) -> bytes:
     """The bytes of a small file as they were before it was compressed.
 
     Raises:
-        ValueError: the file is cut off or damaged.
+        OSError: it cannot be read, or is too large.
+        ValueError: it is cut off or damaged, or too large when it is decompressed.
     """
     if not is_compressed(path) or not local.size(path):
-        return path.read_bytes()
+        return source.read_bytes(path, LARGEST)
     pieces: list[bytes] = []
-    checked(path, pieces.append)
+    left = LARGEST
+
+    def take(piece: bytes) -> None:
+        nonlocal left
+        left -= len(piece)
+        if left < 0:
+            raise _TooLarge
+        pieces.append(piece)
+
+    try:
+        checked(path, take)
+    except _TooLarge:
+        raise ValueError(f"it has more than {LARGEST:,} bytes when it is decompressed") from None
     return b"".join(pieces)
 
 
@@ -119,14 +144,13 @@ def readable(path: Path, folder: Path) -> Path:
         ValueError: the shard is damaged.
     """
     if path.suffix.lower() not in REPACKED or not local.size(path):
-        return repair.repaired(path, folder) or path if path.suffix.lower() == ".parquet" else path
+        return repair.readable(path, folder) if path.suffix.lower() == ".parquet" else path
     place = repair.kept(path, folder, ".jsonl.zst")
-    if not local.is_file(place):
+    if not sealed.is_whole(place):
         import zstandard
 
-        local.make_folder(place.parent)
         with (
-            local.replacing(place) as temporary,
+            sealed.replacing(place) as temporary,
             temporary.open("wb") as file,
             zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(file) as packed,
         ):

@@ -23,7 +23,7 @@ from recipec.inputs.facts import expressions, needed
 from recipec.inputs.kept import SCANNED, TOKENS, UNREAD, Kept, Value, estimated, joined, keeping, store
 from recipec.ir import logical, model, paths, shapes
 from recipec.ir.execution import Shard
-from recipec.places import local
+from recipec.places import sealed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -89,6 +89,11 @@ def direct(op: logical.Read, many: Sequence[Shard], folder: Path) -> frozenset[s
     return frozenset(path for path in found if places[path] in whole)
 
 
+def derived(op: logical.Read, folder: Path) -> frozenset[Value]:
+    """What may be stored of the texts of a source for a `Read` without clauses."""
+    return frozenset(value for nulls in (False, True) for value in keeping(op, folder, nulls=nulls).values)
+
+
 def rows(op: logical.Read, shard: Shard, folder: Path) -> str:
     """SQL of what a `Read` without clauses would store of one of the shards that are `direct`."""
     return _query(op, scans.scan(op.source, shard, folder, sorted(needed(op))), texts=False)
@@ -126,7 +131,7 @@ def _read_batch(
         finally:
             free.put(connection)
 
-    with local.replacing_all([destination for _, destination in batch]) as temporaries:
+    with sealed.replacing_all([destination for _, destination in batch]) as temporaries:
         jobs = [
             _Job(shard, place, temporary, place not in whole)
             for (shard, _), place, temporary in zip(batch, places, temporaries, strict=True)
@@ -207,7 +212,7 @@ def _has_plain_text(source: model.Source, shard: Shard) -> bool:
 
 def _read(connection: DuckDBPyConnection, op: logical.Read, kept: Kept, job: _Job, folder: Path, root: Path) -> None:
     values = {value: value.path(root, job.shard) for value in kept.values}
-    missing = {value: path for value, path in values.items() if not local.is_file(path)}
+    missing = {value: path for value, path in values.items() if not sealed.is_whole(path)}
     names = sorted(needed(kept.op) - {value.name for value in values} - attributes.references(op))
     # Taking a column out of lines costs a pass over all of them: whatever is needed is then taken in the same.
     once = missing and names and op.source.text not in names and shards.format_of(job.place).lines is not None

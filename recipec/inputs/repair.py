@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.places import local
+from recipec.places import local, sealed
 from recipec.places.state import Store
 
 ENCODING = re.compile(r'Invalid string encoding found in Parquet file "(?P<path>.*?)": value', re.DOTALL)
@@ -22,6 +23,8 @@ FOLDER = "repacked"
 
 BATCH = 8192
 """The rows that are in memory at once."""
+
+_REPAIRING = threading.Lock()
 
 
 class NotUtf8(Failure):
@@ -49,6 +52,21 @@ def repaired(path: Path, folder: Path) -> Path | None:
         return None
     place = kept(path, folder, ".parquet")
     return place if local.is_file(place) else None
+
+
+def readable(path: Path, folder: Path) -> Path:
+    """The file that is read in place of a Parquet file: what it was repaired to, or itself.
+
+    Raises:
+        Failure: as `repair`, where what it was repaired to is damaged.
+    """
+    place = repaired(path, folder)
+    if place is None:
+        return path
+    with _REPAIRING:
+        if not sealed.is_whole(place):
+            repair(path, folder)
+    return place
 
 
 @lru_cache(maxsize=16)
@@ -81,8 +99,7 @@ def repair(path: Path, folder: Path) -> None:
         message = "the shard has strings that are not UTF-8 inside nested values"
         raise Failure(Diagnostic("R0303", message, place=str(path), helps=("convert the shard",)))
     place = kept(path, folder, ".parquet")
-    local.make_folder(place.parent)
-    with local.replacing(place) as temporary:
+    with sealed.replacing(place) as temporary:
         _write(file, broken, temporary)
     _any.cache_clear()
 

@@ -55,7 +55,7 @@ def whole(path: Path, folder: Path, own: Columns, wanted: Columns, row: str) -> 
     readable = packing.readable(path, folder)
     if format_.whole is not None:
         return format_.whole(readable, own, wanted, row)
-    references = [(paths.reference([name]), type_) for name, type_ in wanted]
+    references = [(paths.reference([name]), shapes.stated(type_)) for name, type_ in wanted]
     names = "".join(f", {column(reference)} AS c{number}" for number, (reference, _) in enumerate(references))
     return f"(SELECT {ident(row)}{names} FROM {format_.scan(readable, own, references, row)})"
 
@@ -98,14 +98,14 @@ def no_rows(wanted: References, row: str) -> str:
     return f"(SELECT 0 :: BIGINT AS {ident(row)}{values}, CAST(NULL AS VARCHAR) AS {FAULT} WHERE false)"
 
 
-def taken(source: model.Source, reference: str) -> str:
+def taken(source: model.Source, reference: str) -> shapes.TypeText:
     """The SQL type of a value of a source's rows: the text is text, whatever some rows have in its place."""
     if reference == source.text or reference in (paths.PATH, paths.FILE):
-        return "VARCHAR"
+        return shapes.VARCHAR
     if reference == paths.ROW:
-        return "BIGINT"
+        return shapes.BIGINT
     shape = shapes.at(columns_of(source), paths.parts(reference))
-    return shapes.taken(shape) if shape is not None else "VARCHAR"
+    return shapes.taken(shape) if shape is not None else shapes.VARCHAR
 
 
 def columns_of(source: model.Source) -> Columns:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec import plugins, spec
+from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.inputs import packing, repair
 from recipec.places import digests, globs, local
@@ -42,13 +43,25 @@ def find(patterns: Sequence[str], folder: Path) -> tuple[Path, ...]:
     Raises:
         Failure: as in `globs.matches`.
     """
-    return globs.matches(patterns, folder, is_shard)
+    found = globs.matches(patterns, folder, is_shard)
+    _reach(patterns, folder, found)
+    return found
+
+
+def _reach(patterns: Sequence[str], folder: Path, found: Sequence[Path]) -> None:
+    """Lets queries read the files that a recipe's globs find: below where these begin, and behind symbolic links."""
+    heads = [head for pattern in patterns for head in globs.heads(pattern, folder)]
+    links = [path for path in found if local.is_link(path)]
+    confinement.reach(head if local.is_folder(head) else head.parent for head in heads)
+    confinement.reach(confinement.folders_of(links))
 
 
 def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
     """Like `find`, for the examples of a target: a folder means its files of plain text too."""
     with placed(target.origin.span):
-        return globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
+        found = globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
+        _reach(target.examples, folder, found)
+        return found
 
 
 @contextlib.contextmanager
@@ -173,8 +186,8 @@ def schema(path: Path, folder: Path) -> Columns:
     if is_array(path):
         return structure(path, folder).columns
     format_ = format_of(path)
-    with _reading(path) as connection:
-        return format_.columns(connection, packing.readable(path, folder))
+    with _reading(path, folder) as (connection, readable):
+        return format_.columns(connection, readable)
 
 
 def structure(path: Path, folder: Path) -> spec.Structure:
@@ -190,8 +203,8 @@ def structure(path: Path, folder: Path) -> spec.Structure:
         with reading(path):
             return arrays.structure(path)
     format_ = format_of(path)
-    with _reading(path) as connection:
-        return format_.structure(connection, packing.readable(path, folder))
+    with _reading(path, folder) as (connection, readable):
+        return format_.structure(connection, readable)
 
 
 def digest(path: Path) -> str:
@@ -238,21 +251,22 @@ def faults_of(path: Path, folder: Path) -> list[tuple[int, str]]:
     find_faults = format_of(path).faults
     if find_faults is None or not local.size(path):
         return []
-    with _reading(path) as connection:
-        return list(find_faults(connection, packing.readable(path, folder)))
+    with _reading(path, folder) as (connection, readable):
+        return list(find_faults(connection, readable))
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[DuckDBPyConnection]:
-    """A connection for reading a file; errors are reported for that file."""
+def _reading(path: Path, folder: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
+    """A connection for reading a file, and what to read in its place; errors are reported for that file."""
     # Imported here: loading the engine takes longer than checking a recipe whose schemas are known.
     import duckdb
 
     from recipec.database.connection import shared
 
     try:
-        with shared() as connection:
-            yield connection
+        readable = packing.readable(path, folder)
+        with shared([readable]) as connection:
+            yield connection, readable
     except (duckdb.Error, OSError, ValueError) as error:
         raise unreadable(path, error) from None
 

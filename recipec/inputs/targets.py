@@ -151,7 +151,7 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool, i
         start, stop = f"length({before})", f"length({before} || {pieces[marked[0]]})"
     held = f"md5_number_lower({literal('holdout' + chr(31) + target.name + chr(31))} || text)"
     try:
-        with shared() as connection:
+        with shared([path]) as connection:
             return connection.execute(
                 f"SELECT text, start, stop, {held} < {int(target.holdout * 2**64)} :: UHUGEINT, __row FROM "
                 f"(SELECT {whole} AS text, {start} AS start, {stop} AS stop, __row FROM {scan}) WHERE text IS NOT NULL",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.inputs import scans
 from recipec.ir import model
 from recipec.ir.execution import Shard
-from recipec.models import cache
+from recipec.models import cache, plausible
 from recipec.places import local
 from recipec.source import resolve_path
 
@@ -78,6 +79,10 @@ def load(source: model.Source, folder: Path) -> Any:
     except ImportError:
         helps = ("pip install 'recipec[tokenizers]'",)
         raise Failure(Diagnostic("R0305", "counting tokens needs the package tokenizers", span, helps=helps)) from None
+    try:
+        plausible.check_tokenizer(file)
+    except Failure as failure:
+        raise Failure(replace(failure.diagnostics[0], code="R0305", span=span)) from None
     try:
         return _opened(file, local.mark(file))
     except Exception as error:

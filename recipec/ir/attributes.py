@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.ir.provenance import Origin
 from recipec.ir.shapes import ShapeText
@@ -27,7 +28,7 @@ class Attributes(Frozen):
             names in this order.
     """
 
-    files: tuple[str, ...]
+    files: tuple[closed.Path, ...]
     by: Literal["id", "row"]
     id: str = ""
     schema_: tuple[tuple[str, ShapeText], ...]

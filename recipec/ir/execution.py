@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.ir.forecast import Forecast
 from recipec.ir.logical import Op
@@ -16,7 +17,9 @@ from recipec.ir.reweighting import Reweighting
 from recipec.ir.selection import Selection
 from recipec.ir.shapes import ShapeText
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
+"""Plans of older versions named places without being asked, and had other digests."""
+
 MANIFEST_VERSION = 4
 """Digests are computed otherwise in 2 and 3: see `selection.digest.digest`."""
 
@@ -27,13 +30,13 @@ class InputFile(Frozen):
     columns of its own, and `unreadable` the rows that cannot be read at all."""
 
     source: str
-    path: str
-    sha256: str
-    bytes: int
-    mtime_ns: int
-    rows: int
+    path: closed.Path
+    sha256: closed.Sha256
+    bytes: closed.Count
+    mtime_ns: closed.Whole
+    rows: closed.Count
     schema_: tuple[tuple[str, ShapeText], ...]
-    unreadable: int = 0
+    unreadable: closed.Count = 0
     repaired: bool = False  # whether it is read from what `inputs.repair` made of it
 
 
@@ -47,7 +50,7 @@ class Shard(InputFile):
     """
 
     placed: bool = False
-    joined: tuple[str, ...] = ()
+    joined: tuple[closed.Sha256OrNone, ...] = ()
 
     @property
     def key(self) -> str:
@@ -74,13 +77,13 @@ class SideFile(InputFile):
         number: the position of its `attributes` among those of the source.
     """
 
-    number: int
+    number: closed.Count
 
 
 class Estimate(Frozen):
     """A figure with its provenance: `basis` is "exact", or describes how it was estimated."""
 
-    value: float
+    value: closed.Number
     basis: str
 
 
@@ -103,13 +106,13 @@ class Step(Frozen):
     `reason` says why it must run ("omega changed at line 22", "new shard data/b.parquet"); "" for reuse.
     """
 
-    id: str
+    id: closed.StepId
     op: Op
-    inputs: tuple[str, ...]  # ids of steps
+    inputs: tuple[closed.StepId, ...]
     action: Literal["run", "partial", "reuse"]
     reason: str
     cost: Cost
-    engine: str = LOCAL  # the engine that runs its tasks
+    engine: closed.Word = LOCAL  # the engine that runs its tasks
 
 
 class ExecutionPlan(Frozen):
@@ -120,10 +123,10 @@ class ExecutionPlan(Frozen):
         folder: absolute folder against which relative paths of shards, state and output are resolved.
     """
 
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     recipec: str
     recipe: Recipe
-    folder: str
+    folder: closed.Path
     shards: tuple[Shard, ...]
     attributes: tuple[SideFile, ...] = ()  # those of which the recipe uses columns
     steps: tuple[Step, ...]
@@ -142,7 +145,7 @@ class PhasedPlan(Frozen):
         waiting: why the phases after the last of these cannot be planned yet; "" if there are none.
     """
 
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     phases: tuple[ExecutionPlan, ...]
     waiting: str = ""
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from recipec.ir import paths
 
 Type = Literal["boolean", "integer", "float", "string", "date", "timestamp", "json", "other", "null"]
 """The types of the language. "json" is a field of several kinds, which takes the type that its use needs; "other" (lists,
@@ -22,11 +24,20 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+CARRIED = "column:"
+"""Prefix of the `Read` outputs that are unchanged columns, so that no column's name collides with a fixed one."""
+
+
+def _reference(text: str) -> str:
+    paths.parts(text.removeprefix(CARRIED).rstrip(" "))
+    return text
+
+
 class Column(Frozen):
-    """A column of the shard, by its exact name."""
+    """A value of a row, by the reference to it."""
 
     kind: Literal["column"] = "column"
-    name: str
+    name: Annotated[str, AfterValidator(_reference)]
     type: Type
 
 
@@ -44,17 +55,36 @@ class Constant(Frozen):
     type: Type
 
 
-class Apply(Frozen):
-    """An operator or function of the language applied to operands.
+OPERANDS: dict[str, tuple[int, int | None]] = {
+    **dict.fromkeys(("or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "concat", "if"), (2, 2)),
+    **dict.fromkeys(("matches", "starts_with", "ends_with", "contains"), (2, 2)),
+    **dict.fromkeys(("not", "neg", "is_null", "fingerprint", "length", "lower", "upper", "trim"), (1, 1)),
+    **dict.fromkeys(("abs", "round", "year", "int", "float", "string", "bool", "date", "timestamp"), (1, 1)),
+    **dict.fromkeys(("as boolean", "as integer", "as float", "as string", "as text"), (1, 1)),
+    **dict.fromkeys(("coalesce", "least", "greatest", "in"), (2, None)),
+}
+"""Word of the language -> the least and the greatest number of its operands. `database.sql` has the SQL of these words."""
 
-    `function` is one of: or and not == != < <= > >= + - * / % neg matches in is_null length lower upper int float
-    string bool, or another word of `semantics.functions`. `in` has the items as operands 1…n.
+
+class Apply(Frozen):
+    """An operator or function of the language applied to operands: a word of `OPERANDS`, and nothing else.
+
+    `in` has the items as operands 1…n.
     """
 
     kind: Literal["apply"] = "apply"
     function: str
     operands: tuple[Expression, ...]
     type: Type
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Apply:
+        if self.function not in OPERANDS:
+            raise ValueError(f"unknown function `{self.function:.40}`")
+        least, most = OPERANDS[self.function]
+        if len(self.operands) < least or (most is not None and len(self.operands) > most):
+            raise ValueError(f"`{self.function}` has {len(self.operands)} operands")
+        return self
 
 
 Expression = Annotated[Column | Score | Constant | Apply, Field(discriminator="kind")]
@@ -86,9 +116,6 @@ def scores_of(expression: Expression) -> frozenset[str]:
 
 HIDDEN = "expression:"
 """Prefix of the `Read` outputs that are computed under generated names, which evidence does not show."""
-
-CARRIED = "column:"
-"""Prefix of the `Read` outputs that are unchanged columns, so that no column's name collides with a fixed one."""
 
 
 def describe(expression: Expression) -> str:

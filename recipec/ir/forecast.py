@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 
 
@@ -21,17 +22,17 @@ class DomainForecast(Frozen):
     """
 
     domain: str
-    tokens: float
-    unique: float
-    repetition: float
-    info: float | None
-    lost: float | None
-    more_read: float
-    more_found: float
-    share: float
-    best: float | None
-    best_low: float | None
-    best_high: float | None
+    tokens: closed.Number
+    unique: closed.Number
+    repetition: closed.Number
+    info: closed.Number | None
+    lost: closed.Number | None
+    more_read: closed.Number
+    more_found: closed.Number
+    share: closed.Number
+    best: closed.Number | None
+    best_low: closed.Number | None
+    best_high: closed.Number | None
 
 
 class BandForecast(Frozen):
@@ -42,12 +43,12 @@ class BandForecast(Frozen):
         share, best: its share of the drawn tokens and of the best mixture (None if the law ignores bands).
     """
 
-    low: float
-    high: float
-    tokens: float
-    unique: float
-    share: float
-    best: float | None
+    low: closed.Number
+    high: closed.Number
+    tokens: closed.Number
+    unique: closed.Number
+    share: closed.Number
+    best: closed.Number | None
 
 
 class Forecast(Frozen):
@@ -69,17 +70,17 @@ class Forecast(Frozen):
     path: str
     source: str
     fitted: bool
-    params: int
-    loss: float
-    low: float
-    high: float
-    error: float
-    info: float | None
-    wasted: float | None
-    repetition: float
-    best_loss: float | None
-    regret: float | None
-    fresh_loss: float
+    params: closed.Positive
+    loss: closed.Number
+    low: closed.Number
+    high: closed.Number
+    error: closed.Number
+    info: closed.Number | None
+    wasted: closed.Number | None
+    repetition: closed.Number
+    best_loss: closed.Number | None
+    regret: closed.Number | None
+    fresh_loss: closed.Number
     domains: tuple[DomainForecast, ...]
     bands: tuple[BandForecast, ...]
     outside: tuple[str, ...]

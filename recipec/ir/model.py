@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, model_validator
 
+from recipec.ir import closed
 from recipec.ir.attributes import Attributes
-from recipec.ir.expressions import Expression, Frozen, Type
+from recipec.ir.budget import Budget as Budget
+from recipec.ir.budget import Law as Law
+from recipec.ir.budget import LawFacts as LawFacts
+from recipec.ir.budget import Requirement as Requirement
+from recipec.ir.expressions import Expression, Frozen, Type, scores_of
 
 # Values of a recipe record where they come from, so these are part of its vocabulary: `model.Origin`.
 from recipec.ir.provenance import Need as Need
@@ -26,14 +31,14 @@ class TokenCount(Frozen):
 
     by: Literal["column", "tokenizer", "estimate"]
     column: Expression | None = None  # integer-typed, for "column"
-    tokenizer: str = ""  # name or path, for "tokenizer"
+    tokenizer: closed.Path = ""  # name or path, for "tokenizer"
 
 
 class Source(Frozen):
     """A set of shards whose rows are candidate documents."""
 
     name: str
-    shards: tuple[str, ...]  # globs, as written, relative to the recipe's folder
+    shards: tuple[closed.Path, ...]  # globs, as written, relative to the recipe's folder
     schema_: tuple[tuple[str, ShapeText], ...]  # of all shards together (see `ir.shapes`)
     named: tuple[tuple[str, Expression], ...] = ()  # `column NAME = …`, in order
     id: Expression  # converted to string when read
@@ -49,9 +54,9 @@ class Target(Frozen):
     """Examples of the task that the dataset is for."""
 
     name: str
-    examples: tuple[str, ...]  # globs
+    examples: tuple[closed.Path, ...]  # globs
     text: str  # template with {field}s
-    holdout: float  # share in [0, 1)
+    holdout: Annotated[float, Field(ge=0, lt=1)]
     origin: Origin
 
 
@@ -63,7 +68,7 @@ class ScoreCall(Frozen):
     """
 
     name: str
-    function: str
+    function: closed.Word
     params: dict[str, Any]
     type: Type
     plugin: Plugin | None = None
@@ -100,7 +105,7 @@ class Weights(Frozen):
     """α of one domain (or of all without their own): criterion -> weight, all >= 0, not all 0. Not listed = 0."""
 
     domain: str | None
-    weights: tuple[tuple[str, NonNegativeFloat], ...]
+    weights: tuple[tuple[str, closed.Amount], ...]
     origin: Origin
 
 
@@ -109,8 +114,8 @@ class Quality(Frozen):
     missing: Literal["error", "worst", "drop"] = "error"
     ties: Literal["share", "split"] = "share"  # whether documents of equal merged quality share one rank
     weights: tuple[Weights, ...] = ()  # the one with domain None first
-    path: str = ""  # the search file that the weights come from, with its sha256
-    digest: str = ""
+    path: closed.Path = ""  # the search file that the weights come from, with its sha256
+    digest: closed.Sha256OrNone = ""
 
 
 class Curve(Frozen):
@@ -121,10 +126,10 @@ class Curve(Frozen):
     """
 
     domain: str | None
-    lambda_: NonNegativeFloat = 500.0
+    lambda_: closed.Amount = 500.0
     omega: Annotated[float, Field(ge=0, le=1)] = 0.08
-    eta: NonNegativeFloat = 1.0
-    epsilon: NonNegativeFloat = 0.001
+    eta: closed.Amount = 1.0
+    epsilon: closed.Amount = 0.001
     origin: Origin | None = None
 
 
@@ -133,8 +138,8 @@ class Quadmix(Frozen):
 
     kind: Literal["quadmix"] = "quadmix"
     curves: tuple[Curve, ...]  # the one with domain None first
-    path: str = ""
-    digest: str = ""
+    path: closed.Path = ""
+    digest: closed.Sha256OrNone = ""
     origin: Origin | None = None
 
 
@@ -158,23 +163,6 @@ class All(Frozen):
 Sampling = Annotated[Quadmix | Top | All, Field(discriminator="kind")]
 
 
-class LawFacts(Frozen):
-    """The facts of a law file that determine a mixture of maximum information, at the budget's model size.
-
-    Attributes:
-        digest: sha256 of the law file.
-        theta: a band d has the quality exp(−theta·d).
-        absorption: λ(N).
-        bands: the number of quality bands that the law knows.
-    """
-
-    digest: str
-    theta: float
-    absorption: float
-    bands: PositiveInt
-    plugin: Plugin | None = None
-
-
 class Natural(Frozen):
     """`mixture natural`: the weights that result from the sampling curves."""
 
@@ -186,7 +174,7 @@ class Shares(Frozen):
     """`mixture { science 30%, code 70% }`. The weights sum to 1; a domain that is not listed has 0."""
 
     kind: Literal["shares"] = "shares"
-    weights: tuple[tuple[str, NonNegativeFloat], ...]
+    weights: tuple[tuple[str, closed.Amount], ...]
     origin: Origin | None = None
 
 
@@ -194,9 +182,9 @@ class FromFile(Frozen):
     """`mixture from "weights.json"`: weights as in `Shares`, read from `path`, whose sha256 is `digest`."""
 
     kind: Literal["file"] = "file"
-    weights: tuple[tuple[str, NonNegativeFloat], ...]
-    path: str
-    digest: str
+    weights: tuple[tuple[str, closed.Amount], ...]
+    path: closed.Path
+    digest: closed.Sha256
     origin: Origin | None = None
 
 
@@ -211,7 +199,7 @@ class Computed(Frozen):
     """
 
     kind: Literal["computed"] = "computed"
-    mixer: str
+    mixer: closed.Word
     params: dict[str, Any] = Field(default_factory=dict)
     law: LawFacts | None = None
     plugin: Plugin | None = None
@@ -226,7 +214,7 @@ class Amount(Frozen):
     """A bound of a quota: a share of the dataset's tokens in [0, 1], or a token count."""
 
     kind: Literal["share", "tokens"]
-    value: NonNegativeFloat
+    value: closed.Amount
     origin: Origin
 
 
@@ -257,7 +245,7 @@ class Repeat(Frozen):
     `per_document` it is `repeat unlimited`."""
 
     domain: str | None
-    most: NonNegativeInt | None = None
+    most: closed.Count | None = None
     per_document: tuple[Expression, ...] = ()  # one per source
     origin: Origin
 
@@ -271,41 +259,6 @@ class Repeat(Frozen):
         return self.origin.file == DEFAULT_LIMIT
 
 
-class Law(Frozen):
-    """`law infolaw("laws/ours.json")` or `law std.law.infolaw_2026`.
-
-    `facts` is None for a law without quality bands. `name` is the law's word, `path` as written.
-    """
-
-    name: str
-    path: str
-    digest: str
-    facts: LawFacts | None = None
-    plugin: Plugin | None = None
-    origin: Origin
-
-
-class Requirement(Frozen):
-    """`require loss <= 2.45`: what a plan must meet.
-
-    `most` is in nats per token for `loss`, a share for `wasted`, tokens per unique token for `repetition`; for `regret`
-    nats per token, or a share of the best loss where `relative`.
-    """
-
-    quantity: Literal["loss", "wasted", "repetition", "regret"]
-    most: float
-    relative: bool = False
-    origin: Origin
-
-
-class Budget(Frozen):
-    tokens: PositiveInt
-    model: PositiveInt | None = None  # parameters
-    law: Law | None = None
-    require: tuple[Requirement, ...] = ()
-    origin: Origin
-
-
 class Phase(Frozen):
     """A stage of training with its own mixture.
 
@@ -316,8 +269,8 @@ class Phase(Frozen):
         canonical: the canonical text of its statements.
     """
 
-    until: PositiveInt
-    tokens: PositiveInt
+    until: closed.Positive
+    tokens: closed.Positive
     mixture: Mixture
     quotas: tuple[Quota, ...]
     canonical: str
@@ -325,11 +278,11 @@ class Phase(Frozen):
 
 
 class Output(Frozen):
-    format: str  # the word: "parquet", "jsonl"
+    format: closed.Word  # the word: "parquet", "jsonl"
     plugin: Plugin | None = None  # the package that provides the format
-    path: str  # as written, relative to the recipe's folder
-    shard: PositiveInt = 512_000_000  # approximate bytes of uncompressed text columns in a shard
-    compression: str = "zstd"
+    path: closed.Path  # as written, relative to the recipe's folder
+    shard: closed.Positive = 512_000_000  # approximate bytes of uncompressed text columns in a shard
+    compression: closed.Word = "zstd"
     shuffle: bool = False
     copies: Literal["rows", "column"] = "rows"
     columns: tuple[str, ...] = ()  # () = every column of the source
@@ -340,10 +293,10 @@ class Recipe(Frozen):
     """A complete recipe, ready to be planned."""
 
     path: str  # of the recipe file, as shown to users
-    folder: str  # absolute folder against which relative paths are resolved
+    folder: closed.Path  # absolute folder against which relative paths are resolved
     canonical: str  # its canonical text, with parameters substituted
     params: tuple[tuple[str, str], ...]
-    seed: int
+    seed: closed.Whole
     sources: tuple[Source, ...]
     targets: tuple[Target, ...] = ()
     scores: tuple[ScoreCall, ...] = ()
@@ -358,7 +311,7 @@ class Recipe(Frozen):
     budget: Budget | None = None
     shortfall: Literal["error", "shrink"] = "error"
     oversize: Literal["stop", "skip"] = "stop"
-    allow_bad: float = 0.001  # share of rows that may be unreadable before a run stops
+    allow_bad: closed.Share = 0.001  # share of rows that may be unreadable before a run stops
     allow_vanishing: bool = False
     allow_empty: bool = False
     output: Output | None = None  # apply needs one
@@ -366,6 +319,25 @@ class Recipe(Frozen):
     search: Search | None = None
     needs: tuple[Need, ...] = ()
     before: tuple[Phase, ...] = ()  # in the recipe of one phase: the earlier phases
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Recipe:
+        """Checks what the types of the parts cannot express: expressions exist once per source, names lead somewhere."""
+        count, known = len(self.sources), {call.name for call in self.scores}
+        once = [one.conditions for one in self.where] + [one.keys for one in self.duplicates]
+        once += [one.values for one in self.criteria]
+        quotas = (*self.quotas, *(one for phase in (*self.phases, *self.before) for one in phase.quotas))
+        stated = [quota.conditions for quota in quotas]
+        stated += [one.per_document for one in self.repeats]
+        every = [*once, *filter(None, stated)]
+        if any(len(values) != count for values in every):
+            raise ValueError("a recipe has each expression once per source")
+        if any(scores_of(value) - known for values in every for value in values):
+            raise ValueError("an expression has a score that the recipe does not define")
+        for names in ([one.name for one in self.sources], [one.name for one in self.criteria]):
+            if len(set(names)) < len(names):
+                raise ValueError("a name stands for two things")
+        return self
 
     @property
     def clauses(self) -> tuple[Clause | Duplicates, ...]:

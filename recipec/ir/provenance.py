@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from recipec import source as text_source
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.source import Span
+
+MOST = 2**24
+"""The most lines or characters of a recipe: no larger file is read as one."""
+
+Position = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class Origin(Frozen):
     """A location in a recipe: provenance for plan, ledger and `explain`."""
 
     file: str
-    line: int
-    column: int
-    length: int  # characters to underline; may extend beyond the line
+    line: Position
+    column: Position
+    length: Annotated[int, Field(ge=0, le=MOST)]  # characters to underline; may extend beyond the line
     text: str  # the complete line of the recipe
 
     @property
@@ -43,8 +51,8 @@ class Origin(Frozen):
 class Plugin(Frozen):
     """The installed package that provides a word of a recipe; fields with None instead mean recipec itself."""
 
-    package: str
-    version: str
+    package: closed.Package
+    version: closed.Version
 
     def __str__(self) -> str:
         return f"{self.package} {self.version}"
@@ -53,9 +61,9 @@ class Plugin(Frozen):
 class Need(Frozen):
     """`needs "acme-filters >= 1.2"`: the package, the accepted versions, and the installed one."""
 
-    package: str
+    package: closed.Package
     specifier: str
-    version: str
+    version: closed.Version
     origin: Origin
 
 

@@ -6,17 +6,18 @@ from typing import Any
 
 from pydantic import Field
 
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 
-Row = tuple[float, ...]
+Row = tuple[closed.Number, ...]
 
 
 class Predictor(Frozen):
     """A regressor of TiKMiX-M, evaluated on held-out labels."""
 
     kind: str
-    rank_correlation: float
-    mae: float
+    rank_correlation: closed.Number
+    mae: closed.Number
 
 
 class Reweighting(Frozen):
@@ -49,22 +50,24 @@ class Reweighting(Frozen):
     gains: Row
     slack: Row
     multipliers: Row
-    objective: float
-    prior_objective: float
-    spread: float
-    gain: float
-    entropy: float
-    alpha: float = 1.0
-    beta: float = 1.0
-    gamma: float = 1.0
-    effective_domains: float
+    objective: closed.Number
+    prior_objective: closed.Number
+    spread: closed.Number
+    gain: closed.Number
+    entropy: closed.Number
+    alpha: closed.Number = 1.0
+    beta: closed.Number = 1.0
+    gamma: closed.Number = 1.0
+    effective_domains: closed.Number
     binding: tuple[str, ...] = ()
     stability: Row = ()
     direct: Row = ()
     used: str = ""
-    predicted: float = 0.0  # prediction of the used predictor for the weights; `predicted_direct` for TiKMiX-D's
-    predicted_direct: float = 0.0
+    predicted: closed.Number = (
+        0.0  # prediction of the used predictor for the weights; `predicted_direct` for TiKMiX-D's
+    )
+    predicted_direct: closed.Number = 0.0
     predictors: tuple[Predictor, ...] = ()
-    agreement: float = 0.0  # rank correlation of influence and the labels of mixtures
+    agreement: closed.Number = 0.0  # rank correlation of influence and the labels of mixtures
     measured: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from typing import Literal
 
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.ir.reweighting import Reweighting
+
+ReasonWord = Literal[
+    "selected",
+    "selected_tail",
+    "filtered",
+    "below_threshold",
+    "not_drawn",
+    "capped",
+    "quota_zero",
+    "oversize",
+    "unreadable",
+]
 
 
 class Stats(Frozen):
     """One criterion over the filtered pool, in raw units."""
 
     criterion: str
-    count: int  # documents with a score
-    missing: int
-    mean: float
-    std: float  # ddof 0
-    low: float
-    high: float
+    count: closed.Count  # documents with a score
+    missing: closed.Count
+    mean: closed.Number
+    std: closed.Number  # ddof 0
+    low: closed.Number
+    high: closed.Number
 
 
 class Cell(Frozen):
@@ -27,31 +40,33 @@ class Cell(Frozen):
     """
 
     domain: str
-    nest: int  # bits as in `Gather.nest`, restricted to quotas of this domain
-    documents: int  # in the filtered pool
-    tokens: int  # unique tokens of the pool
-    reachable: int | None  # the most tokens that the repetition limits allow; None without limits
-    natural: float  # tokens expected from the curves at scale 1
-    asked: float  # the mixture's weight before quotas, a share in [0, 1]
-    weight: float  # after quotas, a share in [0, 1]
-    target: float | None  # tokens; None without a token target
-    scale: float  # c_d
+    nest: closed.Count  # bits as in `Gather.nest`, restricted to quotas of this domain
+    documents: closed.Count  # in the filtered pool
+    tokens: closed.Count  # unique tokens of the pool
+    reachable: closed.Count | None  # the most tokens that the repetition limits allow; None without limits
+    natural: closed.Number  # tokens expected from the curves at scale 1
+    asked: closed.Number  # the mixture's weight before quotas, a share in [0, 1]
+    weight: closed.Number  # after quotas, a share in [0, 1]
+    target: closed.Number | None  # tokens; None without a token target
+    scale: closed.Number  # c_d
     binds: str
-    drawn_documents: int  # distinct documents drawn
-    drawn_copies: int
-    drawn_tokens: int
-    tail_tokens: int = 0  # of those drawn, the tokens of documents beyond ω
-    best_rank: float | None = None  # the best rank of the domain: above ω, if too many documents are equally good
+    drawn_documents: closed.Count  # distinct documents drawn
+    drawn_copies: closed.Count
+    drawn_tokens: closed.Count
+    tail_tokens: closed.Count = 0  # of those drawn, the tokens of documents beyond ω
+    best_rank: closed.Number | None = (
+        None  # the best rank of the domain: above ω, if too many documents are equally good
+    )
     blocked_by: str = ""  # the document that is too large for what is left of the target: "<id> of source <name>"
-    blocked_tokens: int = 0  # its tokens
+    blocked_tokens: closed.Count = 0  # its tokens
 
 
 class Reason(Frozen):
     domain: str
-    reason: str
+    reason: ReasonWord
     rejected_by: str | None
-    documents: int
-    tokens: int
+    documents: closed.Count
+    tokens: closed.Count
 
 
 class Cascade(Frozen):
@@ -66,13 +81,13 @@ class Cascade(Frozen):
     """
 
     calls: tuple[str, ...]
-    asked: float
-    pool: int
-    sample: int
-    exact: int | None = None
-    recall: float | None = None
-    low: float | None = None
-    high: float | None = None
+    asked: closed.Number
+    pool: closed.Count
+    sample: closed.Count
+    exact: closed.Count | None = None
+    recall: closed.Number | None = None
+    low: closed.Number | None = None
+    high: closed.Number | None = None
     promised: bool = True
 
 
@@ -92,25 +107,12 @@ class Selection(Frozen):
     stats: tuple[Stats, ...]
     cells: tuple[Cell, ...]
     reasons: tuple[Reason, ...]
-    candidates: int  # rows read, unreadable ones included
-    budget: int | None  # T as requested
-    allocated: float | None  # T after `shortfall shrink`
-    digest: str
+    candidates: closed.Count  # rows read, unreadable ones included
+    budget: closed.Count | None  # T as requested
+    allocated: closed.Number | None  # T after `shortfall shrink`
+    digest: closed.Sha256OrNone  # "" of an estimate
     cascades: tuple[Cascade, ...] = ()
-    weights: tuple[tuple[str, float], ...] = ()
+    weights: tuple[tuple[str, closed.Amount], ...] = ()
     evidence: Reweighting | None = None
     waiting: str = ""
     provisional: bool = False
-
-
-ReasonWord = Literal[
-    "selected",
-    "selected_tail",
-    "filtered",
-    "below_threshold",
-    "not_drawn",
-    "capped",
-    "quota_zero",
-    "oversize",
-    "unreadable",
-]

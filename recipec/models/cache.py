@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.models import plausible
 from recipec.places import digests, local, scheme
 from recipec.source import Span, resolve_path
 
@@ -53,7 +54,7 @@ def entries() -> tuple[Model, ...]:
 
 def _entry(folder: Path) -> Model | None:
     try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        note = local.read_json(folder / NOTE, local.LARGEST_NOTE)
         size = sum(path.stat().st_size for path in folder.iterdir())
         return Model(folder.name, folder, str(note["digest"]), str(note["origin"]), size)
     except (OSError, ValueError, KeyError, TypeError):
@@ -85,6 +86,7 @@ def find(name: str, folder: Path, span: Span | None = None) -> Model:
         if lacking:
             needs = (f"a model is a folder with {', '.join(PARTS)}",)
             raise Failure(Diagnostic("R1102", f"`{name}` is not a model: it has no {lacking[0]}", span, helps=needs))
+        plausible.check(path)
         return Model(name, path, digest(path))
     helps = (*did_you_mean(name, [model.name for model in entries()]), *_how_to_add(name, path))
     raise Failure(Diagnostic("R1101", f"the model `{name}` is not on this machine", span, helps=helps))
@@ -108,8 +110,8 @@ def digest(folder: Path) -> str:
     """sha256 over the names and contents of a model's files. Unchanged files are not read again."""
     note = root().parent / "digests.json"
     try:
-        known = dict(json.loads(note.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
+        known = dict(local.read_json(note))
+    except (OSError, ValueError, TypeError):
         known = {}
     found, new = {}, False
     for path in sorted(path for part in PARTS for path in folder.glob(part)):

@@ -17,7 +17,7 @@ import numpy as np
 from recipec.arrays import Array
 from recipec.database.sql import literal
 from recipec.ir.passes import Wanted
-from recipec.places import digests
+from recipec.places import digests, sealed
 
 VERSION = 1
 """Increased when the same model gives other features."""
@@ -34,8 +34,13 @@ def files(folder: Path) -> list[Path]:
 
 
 def relation(folder: Path, wanted: Wanted) -> str:
-    """A SQL table expression (content, value) of all stored features of a key."""
+    """A SQL table expression (content, value) of all stored features of a key.
+
+    Raises:
+        Damaged: some are damaged; these are removed.
+    """
     paths = files(folder)
+    sealed.check(paths)
     if not paths:
         kind = "BLOB" if wanted.kind == "neurons" else "DOUBLE"
         return f"(SELECT NULL :: VARCHAR AS content, NULL :: {kind} AS value WHERE false)"

@@ -19,7 +19,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.models.curvature import Curvature, Kind
 from recipec.models.gradients import Batch, Catcher, batches, linear_layers
 from recipec.models.loading import Loaded
-from recipec.places import local
+from recipec.places import sealed
 
 Sequences = Sequence[Sequence[int]]
 Spans = Sequence[tuple[int, int]]
@@ -83,14 +83,14 @@ def measure(
     share = 1 / (every * len(parts))
     for number, group in enumerate(parts):
         path = folder / f"group-{number}.npy"
-        if path.is_file():
+        if sealed.is_whole(path):
             done(every * share)
         else:
             layers = [layer for _, layer in group]
             marks: Sequence[Spans | None] = spans or [None] * len(tasks)
             marked = list(zip(tasks, marks, strict=True))
             found = _group(model, layers, marked, domains, settings, lambda n: done(n * share))
-            with local.replacing(path) as temporary, temporary.open("wb") as file:
+            with sealed.replacing(path) as temporary, temporary.open("wb") as file:
                 np.save(file, found)
         total += np.load(path, allow_pickle=False)
     if not np.isfinite(total).all():

@@ -41,7 +41,7 @@ class Guesser:
             self._predict(job, done)
 
     def _fit(self, job: Fit) -> None:
-        with connect(Settings(memory="1GB")) as connection:
+        with connect(Settings(memory="1GB"), folders=[Path(job.texts).parent, Path(job.held).parent]) as connection:
             columns = connection.execute(
                 f"SELECT * FROM read_parquet({literal(job.texts)}) ORDER BY place"
             ).fetchnumpy()
@@ -57,7 +57,7 @@ class Guesser:
         with np.load(job.predictor, allow_pickle=False) as stored:
             predictor = Predictor(**{name: stored[name] for name in FIELDS})
         rows, values = [np.empty(0, np.int64)], [np.empty((0, len(predictor.mean)))]
-        with connect(Settings(memory="1GB")) as connection:
+        with connect(Settings(memory="1GB"), folders=[Path(job.texts).parent]) as connection:
             found = connection.execute(f"SELECT row, text FROM read_parquet({literal(job.texts)})")
             while batch := found.fetchmany(CHUNK):
                 tokens = extraction.encode(self.tokenizer, [text for _, text in batch], job.length)
@@ -66,7 +66,7 @@ class Guesser:
                     rows.append(np.array([row for row, _ in some], np.int64))
                     values.append(predictor([ids for _, ids in some], self._embed))
                 done(len(batch))
-        with connect(Settings(memory="1GB")) as connection:
+        with connect(Settings(memory="1GB"), folders=[Path(job.out).parent]) as connection:
             _write(connection, Path(job.out), np.concatenate(rows), np.concatenate(values))
 
     def _embed(self, tokens: Sequence[Sequence[int]]) -> Array:

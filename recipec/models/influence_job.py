@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import extraction, group_influence, loading
 from recipec.models.job import Measure
-from recipec.places import local
+from recipec.places import sealed
 
 PARTS = 1000
 """Progress units reported per measurement."""
@@ -46,7 +45,7 @@ def run(job: Measure, done: Callable[[int], None]) -> None:
 
     found = group_influence.measure(model, tasks, domains, settings, Path(job.folder), count, spans)
     value = {"influence": found.tolist(), **tokens}
-    local.write_text(Path(job.out), json.dumps(value) + "\n")
+    sealed.write_value(Path(job.out), value)
 
 
 Span = tuple[int, int]
@@ -59,7 +58,7 @@ def _sequences(
     """The sequences of tasks with their spans, the sequences of domains, and the number of tokens of each."""
     texts: dict[tuple[str, int], list[tuple[str, int, int, int | None]]] = {}
     made = counted = 0
-    with connect(Settings(memory="1GB")) as connection:
+    with connect(Settings(memory="1GB"), folders=[Path(job.texts).parent]) as connection:
         rows = connection.execute(
             f"SELECT kind, number, text, start, stop, counted FROM read_parquet({literal(job.texts)}) "
             f"ORDER BY kind, number, place"

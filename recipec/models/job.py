@@ -11,6 +11,9 @@ from recipec.ir.passes import Dtype, Wanted
 
 Device = Literal["auto", "cpu", "cuda"]
 
+STATE = "state.safetensors"
+"""The file in a training's folder with what an interrupted one continues from."""
+
 
 class Job(Frozen):
     """Computes features of texts in one pass.

@@ -15,8 +15,8 @@ import numpy as np
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import loading
-from recipec.models.job import Train
-from recipec.places import local, publish
+from recipec.models.job import STATE, Train
+from recipec.places import publish, sealed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -100,7 +100,8 @@ def run(job: Train, done: Callable[[int], None]) -> None:
     }
     if job.keep:
         keep(model, job, Path(job.keep))
-    local.write_text(Path(job.out), json.dumps(value) + "\n")
+    with sealed.replacing(Path(job.out)) as temporary:
+        temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
     training.state.unlink(missing_ok=True)
 
 
@@ -152,7 +153,7 @@ class Training:
         self.steps = max(1, round(job.proxy["tokens"] / self.tokens))
         self.step, self.seconds = 0, 0.0
         self.diverged: int | None = None
-        self.state = Path(job.folder) / "state.safetensors"
+        self.state = Path(job.folder) / STATE
         decayed = [one for one in model.parameters() if one.ndim > 1]
         rest = [one for one in model.parameters() if one.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
@@ -211,7 +212,7 @@ class Training:
         for n, one in enumerate(self._parameters()):
             kept = self.optimizer.state.get(one, {})
             tensors |= {f"{name}.{n}": kept[name] for name in ("exp_avg", "exp_avg_sq", "step") if name in kept}
-        with local.replacing(self.state) as temporary:
+        with sealed.replacing(self.state) as temporary:
             facts = {**facts, "step": self.step, "key": self.job.key}
             save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, temporary, {"facts": json.dumps(facts)})
 
@@ -220,7 +221,7 @@ class Training:
         import torch
         from safetensors import safe_open
 
-        if not self.state.is_file():
+        if not sealed.is_whole(self.state):
             return None
         with safe_open(str(self.state), "pt") as file:
             facts: dict[str, Any] = json.loads(file.metadata()["facts"])

@@ -29,7 +29,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache, extraction, influence_job, loading, training
 from recipec.models.guessing import Guesser
 from recipec.models.job import AnyJob, Devices, Job, Measure, Train
-from recipec.places import digests, local
+from recipec.places import digests, sealed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,7 +63,11 @@ class Worker:
     def run(self, job: Job) -> None:
         """Computes and writes the features of a job's texts, in parts."""
         self._load(job)
-        with connect(Settings(memory="1GB", threads=1)) as connection, connect(Settings(memory="1GB")) as reader:
+        written_to, read = [Path(folder) for folder in job.folders], [Path(job.texts).parent]
+        with (
+            connect(Settings(memory="1GB", threads=1), folders=written_to) as connection,
+            connect(Settings(memory="1GB"), folders=read) as reader,
+        ):
             names = ", ".join(f"content_{number}" for number in range(len(job.wanted)))
             reader.execute(f"SELECT text, {names} FROM read_parquet({literal(job.texts)})")
             part: list[tuple[Sequence[Any], list[Any]]] = []
@@ -130,7 +134,7 @@ class Worker:
                 f"TO '{{}}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS})"
             )
             name = digests.sha256_text("\n".join(row[0] for row in kept))[:32]
-            with local.replacing(Path(job.folders[number]) / f"{name}.parquet") as temporary:
+            with sealed.replacing(Path(job.folders[number]) / f"{name}.parquet") as temporary:
                 quoted = str(temporary).replace("'", "''")
                 connection.execute(query.format(quoted), [[row[0] for row in kept], [row[1] for row in kept]])
         part.clear()

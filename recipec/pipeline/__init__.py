@@ -9,14 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recipec.pipeline.applying import apply
+    from recipec.pipeline.applying import admit, apply
     from recipec.pipeline.compiling import Compiled, compile_recipe
     from recipec.pipeline.describing import Schema, schemas
     from recipec.pipeline.exporting import export_scores
+    from recipec.pipeline.keeping import collect, state
     from recipec.pipeline.measuring import look_ahead, measure_influence, probe
     from recipec.pipeline.opening import settings
     from recipec.pipeline.planning import TEXT_LIMIT, Planned, plan
-    from recipec.pipeline.predicting import decided, forecasts
+    from recipec.pipeline.predicting import decided, forecasts, is_stored
     from recipec.pipeline.searching import open_trials
 
 __all__ = [
@@ -24,11 +25,14 @@ __all__ = [
     "Compiled",
     "Planned",
     "Schema",
+    "admit",
     "apply",
+    "collect",
     "compile_recipe",
     "decided",
     "export_scores",
     "forecasts",
+    "is_stored",
     "look_ahead",
     "measure_influence",
     "open_trials",
@@ -36,17 +40,20 @@ __all__ = [
     "probe",
     "schemas",
     "settings",
+    "state",
 ]
 
 _PLACES = {
     "TEXT_LIMIT": "planning",
     "Compiled": "compiling",
     "Planned": "planning",
+    "admit": "applying",
     "apply": "applying",
     "compile_recipe": "compiling",
     "decided": "predicting",
     "export_scores": "exporting",
     "forecasts": "predicting",
+    "is_stored": "predicting",
     "look_ahead": "measuring",
     "measure_influence": "measuring",
     "open_trials": "searching",
@@ -55,6 +62,8 @@ _PLACES = {
     "Schema": "describing",
     "schemas": "describing",
     "settings": "opening",
+    "collect": "keeping",
+    "state": "keeping",
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec import semantics, syntax
+from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure, has_errors, place
 from recipec.inputs import environment
 from recipec.ir import model
@@ -67,6 +68,7 @@ def _compiled(path: Path, overrides: Mapping[str, str], files: environment.Files
     source = syntax.load(path)
     tree, diagnostics = syntax.parse(source)
     folder = path.parent.resolve()
+    confinement.reach([folder])
     resolved = semantics.resolve(tree, path=str(path), folder=folder, overrides=overrides, environment=files)
     if resolved.recipe is None or has_errors(diagnostics):
         raise Failure(*sorted((*diagnostics, *resolved.diagnostics), key=place))

@@ -37,7 +37,10 @@ def export_scores(
         Failure: no score can be exported, or the folder is no place for it.
     """
     limits = settings or opening.settings(path)
-    with opening.opened(compile_recipe(path, overrides), limits, device, progress, engine) as (place, compiled):
+    with opening.opened(compile_recipe(path, overrides), limits, device, progress, engine, [folder]) as (
+        place,
+        compiled,
+    ):
         recipe = compiled.recipe
         run = place.run(phases.part(recipe, []) if recipe.phases else recipe)
         run.read()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from recipec import planning, spec
-from recipec.database import session
+from recipec.database import confinement, session
 from recipec.database.connection import Settings, connect
 from recipec.database.disk import check_memory, disk_errors
 from recipec.diagnostics import Diagnostic, Failure
@@ -27,7 +27,7 @@ from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.numbers import percent
 from recipec.pipeline.compiling import Compiled, exactly
-from recipec.places import lease
+from recipec.places import lease, local
 from recipec.places.state import STATE, Store
 from recipec.planning import cautions, fingerprints
 from recipec.planning.costs import Setting
@@ -96,23 +96,57 @@ class Place:
 
 @contextlib.contextmanager
 def opened(
-    compiled: Compiled, limits: Settings, device: Device, progress: Progress, engine: str | None = None
+    compiled: Compiled,
+    limits: Settings,
+    device: Device,
+    progress: Progress,
+    engine: str | None = None,
+    written: Sequence[Path] = (),
 ) -> Iterator[tuple[Place, Compiled]]:
-    """Yields the place of a recipe, with its shards indexed, and the recipe as compiled with all of their columns."""
-    recipe = compiled.recipe
+    """Yields the place of a recipe, with its shards indexed, and the recipe as compiled with all of their columns.
+
+    Args:
+        written: the folders that are written besides the state and that of the recipe's output.
+    """
+    check_installed(compiled.recipe, engine)
+    store = Store.beside(Path(compiled.recipe.folder))
+    with (
+        disk_errors(store.root),
+        lease.lock(store.root),
+        indexed(compiled, limits, device, progress, engine, written) as (place, exact),
+    ):
+        yield place, exact
+
+
+def check_installed(recipe: model.Recipe, engine: str | None = None) -> None:
+    """Raises Failure if a model, a tokenizer or the engine of a recipe is not on this machine."""
     folder = Path(recipe.folder)
     by_model.check(recipe.scores, folder)
     for source in recipe.sources:
         tokens.check(source, folder)
     spec.find("engines", engine or LOCAL)
+
+
+@contextlib.contextmanager
+def indexed(
+    compiled: Compiled,
+    limits: Settings,
+    device: Device,
+    progress: Progress,
+    engine: str | None = None,
+    written: Sequence[Path] = (),
+) -> Iterator[tuple[Place, Compiled]]:
+    """As `opened`, in a state folder whose lock this process holds."""
+    recipe = compiled.recipe
+    folder = Path(recipe.folder)
     store = Store.beside(folder, recipe.path)
-    with disk_errors(store.root), lease.lock(store.root):
-        shards = catalog.refresh(recipe.sources, folder, store.root, progress, compiled.files.found)
-        files = catalog.side_files(recipe.sources, folder, store.root, progress)
-        attributes.check(recipe.sources, shards, files)
-        compiled = exactly(compiled, (*shards, *files))
-        with at_work(shards, files, folder, store, limits, device, progress, engine) as place:
-            yield place, compiled
+    shards = catalog.refresh(recipe.sources, folder, store.root, progress, compiled.files.found)
+    files = catalog.side_files(recipe.sources, folder, store.root, progress)
+    attributes.check(recipe.sources, shards, files)
+    compiled = exactly(compiled, (*shards, *files))
+    places = [] if recipe.output is None else [folder / PurePath(recipe.output.path).parent]
+    with at_work(shards, files, folder, store, limits, device, progress, engine, (*places, *written)) as place:
+        yield place, compiled
 
 
 @contextlib.contextmanager
@@ -125,17 +159,20 @@ def at_work(
     device: Device,
     progress: Progress,
     engine: str | None,
+    written: Sequence[Path] = (),
     watch: Watch | None = None,
 ) -> Iterator[Place]:
     """Yields the place of known shards and files with attributes, in a locked state folder.
 
     Args:
+        written: the folders that are written besides the state; queries reach these, the recipe's folder and the files.
         watch: the same files, where they were looked at before.
     """
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
+    read = [folder / one.path for one in (*shards, *files)]
     with (
-        _connected(limits) as connection,
+        _connected(limits, (folder, *confinement.folders_of(read), *_state(store), *written)) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,
         spec.find("engines", engine).open(Workplace(connection, store.root, folder, threads)) as runner,
     ):
@@ -143,8 +180,13 @@ def at_work(
         yield Place(connection, scorer, engine, runner, shards, files, folder, store, progress, watch)
 
 
-def _connected(limits: Settings) -> DuckDBPyConnection:
-    connection = connect(limits)
+def _state(store: Store) -> list[Path]:
+    """The state folder, and what a user has laid elsewhere by symbolic links in it."""
+    return [store.root, *local.links_in(store.root)]
+
+
+def _connected(limits: Settings, folders: Sequence[Path]) -> DuckDBPyConnection:
+    connection = connect(limits, folders=folders)
     check_memory(session.memory_limit(connection))
     return connection
 

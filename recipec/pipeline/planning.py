@@ -19,9 +19,10 @@ from recipec.ir.execution import ExecutionPlan, PhasedPlan
 from recipec.ir.forecast import Forecast
 from recipec.ir.selection import Selection
 from recipec.models.job import Device
-from recipec.pipeline import opening
+from recipec.pipeline import opening, uses
 from recipec.pipeline.compiling import Compiled, compile_recipe
 from recipec.pipeline.opening import Place
+from recipec.places import sealed
 from recipec.planning import cautions, domains, phases, reasons, scheduler, unlike
 from recipec.progress import Progress, silent
 from recipec.scoring import by_text
@@ -98,7 +99,9 @@ def plan(
     repaired: set[Path] = set()
     while True:
         try:
-            return _plan(compile_recipe(path, overrides), wishes, limits, device, engine, progress)
+            return sealed.again(
+                lambda: _plan(compile_recipe(path, overrides), wishes, limits, device, engine, progress)
+            )
         except NotUtf8 as failure:
             if failure.path in repaired:
                 raise
@@ -187,7 +190,8 @@ def _planned(place: Place, recipe: model.Recipe, wishes: Wishes) -> tuple[Execut
     beside = unlike.unmatched(pool.connection, pool.plan, pool.shards, pool.attributes, store.root)
     passed = (*unmatched, *told, *beside, *about_examples, *inside)
     warnings = (*passed, *_warnings(recipe, selection), *requirements.warnings(recipe, forecast))
-    store.keep_note(store.last_plan, reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins))
+    known = reasons.remembered(pool.plan, pool.ids, pool.shards, recipe.plugins)
+    store.keep_note(store.last_plan, {**known, "uses": uses.items(pool)})
     if not sample and selection.provisional:
         sample = "weights that are not decided yet"
     planned = draft.model_copy(

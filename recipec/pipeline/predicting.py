@@ -18,7 +18,7 @@ from recipec.ir.logical import LogicalPlan
 from recipec.ir.mixing import Decided
 from recipec.laws.lawfile import LawFile
 from recipec.pipeline import opening
-from recipec.places import lease, local
+from recipec.places import lease, sealed
 from recipec.places.state import Store
 from recipec.progress import silent
 from recipec.selection import mixing
@@ -43,7 +43,7 @@ def forecasts(
     Raises:
         Failure: the plan is an estimate, or what it rests on is no longer stored.
     """
-    if not _is_stored(plan):
+    if not is_stored(plan):
         message = "the plan is an estimate, and a prediction at other sizes or budgets needs an exact one"
         raise Failure(Diagnostic("R1206", message, helps=("run `recipec plan RECIPE --score` first",)))
     with _run_of(plan, settings) as run:
@@ -61,17 +61,18 @@ def forecasts(
 def decided(plan: ExecutionPlan, settings: Settings | None = None) -> Path | None:
     """The ledger's rows of an exact plan as a Parquet file, which is made the first time; None if the plan is an
     estimate, or what it rests on is no longer stored."""
-    if not _is_stored(plan):
+    if not is_stored(plan):
         return None
     store = Store.beside(Path(plan.folder))
     path = store.result(plan.steps[_ops(plan).end].id)
-    if not local.is_file(path):
-        with _run_of(plan, settings) as run, local.replacing(path) as temporary:
+    if not sealed.is_whole(path):
+        with _run_of(plan, settings) as run, sealed.replacing(path) as temporary:
             run.pool.connection.execute(f"COPY ({run.ledger()}) TO {sql.file(temporary)} (FORMAT parquet)")
     return path
 
 
-def _is_stored(plan: ExecutionPlan) -> bool:
+def is_stored(plan: ExecutionPlan) -> bool:
+    """Whether a plan is exact, and the results that its selection rests on are stored."""
     store = Store.beside(Path(plan.folder))
     return plan.exact and all(store.has_result(step.id) for step in plan.steps if step.op.kind in ("gather", "sample"))
 
@@ -91,4 +92,8 @@ def _run_of(plan: ExecutionPlan, settings: Settings | None) -> Iterator[Run]:
         lease.lock(store.root),
         opening.at_work(plan.shards, plan.attributes, folder, store, limits, "cpu", silent, None) as place,
     ):
-        yield place.run_of(plan.recipe, _ops(plan), tuple(step.id for step in plan.steps), now=False)
+        run = place.run_of(plan.recipe, _ops(plan), tuple(step.id for step in plan.steps), now=False)
+        # What turned out to be damaged is made again; the rest is there.
+        run.read()
+        run.score()
+        yield run

@@ -77,6 +77,18 @@ def folders(globs: Sequence[str], folder: Path) -> tuple[str, ...]:
     )
 
 
+def heads(pattern: str, folder: Path) -> Iterator[Path]:
+    """The folders (or files) where the search for the files of a glob begins, however it is written."""
+    for one in expanded(pattern):
+        start = "/" if one.startswith("/") else str(folder)
+        for part in one.split("/"):
+            name = _literal(part)
+            if name is None:
+                break
+            start = os.path.join(start, name)
+        yield Path(start)
+
+
 def names_folders(pattern: str) -> bool:
     """Whether a folder that a glob without braces matches means the shards in it: one without wildcards, or with a `/`."""
     return pattern.endswith("/") or all(_literal(part) is not None for part in pattern.split("/"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.places.digests import canonical_json
 from recipec.places.local import write_text
+from recipec.places.state import prepare
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -35,6 +36,7 @@ def lock(state: Path) -> Iterator[None]:
     gate = filelock.FileLock(state / "lock", timeout=0)
     try:
         state.mkdir(parents=True, exist_ok=True)
+        prepare(state)
         gate.acquire()
     except filelock.Timeout:
         raise Failure(locked(state, holder), exit_code=ExitCode.LOCKED) from None

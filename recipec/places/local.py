@@ -7,7 +7,7 @@ any point leaves either the old state or the new one.
 from __future__ import annotations
 
 import contextlib
-import errno
+import json
 import os
 import shutil
 import stat as stat_module
@@ -15,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from recipec import source
 from recipec.source import irregular
 
 SYNCS = 8
@@ -78,6 +80,17 @@ def real(path: Path) -> Path:
     return path.resolve()
 
 
+def links(folder: Path) -> Iterator[Path]:
+    """The symbolic links in and below a folder, which are not followed."""
+    for at, folders, files_ in os.walk(folder):
+        yield from (path for name in (*folders, *files_) if (path := Path(at, name)).is_symlink())
+
+
+def links_in(folder: Path) -> list[Path]:
+    """The symbolic links among the entries of a folder."""
+    return [path for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
+
+
 def names(folder: Path) -> tuple[str, ...]:
     """The names of the entries of a folder, sorted."""
     return tuple(sorted(path.name for path in folder.iterdir()))
@@ -106,23 +119,39 @@ def remove_empty_folders(folder: Path) -> None:
             os.rmdir(inside)
 
 
-def read_exact(path: Path) -> str:
+LARGEST = 512_000_000
+"""The most bytes of a file that is read as a whole: the plans and manifests of a million shards have fewer."""
+
+LARGEST_NOTE = 16_000_000
+"""The most bytes of a small one: a law, weights, the configuration of a model."""
+
+
+def read_exact(path: Path, most: int = LARGEST) -> str:
     """As `read_text`, with the ends of lines as they are."""
-    if what := irregular(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, f"it is {what}", str(path))
-    return path.read_bytes().decode("utf-8")
+    return source.read_bytes(path, most).decode()
 
 
-def read_text(path: Path) -> str:
-    """The text of a regular file.
+def read_text(path: Path, most: int = LARGEST) -> str:
+    """The text of a regular file of at most `most` bytes.
 
     Raises:
-        OSError: there is none, it cannot be read, or it is something else, such as a FIFO.
+        OSError: there is none, it cannot be read, it is too large, or it is something else, such as a FIFO.
         UnicodeDecodeError: it is not UTF-8.
     """
-    if what := irregular(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, f"it is {what}", str(path))
-    return path.read_text(encoding="utf-8")
+    return read_exact(path, most).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path, most: int = LARGEST) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        OSError: as in `read_text`.
+        ValueError: it is not UTF-8, not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(read_text(path, most))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def make_folder(path: Path) -> None:
@@ -143,6 +172,22 @@ def free(folder: Path) -> int:
 def remove(path: Path) -> None:
     """Removes a file if it exists."""
     path.unlink(missing_ok=True)
+
+
+def put_away(path: Path) -> None:
+    """Removes a file if it exists. A folder, which nobody expects there, gets another name: it may be somebody's."""
+    if path.is_dir() and not path.is_symlink():
+        set_aside(path)
+    else:
+        remove(path)
+
+
+def set_aside(path: Path) -> None:
+    """Gives a file or folder another name beside it."""
+    number = 1
+    while exists(aside := path.with_name(f"{path.name}.put-away-{number}")):
+        number += 1
+    path.rename(aside)
 
 
 def remove_folder(path: Path) -> None:

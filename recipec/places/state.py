@@ -1,9 +1,9 @@
 """Step results in the state folder: `steps/<id>/<shard>.parquet` per shard, or `steps/<id>/result.parquet` with
-`result.json`, which is written last. Existing files are complete."""
+`result.json`, which is written last. Files with a checksum are complete (`places.sealed`)."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import re
 import uuid
@@ -13,9 +13,30 @@ from pathlib import Path
 from typing import Any
 
 from recipec.ir.execution import Shard
-from recipec.places import digests, local
+from recipec.places import digests, local, sealed
 
-STATE = ".recipec"
+STATE = sealed.STATE
+
+
+FOLDERS = ("steps", "features", "repacked", "proxies", "measured", "influence", "tmp")
+"""The folders of a state folder."""
+
+NESTED = ("steps", "features", "proxies", "influence")
+"""Those that have only folders."""
+
+FILES = ("lock", "lock.json")
+"""The files of the lock."""
+
+
+def prepare(root: Path) -> None:
+    """Gives other names to files where a state folder has folders, and to folders where the lock has its files."""
+    strange = [path for name in FOLDERS if local.exists(path := root / name) and not path.is_dir()]
+    strange += [path for name in FILES if (path := root / name).is_dir()]
+    for name in NESTED:
+        with contextlib.suppress(OSError), os.scandir(root / name) as entries:
+            strange += [Path(entry.path) for entry in entries if not entry.is_dir()]
+    for path in strange:
+        local.set_aside(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +81,18 @@ class Store:
         return self.root / self.shard_name(step, shard)
 
     def missing(self, step: str, shards: Sequence[Shard]) -> tuple[Shard, ...]:
-        """The shards for which a step has no result."""
+        """The shards for which a step has no result. What lies there without a checksum is removed."""
+        folder = self.root / "steps" / step
         try:
-            there = frozenset(os.listdir(self.root / "steps" / step))
+            there = frozenset(os.listdir(folder))
         except OSError:
             return tuple(shards)
-        return tuple(shard for shard in shards if f"{shard.key}.parquet" not in there)
+        whole = there & sealed.recorded(folder).keys()
+        found = [shard for shard in shards if f"{shard.key}.parquet" not in whole]
+        sealed.drop([folder / name for shard in found if (name := f"{shard.key}.parquet") in there])
+        return tuple(found)
 
-    def forget(self, keys: Sequence[str], steps: Sequence[str]) -> None:
+    def forget_shards(self, keys: Sequence[str], steps: Sequence[str]) -> None:
         """Removes the results of all steps for some shards, and the whole results of some steps."""
         for folder in (self.root / "steps").iterdir() if (self.root / "steps").is_dir() else ():
             for key in keys:
@@ -80,25 +105,38 @@ class Store:
         return self.root / "steps" / step / "result.parquet"
 
     def has_result(self, step: str) -> bool:
-        return self._facts(step).is_file()
+        """Whether a step is complete. If what completes it is damaged, that is removed, with a note."""
+        return sealed.value_of(self._facts(step)) is not None
 
     def keep_facts(self, step: str, facts: Any) -> None:
         """Completes a step by writing its small results as JSON."""
-        local.write_text(self._facts(step), json.dumps(facts, ensure_ascii=False) + "\n")
+        sealed.write_value(self._facts(step), facts)
 
     def facts(self, step: str) -> Any:
-        return json.loads(self._facts(step).read_text(encoding="utf-8"))
+        """What completed a step.
+
+        Raises:
+            Damaged: it is damaged or gone.
+        """
+        try:
+            return sealed.read_value(self._facts(step))
+        except (OSError, ValueError):
+            self.forget(step)
+            raise sealed.Damaged([self._facts(step)]) from None
+
+    def forget(self, step: str) -> None:
+        """Makes a step incomplete, so that it runs again."""
+        local.put_away(self._facts(step))
 
     def _facts(self, step: str) -> Path:
         return self.root / "steps" / step / "result.json"
 
     def keep_note(self, name: str, value: Any) -> None:
         """Stores a value between runs on which no result depends."""
-        local.write_text(self.root / f"{name}.json", json.dumps(value, ensure_ascii=False) + "\n")
+        sealed.write_value(self.root / f"{name}.json", value)
 
     def note(self, name: str) -> Any:
-        """The value stored by `keep_note`, or None if it is missing or damaged."""
-        try:
-            return json.loads((self.root / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return None
+        """The value stored by `keep_note`, or None if it is missing or damaged; that it is damaged is said."""
+        with contextlib.suppress(OSError):
+            return sealed.value_of(self.root / f"{name}.json")
+        return None

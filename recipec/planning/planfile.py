@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from recipec import spec
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.execution import PLAN_VERSION, ExecutionPlan, PhasedPlan
-from recipec.ir.expressions import Apply
-from recipec.ir.logical import Gather, LogicalPlan, Sample
+from recipec.ir.logical import Gather, LogicalPlan, Read, Sample
 from recipec.ir.model import Computed
 from recipec.places import local
 
@@ -48,11 +47,15 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
         raise Failure(Diagnostic("R0707", f"this is {what}, but not a plan file", place=str(path), helps=(HOW,)))
     if version != PLAN_VERSION:
         message = f"the plan file has version {version!s:.20}, expected {PLAN_VERSION}"
+        if version in range(1, PLAN_VERSION):
+            message = f"the plan file has version {version}, of an older recipec: this one reads version {PLAN_VERSION}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",)))
     found = value.pop(PLACE, None)
     try:
         plan = PhasedPlan.model_validate(value) if "phases" in value else ExecutionPlan.model_validate(value)
         for one in plan.phases if isinstance(plan, PhasedPlan) else (plan,):
+            if one.recipe.folder != one.folder:
+                raise ValueError("the plan and its recipe have different folders")
             _check(LogicalPlan(ops=tuple(step.op for step in one.steps)))
     except (ValidationError, ValueError, RecursionError) as error:
         message = f"the plan file is damaged{_detail(error)}"
@@ -105,7 +108,8 @@ def _detail(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return f": {str(error).lower()}"
     first = error.errors()[0]
-    return f" at `{'.'.join(map(str, first['loc']))}`: {str(first['msg']).lower()}"
+    form = "it has not the form of such a value" if first["type"] == "string_pattern_mismatch" else str(first["msg"])
+    return f" at `{'.'.join(map(str, first['loc']))}`: {form.lower()}"
 
 
 def read_one(path: Path) -> ExecutionPlan:
@@ -127,8 +131,7 @@ def read_one(path: Path) -> ExecutionPlan:
 
 
 def _check(plan: LogicalPlan) -> None:
-    """Checks what the types cannot express: inputs come before their users, and functions are known."""
-    from recipec.database.sql import TEMPLATES
+    """Checks what the types cannot express: inputs come before their users, and mixers are known."""
     from recipec.planning.fingerprints import inputs
 
     for position, op in enumerate(plan.ops):
@@ -141,12 +144,5 @@ def _check(plan: LogicalPlan) -> None:
             raise ValueError(f"unknown mixture `{mixture.mixer}`")
     if sum(isinstance(op, Gather) for op in plan.ops) != 1:
         raise ValueError("a plan has one gather")
-    stack: list[object] = list(plan.ops)
-    while stack:
-        value = stack.pop()
-        if isinstance(value, Apply) and value.function not in TEMPLATES:
-            raise ValueError(f"unknown function `{value.function}`")
-        if isinstance(value, tuple):
-            stack.extend(value)
-        elif hasattr(value, "__pydantic_fields__"):
-            stack.extend(getattr(value, name) for name in value.__pydantic_fields__)
+    if not any(isinstance(op, Read) for op in plan.ops):
+        raise ValueError("a plan reads nothing")

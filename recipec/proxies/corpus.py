@@ -22,13 +22,19 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import scans, shards, targets
 from recipec.ir import model
 from recipec.models import cache, loading
-from recipec.places import digests, local
+from recipec.places import digests, local, sealed
 from recipec.proxies.records import Proxy
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
 
 CORPUS_VERSION = 2
+
+TOKENS = ("starts.npy", "lengths.npy", "tokens.bin", "tasks.npz", "tokenizer.json", "corpus.json")
+"""Files of a corpus that a training needs; the last of them is written last."""
+
+FILES = ("documents.parquet", *TOKENS)
+"""All files of a corpus."""
 
 FITTED = 20_000_000
 """Number of characters on which a tokenizer is fitted."""
@@ -95,7 +101,7 @@ def prepare(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: flo
         Failure: no document is left, a target cannot be read, or the tokenizer's model is not on this machine.
     """
     folder, found = folder_of(pool, proxy, chosen, share), _model(pool, proxy)
-    if not (folder / "corpus.json").is_file():
+    if not all(sealed.is_whole(folder / name) for name in FILES):
         folder.mkdir(parents=True, exist_ok=True)
         _build(pool, proxy, chosen, found, folder, share)
     facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
@@ -134,7 +140,7 @@ def _build(
     vocabulary = tokenizer.get_vocab_size()
     _tokenise(pool, tokenizer, count, folder, np.uint16 if vocabulary <= 1 << 16 else np.uint32)
     _tasks(pool, tokenizer, chosen, proxy.context, folder / "tasks.npz")
-    with local.replacing(folder / "tokenizer.json") as temporary:
+    with sealed.replacing(folder / "tokenizer.json") as temporary:
         tokenizer.no_truncation()
         tokenizer.save(str(temporary))
     value = {
@@ -143,7 +149,8 @@ def _build(
         "vocabulary": vocabulary,
         "dtype": "uint16" if vocabulary <= 1 << 16 else "uint32",
     }
-    local.write_text(folder / "corpus.json", json.dumps(value) + "\n")
+    with sealed.replacing(folder / "corpus.json") as temporary:
+        temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
 
 
 def _documents(pool: Pool, path: Path, share: float) -> int:
@@ -158,7 +165,7 @@ def _documents(pool: Pool, path: Path, share: float) -> int:
         f"SELECT row_number() OVER (ORDER BY source, doc_id) - 1 AS number, * FROM ({parts}) "
         f"WHERE {_place(pool)} < {literal(float(share))}"
     )
-    with local.replacing(path) as temporary:
+    with sealed.replacing(path) as temporary:
         pool.connection.execute(
             f"COPY (SELECT number, source, doc_id, domain FROM proxy_documents ORDER BY number) "
             f"TO {literal(str(temporary))} (FORMAT parquet)"
@@ -207,7 +214,7 @@ def _end(tokenizer: Any, found: cache.Model | None) -> int:
     """The token that ends a document: the model's own, else its tokenizer's."""
     if found is None:
         return int(tokenizer.token_to_id(END))
-    config = json.loads((found.folder / "config.json").read_text(encoding="utf-8"))
+    config = local.read_json(found.folder / "config.json", local.LARGEST_NOTE)
     for name in ("eos_token_id", "bos_token_id"):
         value = config.get(name)
         value = value[0] if isinstance(value, list) and value else value
@@ -221,7 +228,7 @@ def _tokenise(pool: Pool, tokenizer: Any, count: int, folder: Path, dtype: Any) 
     tokenizer.no_padding()
     tokenizer.no_truncation()
     place = done = 0
-    with local.replacing(folder / "tokens.bin") as temporary, temporary.open("wb") as file:
+    with sealed.replacing(folder / "tokens.bin") as temporary, temporary.open("wb") as file:
         for numbers, texts in _texts(pool):
             ids = [one.ids for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
             sizes = np.array([len(one) for one in ids], np.int64)
@@ -232,7 +239,7 @@ def _tokenise(pool: Pool, tokenizer: Any, count: int, folder: Path, dtype: Any) 
             done += len(numbers)
             pool.progress("tokenise for proxies", done, count, "documents")
     for name, values in (("starts", starts), ("lengths", lengths)):
-        with local.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as out:
+        with sealed.replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as out:
             np.save(out, values)
 
 
@@ -255,7 +262,7 @@ def _tasks(pool: Pool, tokenizer: Any, chosen: Sequence[model.Target], length: i
             message = f"target `{target.name}` has no text of two tokens, or no completion within {length}"
             raise Failure(Diagnostic("R1602", message, target.origin.span))
     tokenizer.no_truncation()
-    with local.replacing(path) as temporary, temporary.open("wb") as file:
+    with sealed.replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             tokens=np.array(flat, np.int64),

@@ -16,16 +16,14 @@ from pydantic import ValidationError
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models.job import Train
-from recipec.places import local
-from recipec.proxies.corpus import Corpus
+from recipec.places import local, sealed
+from recipec.proxies.corpus import TOKENS, Corpus
 from recipec.proxies.records import Proxy, Record, Training
 from recipec.proxies.trainings import job_of, write_order
+from recipec.source import read_bytes
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
-
-TOKENS = ("starts.npy", "lengths.npy", "tokens.bin", "tasks.npz", "tokenizer.json", "corpus.json")
-"""Files of a corpus that a training needs; the last of them is written last."""
 
 LARGEST = 1 << 20
 """Maximum size of a record in bytes."""
@@ -36,7 +34,7 @@ def stored(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Trainin
     found: list[Record | None] = []
     for training in trainings:
         path = Path(job_of(pool, corpus, proxy, training).out)
-        record = Record.model_validate_json(path.read_bytes()) if path.is_file() else None
+        record = Record.model_validate_json(path.read_bytes()) if sealed.is_whole(path) else None
         found.append(record.model_copy(update={"name": training.name}) if record else None)
     return found
 
@@ -96,7 +94,7 @@ def read(folder: Path) -> Train:
         Failure: there is no job, or it cannot be read.
     """
     try:
-        job = Train.model_validate_json((folder / "job.json").read_bytes())
+        job = Train.model_validate_json(read_bytes(folder / "job.json", local.LARGEST_NOTE))
         Proxy.model_validate(job.proxy)
     except OSError as error:
         raise Failure(Diagnostic("R1413", f"`{folder}` holds no job: {error.strerror}")) from None
@@ -124,9 +122,7 @@ def collect(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Traini
     problems, taken, others = [], 0, 0
     for path in sorted(folder.glob("*/record.json")):
         try:
-            if path.stat().st_size > LARGEST:
-                raise ValueError("it is too long for a record")
-            record = Record.model_validate_json(path.read_bytes())
+            record = Record.model_validate_json(read_bytes(path, LARGEST))
         except (OSError, ValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             problems.append(Diagnostic("R1413", f"`{path}` is not a record: {reason}"))
@@ -134,7 +130,8 @@ def collect(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Traini
         if record.key not in places:
             others += 1
             continue
-        local.write_text(places[record.key], record.model_dump_json() + "\n")
+        with sealed.replacing(places[record.key]) as temporary:
+            temporary.write_text(record.model_dump_json() + "\n", encoding="utf-8")
         taken += 1
     if problems:
         raise Failure(*problems)

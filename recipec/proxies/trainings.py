@@ -16,8 +16,8 @@ import numpy as np
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models.client import Client
-from recipec.models.job import Train
-from recipec.places import digests, local
+from recipec.models.job import STATE, Train
+from recipec.places import digests, sealed
 from recipec.proxies.corpus import Corpus
 from recipec.proxies.records import RECORD_VERSION, Proxy, Record, Training
 
@@ -52,8 +52,12 @@ def train(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training
     jobs = [job_of(pool, corpus, proxy, training) for training in trainings]
     missing: dict[str, Train] = {}
     for job, training in zip(jobs, trainings, strict=True):
-        if job.key not in missing and (not Path(job.out).is_file() or (job.keep and not Path(job.keep).is_dir())):
+        if job.key not in missing and (
+            not sealed.is_whole(Path(job.out)) or (job.keep and not Path(job.keep).is_dir())
+        ):
             write_order(pool, corpus, training, Path(job.order))
+            # A training that was interrupted begins anew if what it saved is damaged.
+            sealed.is_whole(Path(job.folder) / STATE)
             missing[job.key] = job
     if missing:
         first = next(iter(missing.values()))
@@ -86,7 +90,7 @@ def job_of(pool: Pool, corpus: Corpus, proxy: Proxy, training: Training) -> Trai
 
 def write_order(pool: Pool, corpus: Corpus, training: Training, path: Path) -> None:
     """Writes the numbers of the documents in training order, with each copy placed by its own hash."""
-    if path.is_file():
+    if sealed.is_whole(path):
         return
     copies = np.load(training.copies, allow_pickle=False)
     documents = f"read_parquet({literal(str(corpus.folder / 'documents.parquet'))})"
@@ -97,7 +101,7 @@ def write_order(pool: Pool, corpus: Corpus, training: Training, path: Path) -> N
         f"ORDER BY md5_number_lower({seed} || source || chr(31) || doc_id || chr(31) || copy), number, copy",
         [np.flatnonzero(copies).tolist(), copies[copies > 0].tolist()],
     ).fetchnumpy()
-    with local.replacing(path) as temporary, temporary.open("wb") as file:
+    with sealed.replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.asarray(rows["number"], np.int64))
 
 

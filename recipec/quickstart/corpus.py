@@ -59,7 +59,7 @@ def write(folder: Path, domain: str, documents: Iterable[Document]) -> Path:
     ordered = sorted(documents, key=lambda document: document.doc_id)
     columns = [[getattr(document, name) for document in ordered] for name in ("doc_id", "domain", "origin", "text")]
     rows = "SELECT unnest($1) AS doc_id, unnest($2) AS domain, unnest($3) AS origin, unnest($4) AS text"
-    with connect() as connection, local.replacing(path) as temporary:
+    with connect(folders=[folder]) as connection, local.replacing(path) as temporary:
         connection.execute(f"CREATE TABLE documents AS {rows}", columns)
         lines = "len(text) - len(replace(text, chr(10), '')) + 1 AS lines"
         connection.execute(

@@ -172,7 +172,7 @@ def _of_rows(chosen: Sequence[Path], inside: Sequence[Field], beside: Path) -> d
     tables = " UNION ALL ".join(_first_rows(path, columns, inside, beside) for path, columns in known)
     asked = ", ".join(sql for number, one in enumerate(inside) for sql in _aggregates(f"c{number}", one))
     try:
-        with shared() as connection:
+        with shared(packing.readable(path, beside) for path in chosen) as connection:
             rows, *found = connection.execute(f"SELECT count(*), {asked} FROM ({tables})").fetchall()[0]
     except duckdb.Error as error:
         raise shards.unreadable(chosen[0], error) from None
@@ -193,8 +193,8 @@ def _first_rows(path: Path, columns: Columns, inside: Sequence[Field], beside: P
     return f"(SELECT {listed} FROM {table} LIMIT {SAMPLED_ROWS})"
 
 
-def _type(one: Field) -> str:
-    return "VARCHAR" if one.type in ("string", "json") else shapes.taken(one.shape)
+def _type(one: Field) -> shapes.TypeText:
+    return shapes.VARCHAR if one.type in ("string", "json") else shapes.taken(one.shape)
 
 
 def _aggregates(name: str, one: Field) -> tuple[str, ...]:

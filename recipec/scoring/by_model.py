@@ -25,7 +25,7 @@ from recipec.ir.passes import Wanted
 from recipec.models import cache, features
 from recipec.models.client import Client
 from recipec.models.job import Device, Job
-from recipec.places import local
+from recipec.places import local, sealed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -99,7 +99,7 @@ class Scorer:
         for number, (op, one) in enumerate(zip(ops, wants, strict=True)):
             rows, values = self._values(op, one, prepared[number], number)
             exact = ", true AS exact" if cascade_of(op.call) else ""
-            with local.replacing(destinations[number]) as temporary:
+            with sealed.replacing(destinations[number]) as temporary:
                 self.connection.execute(
                     f"COPY (SELECT unnest($1) AS row, unnest($2 :: DOUBLE[]) AS value{exact} ORDER BY row) "
                     f"TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION zstd)",
@@ -186,6 +186,7 @@ class Scorer:
         paths = features.files(self.store(one))[:1]
         if not paths:
             return 0.0, ""
+        sealed.check(paths)
         size = "octet_length(value)" if one.kind == "neurons" else "8"
         found = self.connection.execute(
             f"SELECT coalesce(avg({size}), 0), any_value(device) FROM read_parquet({literal(str(paths[0]))})"

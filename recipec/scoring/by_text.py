@@ -19,7 +19,7 @@ from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.inputs import documents, scans, shards, targets
 from recipec.ir import logical
 from recipec.ir.task import ScoreTask
-from recipec.places import local
+from recipec.places import sealed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -215,7 +215,7 @@ def _pieces(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _write(connection: DuckDBPyConnection, table: str, column: str, destination: Path) -> None:
-    with local.replacing(destination) as temporary:
+    with sealed.replacing(destination) as temporary:
         connection.execute(
             f"COPY (SELECT row, {column} AS value FROM {table} ORDER BY row) TO {literal(str(temporary))} "
             f"(FORMAT parquet, COMPRESSION zstd)"

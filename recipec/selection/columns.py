@@ -20,7 +20,7 @@ import numpy as np
 from recipec.arrays import Array
 from recipec.ir.expressions import Frozen
 from recipec.ir.selection import Reason, Stats
-from recipec.places import local
+from recipec.places import sealed
 
 ROWS = 1 << 20
 """Documents that are copied at a time."""
@@ -89,15 +89,15 @@ def opened(folder: Path, layout: Layout) -> Columns:
     """Maps stored columns into memory, read-only.
 
     Raises:
-        OSError, ValueError: a file is missing or has another size.
+        Damaged: a file is damaged or gone.
     """
+    # An empty file cannot be mapped.
+    files = {name: folder / f"{name}.bin" for name, _ in layout.columns} if layout.rows else {}
+    sealed.check(list(files.values()))
     values: dict[str, Array] = {}
     for name, type_ in layout.columns:
-        # An empty file cannot be mapped.
         if layout.rows:
-            if local.size(folder / f"{name}.bin") != layout.rows * np.dtype(type_).itemsize:
-                raise ValueError(f"the column {name} has another size")
-            mapped = np.memmap(folder / f"{name}.bin", dtype=type_, mode="r", shape=(layout.rows,))
+            mapped = np.memmap(files[name], dtype=type_, mode="r", shape=(layout.rows,))
             # A plain array of the same memory: slices of a `memmap` are slow to make.
             values[name] = mapped.view(np.ndarray)
         else:

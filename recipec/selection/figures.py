@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -84,7 +84,13 @@ def selection(op: logical.Sample, drawn: Drawn, decided: Decided) -> Selection:
             _cell(drawn, cell, number, given[cell.key].tolist()) for number, cell in enumerate(drawn.found.cells)
         ),
         reasons=tuple(
-            Reason(domain=key[0], reason=key[1], rejected_by=key[2], documents=counts[key], tokens=tokens[key])
+            Reason(
+                domain=key[0],
+                reason=cast("ReasonWord", key[1]),
+                rejected_by=key[2],
+                documents=counts[key],
+                tokens=tokens[key],
+            )
             for key in sorted(counts, key=lambda key: (key[0], key[1], key[2] is None, key[2] or ""))
         ),
         candidates=layout.candidates,

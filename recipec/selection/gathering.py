@@ -11,7 +11,7 @@ from recipec.database.sql import column, expression, ident, literal
 from recipec.inputs.documents import exactness
 from recipec.ir import logical
 from recipec.ir.expressions import Score
-from recipec.places import local
+from recipec.places import sealed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -44,7 +44,7 @@ def gather(connection: DuckDBPyConnection, op: logical.Gather, parts: Sequence[G
     for number, clause in enumerate(op.duplicates):
         query = _without_duplicates(query, f"key_{number}", clause.text)
     query = f"SELECT {', '.join(_columns(op))} FROM ({query})"
-    with local.replacing(destination) as temporary:
+    with sealed.replacing(destination) as temporary:
         connection.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet, COMPRESSION snappy)")
 
 

@@ -16,7 +16,7 @@ from recipec.arrays import Array
 from recipec.database import session
 from recipec.ir import logical
 from recipec.ir.selection import Reason
-from recipec.places import local
+from recipec.places import local, sealed
 from recipec.selection.columns import Columns, Layout, masked
 from recipec.selection.statistics import statistics_of
 from recipec.selection.storing import ranges
@@ -62,7 +62,7 @@ def store(
     if passing.all():
         pool = columns
     else:
-        with local.replacing(folder / MASK) as temporary:
+        with sealed.replacing(folder / MASK) as temporary:
             np.packbits(passing).tofile(temporary)
         pool = masked(columns, _layout(columns, rejected, texts), passing, folder)
     names = [name for name, _ in op.criteria]
@@ -75,14 +75,13 @@ def opened(columns: Columns, layout: Layout, folder: Path) -> Columns:
     """The stored pool of some columns.
 
     Raises:
-        OSError, ValueError: the mask is missing or has another size.
+        Damaged: the mask is damaged or gone.
     """
     if layout.rows == columns.layout.rows:
         return Columns(layout, columns.values)
+    sealed.check([folder / MASK])
     packed = np.fromfile(folder / MASK, np.uint8)
     passing = np.unpackbits(packed, count=columns.layout.rows).view(bool)
-    if len(packed) != (columns.layout.rows + 7) // 8 or np.count_nonzero(passing) != layout.rows:
-        raise ValueError("the mask has another size")
     return masked(columns, layout, passing, folder)
 
 

@@ -18,7 +18,7 @@ from recipec.database.connection import another
 from recipec.database.sql import ident, literal
 from recipec.ir import logical
 from recipec.ir.selection import Reason
-from recipec.places import local
+from recipec.places import local, sealed
 from recipec.selection.columns import DomainRange, Layout, smallest
 from recipec.selection.gathering import score_column
 from recipec.selection.ranking import draw
@@ -229,7 +229,7 @@ def _order(codes: Array, draws: Array, numbers: Array, sizes: Sequence[int], thr
 def _arrange(folder: Path, name: str, type_: str, order: Array) -> None:
     """Writes `<name>.bin`, the values of `<name>.tmp` in an order, and removes the latter."""
     source = folder / f"{name}.tmp"
-    with local.replacing(folder / f"{name}.bin") as temporary, open(temporary, "wb") as out:
+    with sealed.replacing(folder / f"{name}.bin") as temporary, open(temporary, "wb") as out:
         if len(order):
             values = np.memmap(source, dtype=type_, mode="r", shape=(len(order),))
             for start in range(0, len(order), ROWS):
@@ -238,5 +238,5 @@ def _arrange(folder: Path, name: str, type_: str, order: Array) -> None:
 
 
 def _write(path: Path, values: Array) -> None:
-    with local.replacing(path) as temporary:
+    with sealed.replacing(path) as temporary:
         values.tofile(temporary)

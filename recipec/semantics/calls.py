@@ -112,6 +112,8 @@ def _plain(context: Context, expr: ast.Expr) -> Value | None:
     match expr:
         case ast.Name():
             return Value(expr.text, expr.span)
+        case ast.Path(parts=(str() as name,)):
+            return Value(name, expr.span)
         case ast.String() | ast.Boolean():
             return Value(expr.value, expr.span)
         case ast.Quantity(unit="%"):

@@ -6,14 +6,13 @@ Everything that the grammar accepts becomes a node; invalid numbers and escapes 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from decimal import Decimal
 
 from lark import Token, Tree
 
 from recipec.diagnostics import Diagnostic
 from recipec.source import Source, Span
-from recipec.syntax import ast
+from recipec.syntax import adjusting, ast, printing
 
 NUMBER = re.compile(
     r"(?P<number>[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?P<scale>[KMGT]i?B|[KMBT])?\s*(?P<unit>%|[a-z]+)?"
@@ -132,9 +131,7 @@ class Builder:
     def _repeat(self, tree: Tree[Token], span: Span) -> ast.Repeat:
         domain, limit = tree.children
         most = None if isinstance(limit, Token) else self.expr(limit)
-        # The lexer reads `times` as the unit of the last number: `a + 1 times` means the sum, not `a` plus `1 times`.
-        most = most if most is None or isinstance(most, ast.Quantity) else _without_times(most)
-        return ast.Repeat(self._maybe_domain(domain), most, span=span)
+        return ast.Repeat(self._maybe_domain(domain), most if most is None else adjusting.times(most), span=span)
 
     def _budget(self, tree: Tree[Token], span: Span) -> ast.Budget:
         tokens, block = tree.children
@@ -208,7 +205,7 @@ class Builder:
             self._maybe_block(block),
             span=self._span(item),
         )
-        return _with_columns(setting) if setting.name.text == "attributes" else setting
+        return adjusting.with_columns(setting) if setting.name.text == "attributes" else setting
 
     def _share(self, item: Found) -> ast.Share:
         assert isinstance(item, Tree)
@@ -245,7 +242,19 @@ class Builder:
     def _token_name(self, token: Found) -> ast.Name:
         assert isinstance(token, Token)
         text = str(token)
-        return ast.Name(text[1:-1] if text.startswith("`") else text, span=self._span(token))
+        return ast.Name(self._unquoted(text[1:-1], token) if text.startswith("`") else text, span=self._span(token))
+
+    def _unquoted(self, text: str, token: Token) -> str:
+        """A name from between back quotes."""
+        return self._characters(printing.unquoted(text), self._span(token))
+
+    def _characters(self, text: str, span: Span) -> str:
+        """Text in which halves of surrogate pairs are joined; a diagnostic if one is left."""
+        value = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            self._error("R0013", "half of a surrogate pair is not a character", span)
+            return ""
+        return value
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -258,10 +267,13 @@ class Builder:
         match item.data:
             case "name":
                 name = self._name(item)
-                quoted = str(children[0]).startswith("`") and any(mark in name.text for mark in ".[]")
-                return ast.Path((name.text,), span=span) if quoted else name
+                return adjusting.value(name)
             case "path":
-                return ast.Path(_parts(str(children[0])), span=span)
+                assert isinstance(children[0], Token)
+                found = ast.Path(self._parts(children[0]), span=span)
+                # Back quotes around plain words mean nothing.
+                written = printing.path(found)
+                return ast.Name(written, span=span) if printing.PLAIN.fullmatch(written) else found
             case "string":
                 assert isinstance(children[0], Token)
                 return self._string(children[0])
@@ -299,6 +311,14 @@ class Builder:
         word = str(item.children[1]) if item.data == "phrase_argument" else ""
         return ast.Argument(name, self.expr(item.children[-1]), word=word, span=self._span(item))
 
+    def _parts(self, token: Token) -> tuple[str | int, ...]:
+        """The parts of a path as written."""
+        found = re.findall(r"\[([0-9]+)\]|`([^`]+)`|([^.\[\]`]+)", str(token))
+        return tuple(
+            int(number) if number else self._unquoted(quoted, token) if quoted else plain
+            for number, quoted, plain in found
+        )
+
     def _string(self, token: Token) -> ast.String:
         span = self._span(token)
 
@@ -314,10 +334,7 @@ class Builder:
             return word
 
         value = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", unescaped, str(token)[1:-1])
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            self._error("R0013", "half of a surrogate pair is not a character", span)
-            value = ""
-        return ast.String(value, span=span)
+        return ast.String(self._characters(value, span), span=span)
 
     def _quantity(self, text: str, span: Span) -> ast.Quantity:
         match = NUMBER.fullmatch(text)
@@ -332,39 +349,6 @@ class Builder:
                 self._error("R0011", f"`{scale}` is a unit of bytes, and cannot be combined with `{unit}`", span)
             return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], "bytes", number + scale, span=span)
         return ast.Quantity(Decimal(number.replace("_", "")) * SCALES[scale], unit, number + scale, span=span)
-
-
-def _without_times(expr: ast.Expr) -> ast.Expr:
-    match expr:
-        case ast.Binary():
-            return replace(expr, right=_without_times(expr.right))
-        case ast.Unary():
-            return replace(expr, operand=_without_times(expr.operand))
-        case ast.Quantity(unit="times"):
-            return replace(expr, unit="")
-        case _:
-            return expr
-
-
-def _with_columns(setting: ast.Setting) -> ast.Setting:
-    """`attributes … { columns edu, topic }`: names after commas are columns as well, rather than settings."""
-    if setting.block is None:
-        return setting
-    result: list[ast.Setting] = []
-    for one in setting.block.settings:
-        bare = not one.values and one.block is None and one.domain is None
-        if bare and result and result[-1].name.text == "columns" and not result[-1].assigned:
-            span = Span(one.span.source, result[-1].span.start, one.span.end)
-            result[-1] = replace(result[-1], values=(*result[-1].values, one.name), span=span)
-        else:
-            result.append(one)
-    return replace(setting, block=replace(setting.block, settings=tuple(result)))
-
-
-def _parts(text: str) -> tuple[str | int, ...]:
-    """The parts of a path as written."""
-    found = re.findall(r"\[([0-9]+)\]|`([^`]+)`|([^.\[\]`]+)", text)
-    return tuple(int(number) if number else quoted or plain for number, quoted, plain in found)
 
 
 def _is(item: Found, rule: str) -> bool:

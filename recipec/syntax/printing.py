@@ -41,26 +41,46 @@ AWKWARD = frozenset(
 )
 """Words with a special meaning in or after expressions; as names they are back-quoted."""
 
+HIDDEN = re.compile(r"\\u([0-9a-fA-F]{4})")
+"""How a back-quoted name spells what nobody would see in it, and a backslash where it would begin such a spelling."""
+
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def name(node: ast.Name) -> str:
     """A name, back-quoted unless it is a plain word."""
     plain = PLAIN.fullmatch(node.text) and node.text not in AWKWARD
-    return node.text if plain else f"`{node.text}`"
+    return node.text if plain else quoted(node.text)
+
+
+def quoted(text: str) -> str:
+    """A name between back quotes, with escapes for its characters that nobody would see."""
+    whole = HIDDEN.sub(lambda match: f"\\u005cu{match[1]}" if _is_hidden(match[1]) else match[0], text)
+    return f"`{''.join(char if char.isprintable() else _escape(char) for char in whole)}`"
+
+
+def unquoted(text: str) -> str:
+    """A name from between back quotes, perhaps with halves of surrogate pairs."""
+    return HIDDEN.sub(lambda match: chr(int(match[1], 16)) if _is_hidden(match[1]) else match[0], text)
+
+
+def _is_hidden(digits: str) -> bool:
+    """Whether an escape with these digits stands for a character in back-quoted names, where most are just text."""
+    char = chr(int(digits, 16))
+    return char == "\\" or not char.isprintable()
 
 
 def path(node: ast.Path) -> str:
     """A path, with back quotes around names that are no plain words, and around one that stands alone."""
     if len(node.parts) == 1:
-        return f"`{node.parts[0]}`"
+        return quoted(str(node.parts[0]))
     result = ""
     for part in node.parts:
         if isinstance(part, int):
             result += f"[{part}]"
         else:
             plain = WORD.fullmatch(part) and not (part in AWKWARD and not result)
-            result += ("." if result else "") + (part if plain else f"`{part}`")
+            result += ("." if result else "") + (part if plain else quoted(part))
     return result
 
 
@@ -69,8 +89,9 @@ def string(value: str) -> str:
 
 
 def _escape(char: str) -> str:
-    # Characters outside the Basic Multilingual Plane have no four-digit escape, and need none.
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else char
+    # Two halves for a character outside the Basic Multilingual Plane, as in JSON.
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def quantity(node: ast.Quantity) -> str:
@@ -148,22 +169,31 @@ def setting_head(node: ast.Setting) -> str:
         words.append("=")
     # The word in `tokens by "…"` or `weights from "…"` needs no quotes there.
     match node.values:
-        case (ast.Name(text="by" | "from" as word), value):
+        case (ast.Name(text="by" as word), value) | (ast.Name(text="from" as word), ast.String() as value):
             words += [word, text(value)]
         case (*places, ast.Name(text="by"), key) if places and all(isinstance(place, ast.String) for place in places):
             words += [*map(text, places), "by", text(key)]
         case (ast.Name(text=".."), low, high):
             words += [f"{text(low)}..{text(high)}"]
         case values:
-            words += [text(value) for value in values]
+            words += [
+                quoted(value.text) if isinstance(value, ast.Name) and _is_unit(value.text, before) else text(value)
+                for before, value in zip((None, *values), values, strict=False)
+            ]
     return " ".join(words)
+
+
+def _is_unit(word: str, before: ast.Expr | None) -> bool:
+    """Whether a word would be read as the unit of the number before it."""
+    return isinstance(before, ast.Quantity) and not before.unit and word in ("tokens", "params", "times", "bytes")
 
 
 def head(node: ast.Statement) -> str:
     """The first line of a statement, without the brace of its block."""
     match node:
         case ast.Use():
-            return f"use {name(node.path)}"
+            # Only a plain name may stand there, which no word of the grammar can be mistaken for.
+            return f"use {node.path.text}"
         case ast.Needs():
             return f"needs {string(node.requirement.value)}"
         case ast.Param():

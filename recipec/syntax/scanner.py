@@ -51,6 +51,9 @@ TOKEN = re.compile(
 CONTINUING = frozenset({"and", "or", "not", "in", "is", "matches"})
 """Words after or before which (`not`: only after) an expression continues on another line."""
 
+HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that steer a terminal or change the order in which a line is read: a comment with them is not what it seems."""
+
 CLOSERS = {"(": ")", "{": "}"}
 
 
@@ -101,6 +104,10 @@ def _scan_from(source: Source, start: int, result: Scan, characters: list[str]) 
             line_start = source.text.rfind("\n", 0, match.start()) + 1
             own = not source.text[line_start : match.start()].strip()
             result.comments.append(Comment(match.start(), match.end(), own))
+            if hidden := HIDDEN.search(word):
+                place = match.start() + hidden.start()
+                message = f"a comment with the control character U+{ord(hidden[0]):04X}"
+                result.diagnostics.append(Diagnostic("R0008", message, Span(source, place, place + 1), "remove it"))
             characters[match.start() : match.end()] = " " * len(word)
             continue
         if kind == "newline":

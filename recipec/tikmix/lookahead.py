@@ -17,7 +17,7 @@ from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import model
 from recipec.ir.expressions import Frozen
-from recipec.places import digests, local
+from recipec.places import digests, local, sealed
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
@@ -50,11 +50,13 @@ def labels(
         start=ahead.checkpoint, tokens=ahead.tokens, context=ahead.length, batch=ahead.batch, rate=ahead.rate
     )
     place = _place(pool, proxy, targets, domains, mixtures)
-    if not place.is_file():
+    known = sealed.value_of(place)
+    if known is None:
         if not now:
             return None
-        local.write_text(place, Labels(gains=_trained(pool, proxy, targets, domains, mixtures)).model_dump_json())
-    gains = np.array([np.nan if one is None else one for one in Labels.model_validate_json(place.read_bytes()).gains])
+        known = {"gains": _trained(pool, proxy, targets, domains, mixtures)}
+        sealed.write_value(place, known)
+    gains = np.array([np.nan if one is None else one for one in Labels.model_validate(known).gains])
     ended = np.isfinite(gains)
     if ended.sum() < len(gains) / 2:
         message = f"{int((~ended).sum()):,} of {len(gains):,} look-ahead trainings diverged"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +12,7 @@ from recipec.ir import model
 from recipec.ir.expressions import Frozen
 from recipec.models import cache
 from recipec.models.job import Measure
-from recipec.places import digests, local
+from recipec.places import digests, sealed
 from recipec.tikmix import sample
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def stored(pool: Pool, options: Options) -> Measured | None:
         Failure: the recipe has no (such) target, or the checkpoint cannot be read.
     """
     place = _place(pool, options)
-    return Measured.model_validate_json(place.read_bytes()) if place.is_file() else None
+    return _read(place)
 
 
 def measure(pool: Pool, options: Options) -> Measured:
@@ -84,8 +83,8 @@ def measure(pool: Pool, options: Options) -> Measured:
             text.
     """
     place = _place(pool, options)
-    if place.is_file():
-        return Measured.model_validate_json(place.read_bytes())
+    if (known := _read(place)) is not None:
+        return known
     chosen = _targets(pool, options)
     checkpoint = cache.find(options.checkpoint, pool.folder)
     sizes = sample.domains(pool)
@@ -97,11 +96,12 @@ def measure(pool: Pool, options: Options) -> Measured:
     key = {**_settings(pool, options, checkpoint.digest), "texts": digests.sha256_file(texts)}
     folder = pool.store.root / "influence" / _name(key)
     out = folder / "measured.json"
-    if not out.is_file():
+    value = sealed.value_of(out)
+    if value is None:
         names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(sizes)}
         _run(pool, options, names, str(checkpoint.folder), str(texts), folder)
+        value = sealed.read_value(out)
     texts.unlink(missing_ok=True)
-    value = json.loads(out.read_text(encoding="utf-8"))
     found = Measured(
         options=options,
         tasks=tuple(target.name for target in chosen),
@@ -112,8 +112,14 @@ def measure(pool: Pool, options: Options) -> Measured:
         domain_tokens=value["domain_tokens"],
         ratio=value["ratio"],
     )
-    local.write_text(place, found.model_dump_json() + "\n")
+    sealed.write_value(place, found.model_dump(mode="json"))
     return found
+
+
+def _read(place: Path) -> Measured | None:
+    """A stored measurement, or None."""
+    value = sealed.value_of(place)
+    return None if value is None else Measured.model_validate(value)
 
 
 def _targets(pool: Pool, options: Options) -> list[model.Target]:

@@ -121,6 +121,7 @@ ON_DISK = {
     "cli": "the edge: arguments are local",
     "quickstart": "makes its corpus from the local Python",
     "resources.py": "the package's own data",
+    "source.py": "the one bounded read of a regular file, for recipes and for places",
     "syntax/loading.py": "a recipe is local; the syntax stands below the places",
     "semantics/imports.py": "as the recipe that uses it",
     "models": "the cache of models is local: libraries map its files into memory",
@@ -164,6 +165,14 @@ def test_one_place_connects_to_the_engine() -> None:
         if re.search(r"duckdb\s*\.\s*connect|from duckdb import .*connect", path.read_text("utf-8"))
     ]
     assert found == [REPOSITORY / "recipec/database/connection.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_connection_is_confined_to_folders(path: Path) -> None:
+    """Unconfined connections are for tests alone."""
+    calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "connect"]
+    assert all(any(word.arg == "folders" for word in call.keywords) for call in made)
 
 
 def test_the_checkout_has_no_copy_of_the_data() -> None:

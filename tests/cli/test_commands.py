@@ -13,6 +13,7 @@ import pytest
 
 from recipec.cli.main import COMMANDS
 from tests.conftest import MIX, RECIPEC, REPOSITORY, Run, rows
+from tests.dataset.small_dataset import reseal
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -215,5 +216,5 @@ def test_a_manifest_with_other_counts_is_found(mix: Path, run: Run) -> None:
     path = mix.parent / "out/manifest.json"
     value = json.loads(path.read_text())
     value["data"][0]["rows"] += 1
-    path.write_text(json.dumps(value))
+    reseal(mix.parent / "out", value)
     assert "error[R0624]" in run("verify", mix.parent / "out").err

@@ -11,7 +11,7 @@ import duckdb
 from recipec import dataset
 from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
-from recipec.dataset import derivation
+from recipec.dataset import derivation, manifest, seal
 from recipec.ir import logical, model
 from recipec.ir.execution import ExecutionPlan, Manifest, Shard
 from recipec.ir.expressions import Column, Constant, Type
@@ -194,3 +194,11 @@ def sql(query: str) -> list[tuple[Any, ...]]:
 def verify(folder: Path) -> list[str]:
     with connect(Settings(memory="1GB", threads=2)) as connection:
         return [problem.code for problem in dataset.verify(connection, folder)]
+
+
+def reseal(folder: Path, described: dict[str, Any]) -> None:
+    """Writes a manifest, and its seal there and in the card, as a forger would."""
+    before, described["seal"] = described["seal"], seal.seal_of(described)
+    (folder / "manifest.json").write_text(manifest.text_of(described))
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace(before, described["seal"]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,13 @@ from recipec import dataset
 from recipec.cli.main import main
 from recipec.database.connection import connect
 from recipec.database.sql import literal
-from recipec.dataset import destination, manifest, seal
+from recipec.dataset import destination
 from recipec.diagnostics import Failure
 from recipec.places import digests
 from tests.dataset.small_dataset import (
     World,
     make_world,
+    reseal,
     sql,
     verify,
 )
@@ -27,14 +27,6 @@ from tests.dataset.small_dataset import (
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
-
-
-def reseal(folder: Path, described: dict[str, Any]) -> None:
-    """Writes a manifest, and its seal there and in the card, as a forger would."""
-    before, described["seal"] = described["seal"], seal.seal_of(described)
-    (folder / "manifest.json").write_text(manifest.text_of(described))
-    card = folder / "README.md"
-    card.write_text(card.read_text().replace(before, described["seal"]))
 
 
 def resealed(folder: Path, file: str, query: str) -> None:

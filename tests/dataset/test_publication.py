@@ -189,17 +189,15 @@ def test_a_dataset_grows_anew_where_a_shard_has_changed_since(world: World) -> N
 def test_two_projects_with_the_same_output_do_not_write_at_once(world: World, tmp_path: Path) -> None:
     other = make_world(tmp_path / "other")
     destination = tmp_path / "shared"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(destination)], stdout=subprocess.PIPE, text=True, env=_environment()
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(Failure) as caught:
-        world.write(destination=destination)
-    assert caught.value.exit_code == ExitCode.LOCKED
-    assert caught.value.diagnostics[0].code == "R0608"
-    holder.kill()
-    holder.wait()
+    command = [sys.executable, "-c", HOLD, str(destination)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(Failure) as caught:
+            world.write(destination=destination)
+        assert caught.value.exit_code == ExitCode.LOCKED
+        assert caught.value.diagnostics[0].code == "R0608"
+        holder.kill()
     assert world.write(destination=destination).plan == other.write(destination=destination).plan
     assert not list(tmp_path.glob(".shared*"))
 

@@ -19,6 +19,9 @@ RECIPES = sorted(Path(__file__).parent.glob("*.recipe"))
 
 STAGES = ("ast", "model", "logical", "optimised", "plan")
 
+SEAL = re.compile("(seal of the plan, .*:) [0-9a-f]{16}")
+"""It depends on how this version of DuckDB writes the shards."""
+
 LAST_COLUMN = re.compile(r" +(?:time|\S* ?\S+ (?:s|min|h))$|(?<=───)─+$", re.MULTILINE)
 """The estimated times, the last column of the steps, with its width: they depend on the machine."""
 
@@ -39,7 +42,7 @@ def test_stage(folder: Path, run: Run, recipe: Path, stage: str) -> None:
     assert result.code == 0, result.err
     text = result.out.replace(str(folder.resolve()), "FOLDER")
     if stage == "plan":
-        text = LAST_COLUMN.sub("", text)
+        text = SEAL.sub(r"\1 of its shards' bytes", LAST_COLUMN.sub("", text))
     text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
     expected = recipe.with_name(f"{recipe.stem}.{stage}.txt")
     if os.environ.get("UPDATE"):

@@ -44,7 +44,16 @@ def test_a_moved_folder_and_a_plan_file_that_lies_elsewhere(project: Path, tmp_p
     moved.mkdir()
     for folder in (project, plans):
         folder.rename(moved / folder.name)
-    assert run("apply", moved / "plans/a.plan").code == 0
+    refused = run("apply", moved / "plans/a.plan")
+    assert refused.code == 1
+    assert refused.err == (
+        "error[R0713]: the plan has its recipe's folder and its state elsewhere, outside the plan file's folder\n"
+        f" --> {moved / 'one'}\n"
+        f"  = help: if you trust this plan file: `--allow {moved / 'one'}`\n"
+        "  = help: or plan the recipe yourself\n\n"
+    )
+    assert not (moved / "one/out").exists()
+    assert run("apply", moved / "plans/a.plan", "--allow", moved / "one").code == 0
     assert (moved / "one/out/manifest.json").is_file()
     assert not project.exists()
 
@@ -70,12 +79,12 @@ def test_a_plan_whose_folder_is_gone_does_not_make_it_again(project: Path, run: 
     assert not project.exists()
 
 
-def test_an_older_plan_file_has_its_folder_in_it(project: Path, run: Run) -> None:
+def test_a_plan_without_its_place_has_its_folder_in_it(project: Path, run: Run) -> None:
     plan = project / "a.plan"
     assert run("plan", project / "mix.recipe", "-o", plan).code == 0
     value = json.loads(plan.read_text())
     assert value.pop("place") == "."
     other = project.with_name("b.plan")
     other.write_text(json.dumps(value))
-    assert run("apply", other).code == 0
+    assert run("apply", other).code == 0  # the folder is inside that of the plan file
     assert (project / "out/manifest.json").is_file()

@@ -202,7 +202,15 @@ def test_a_damaged_or_older_note_is_made_again(tmp_path: Path, damage: bytes) ->
 
 def test_a_run_does_not_fail_because_times_cannot_be_stored(tmp_path: Path) -> None:
     store = Store.beside(tmp_path)
-    (store.root / "rates.json").mkdir(parents=True)
+    store.root.write_text("no folder")
     rates.keep(store, [history("read", "", (5, 1.0))])
     assert rates.load(store) == Histories()
-    assert [path.name for path in store.root.iterdir()] == ["rates.json"]
+    assert store.root.read_text() == "no folder"
+
+
+def test_a_folder_in_the_place_of_times_is_set_aside(tmp_path: Path) -> None:
+    store = Store.beside(tmp_path)
+    (store.root / "rates.json" / "mine").mkdir(parents=True)
+    rates.keep(store, [history("read", "", (5, 1.0))])
+    assert rates.load(store).histories == (history("read", "", (5, 1.0)),)
+    assert (store.root / "rates.json.put-away-1" / "mine").is_dir()

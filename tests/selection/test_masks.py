@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from recipec.arrays import Array
+from recipec.places import sealed
 from recipec.selection.columns import ROWS, DomainRange, Layout, masked, opened
 
 pytestmark = pytest.mark.fast
@@ -20,7 +21,8 @@ def test_a_mask_takes_what_indexing_takes(tmp_path: Path, share: float, large: i
     rows = ROWS + 1000
     made: dict[str, Array] = {"draw": random.random(rows), "tokens": random.integers(1, 3000, rows).astype(np.uint16)}
     for name, values in made.items():
-        values.tofile(tmp_path / f"{name}.bin")
+        with sealed.replacing(tmp_path / f"{name}.bin") as temporary:
+            values.tofile(temporary)
     layout = Layout(
         rows=rows,
         candidates=rows,

@@ -68,7 +68,7 @@ def test_proportional_is_what_the_pool_has() -> None:
 def test_shares_and_files_are_what_they_say() -> None:
     weights = (("a", 0.1), ("b", 0.9))
     assert decided(model.Shares(weights=weights)).weights == dict(weights)
-    assert decided(model.FromFile(weights=weights, path="m.json", digest="0")).weights == dict(weights)
+    assert decided(model.FromFile(weights=weights, path="m.json", digest="0" * 64)).weights == dict(weights)
 
 
 def test_a_pool_of_nothing_has_no_weights() -> None:
@@ -93,7 +93,7 @@ def test_infolaw_prefers_what_is_better_until_it_repeats() -> None:
     """Of two domains alike the law takes the same; with one of them all in the worst band it takes the other."""
     unique = np.array([[50.0, 50.0], [0.0, 100.0]])
     found = Bands(("a", "b"), (0, 0), unique, unique * 2, unique * 0, unique * 0)
-    law = model.LawFacts(digest="0", theta=3.0, absorption=0.5, bands=2)
+    law = model.LawFacts(digest="0" * 64, theta=3.0, absorption=0.5, bands=2)
     asked = op(model.Computed(mixer="infolaw", law=law), 60)
     weights = mixing.decide(Banded(asked, POOLS, given=found)).weights
     assert sum(weights.values()) == pytest.approx(1)
@@ -123,7 +123,7 @@ def test_identities_have_the_shape_that_stored_results_are_known_by() -> None:
     shares = identified(model.Shares(weights=(("a", 1.0),), origin=origin))
     assert shares == {**before, "kind": "explicit", "weights": [["a", 1.0]], "origin": origin.model_dump()}
     assert identified(model.Computed(mixer="infolaw")) == {**before, "kind": "infolaw"}
-    assert word(model.FromFile(weights=(), path="m", digest="0")) == "explicit"
+    assert word(model.FromFile(weights=(), path="m", digest="0" * 64)) == "explicit"
 
 
 def test_every_mixer_says_what_it_is() -> None:
@@ -309,8 +309,8 @@ OLD: dict[str, object] = {"law": None, "params": {}, "weights": [], "path": "", 
         ({"kind": "natural"}, model.Natural()),
         ({"kind": "explicit", "weights": [["a", 1.0]]}, model.Shares(weights=(("a", 1.0),))),
         (
-            {"kind": "explicit", "weights": [["a", 1.0]], "path": "m.json", "digest": "0"},
-            model.FromFile(weights=(("a", 1.0),), path="m.json", digest="0"),
+            {"kind": "explicit", "weights": [["a", 1.0]], "path": "m.json", "digest": "0" * 64},
+            model.FromFile(weights=(("a", 1.0),), path="m.json", digest="0" * 64),
         ),
         ({"kind": "proportional"}, model.Computed(mixer="proportional")),
         (

@@ -231,7 +231,7 @@ def test_the_order_of_blocks_means_nothing() -> None:
     }
 
 
-names = st.sampled_from(["a", "topic", "my col", "from", "x.y", "héé", "not"]).map(
+names = st.sampled_from(["a", "topic", "my col", "from", "x.y", "héé", "not", "a\u202eb", "\\u001b"]).map(
     lambda name: name if name.isidentifier() and name not in ("from", "not") else f"`{name}`"
 )
 numbers = st.sampled_from(["0", "1", "2.50", "30B", "1e-3", "20%", "4 times", "512MB", "1_000"])

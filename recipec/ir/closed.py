@@ -1,0 +1,72 @@
+"""Closed types of values in files that come from elsewhere: plans, manifests, laws, reports, state.
+
+A field whose values are really of some form has that form as its type, so that nothing else passes the door: no name
+of a file is a path, no word is SQL, no count is negative or larger than any counter of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+LARGEST = 2**63 - 1
+
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+"""A number of rows, tokens, bytes or nanoseconds."""
+
+Whole = Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)]
+"""An integer that DuckDB holds as BIGINT."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+"""A finite number."""
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A finite number that is not negative."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+
+Sha256 = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
+
+Sha256OrNone = Annotated[str, Field(pattern=r"\A([0-9a-f]{64})?\z")]
+"""A digest, or "" where there is nothing of which it could be."""
+
+StepId = Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")]
+"""The identity of a step, which is the name of a folder."""
+
+Word = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,99}\z")]
+"""A word of the language or of a plug-in: an engine, a format, a criterion, a mixer, a law, a compression."""
+
+Package = Annotated[str, Field(pattern=r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\z")]
+"""The name of an installed package (PEP 508)."""
+
+Version = Annotated[str, Field(pattern=r"\A[A-Za-z0-9.!+_-]{1,100}\z")]
+"""The version of a package (PEP 440, and what older packages have)."""
+
+
+LONGEST_PATH = 4096
+"""The most characters of a path: no system opens a longer one."""
+
+
+def _path(text: str) -> str:
+    # Names of files need not be UTF-8, so that a pattern could not be asked.
+    if "\0" in text or len(text) > LONGEST_PATH:
+        raise ValueError("it is not a path: it has the character NUL, or is too long")
+    return text
+
+
+Path = Annotated[str, AfterValidator(_path)]
+"""A path or a glob as written. Whether it may be read or written is another question: see `planning.reach`."""
+
+
+def _member(text: str) -> str:
+    parts = text.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in text:
+        raise ValueError("it is not the path of a file inside a dataset")
+    return text
+
+
+Member = Annotated[Path, AfterValidator(_member)]
+"""The path of a file inside a folder of ours, such as `data/part-00000.parquet`."""
