@@ -126,18 +126,26 @@ def _check_paths(dataset: Path, listed: Sequence[DataFile]) -> Iterable[Diagnost
     """Checks that no listed path leads out of the folder: the manifest may be untrusted."""
     root = local.real(dataset)
     for file in listed:
-        if not local.real(dataset / file.path).is_relative_to(root):
+        try:
+            inside = local.real(dataset / file.path).is_relative_to(root)
+        except ValueError:
+            # No file can have this name: it has the character NUL, or half a character.
+            inside = False
+        if not inside:
             yield Diagnostic("R0621", f"`{file.path}` leaves the dataset's folder", place=str(dataset))
 
 
 def _check_bytes(dataset: Path, file: DataFile) -> Diagnostic | None:
     path = dataset / file.path
-    size = local.size(path)
+    try:
+        size = local.size(path)
+        digest = digests.sha256_file(path) if size == file.bytes else ""
+    except OSError as error:
+        return Diagnostic("R0623", f"`{file.path}` cannot be read: {error.strerror}", place=str(path))
     if size is None:
         return Diagnostic("R0621", f"`{file.path}` is missing", place=str(path))
     if size != file.bytes:
         return Diagnostic("R0623", f"`{file.path}` has {size:,} bytes, expected {file.bytes:,}", place=str(path))
-    digest = digests.sha256_file(path)
     if digest != file.sha256:
         message = f"`{file.path}` has the sha256 {digest[:16]}…, expected {file.sha256[:16]}…"
         return Diagnostic("R0623", message, place=str(path))

@@ -15,11 +15,8 @@ from typing import Any
 
 from tests.campaign import works, world
 from tests.campaign.dying import Ended
-from tests.campaign.strings import CONTROL, SECRET, strings
+from tests.campaign.strings import CONTROL, MOST, SECRET, strings
 from tests.campaign.world import Figures, Machine
-
-WHOLE = 500
-"""Strings of the long form."""
 
 BATCH = 10
 """Strings that go through data and recipes together."""
@@ -253,13 +250,13 @@ def piece(number: int, pieces: int, size: int | None = None, names: Sequence[str
     """Some strings through every place.
 
     Args:
-        size: strings in all pieces; None for `WHOLE`.
+        size: strings in all pieces; None for `MOST`.
         names: only these places; none for all.
     """
     figures = Figures()
     with Machine() as machine, world.scratch() as root:
         yard = Yard(root, machine, figures)
-        mine = strings(size or WHOLE, yard.outside)[number::pieces]
+        mine = strings(size or MOST, yard.outside)[number::pieces]
         for name, place in PLACES.items():
             if names and name not in names:
                 continue

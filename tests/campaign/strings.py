@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+MOST = 500
+"""Strings of the long form: every single one, and some of those that are put together."""
+
 SECRET = "canary-7f3a91"
 
 DEEDS = (
@@ -213,10 +216,11 @@ CONTROL = frozenset(
 
 
 def strings(count: int, yard: Path) -> list[str]:
-    """So many different strings, the single ones first."""
-    found = dict.fromkeys(one.replace("{yard}", str(yard)) for one in _all())
+    """So many different strings of all kinds."""
+    found = list(dict.fromkeys(one.replace("{yard}", str(yard)) for one in _all()))[: max(MOST, count)]
     assert len(found) >= count, f"there are only {len(found)} strings"
-    return list(found)[:count]
+    random.Random("order").shuffle(found)
+    return found[:count]
 
 
 def _all() -> Iterator[str]:
