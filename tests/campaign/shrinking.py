@@ -16,14 +16,14 @@ Path = tuple[str | int, ...]
 
 def shrunk(data: bytes, seeds: Sequence[bytes], fails: Fails) -> str:
     """The smallest input that was found, as text; of a JSON document what is unlike its seed."""
-    for seed in seeds:
-        try:
-            value, like = json.loads(data), json.loads(seed)
-        except (ValueError, RecursionError):
-            continue
-        found = _differences(value, like, fails)
-        if found is not None:
-            return json.dumps({".".join(map(str, path)): value for path, value in found.items()})
+    try:
+        whole, likes = json.loads(data), [json.loads(seed) for seed in seeds]
+        like = min(likes, key=lambda one: len(dict(_changes(whole, one, ()))))
+        found = _differences(whole, like, fails)
+    except (ValueError, RecursionError):
+        found = None
+    if found is not None:
+        return json.dumps({".".join(map(str, path)): value for path, value in found.items()})
     return repr(_shorter(data, fails))
 
 
@@ -53,7 +53,8 @@ def _changes(value: Any, seed: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 def _changed(seed: Any, changes: dict[Path, Any]) -> bytes:
     whole = json.loads(json.dumps({"": seed}))
     for path, value in changes.items():
-        holder, key = whole, ""
+        holder: Any = whole
+        key: str | int = ""
         for part in path:
             holder, key = holder[key], part
         if isinstance(value, str) and value == MISSING:
