@@ -87,14 +87,25 @@ def read_bytes(path: Path, most: int) -> bytes:
     Raises:
         OSError: there is none, it cannot be read, it has more bytes, or it is something else, such as a FIFO.
     """
+    found = start(path, most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return found
+
+
+def start(path: Path, count: int) -> bytes:
+    """The first bytes of a regular file, or all that it has; what it says of its size may be wrong, as in /proc.
+
+    Raises:
+        OSError: as in `read_bytes`.
+    """
     # Nothing else is even opened, which some devices take for a command; what takes its place now is not waited for.
     _must_be_regular(os.stat(path).st_mode, path)
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         _must_be_regular(os.fstat(file.fileno()).st_mode, path)
-        # What a file says of its size may be wrong, as in /proc.
-        found = file.read(most + 1)
-    if len(found) > most:
-        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+        found: bytes | None = file.read(count)
+    if found is None:
+        raise OSError(errno.EINVAL, "it has to be waited for", str(path))
     return found
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from recipec import source
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 
 
@@ -277,12 +278,9 @@ def is_plan_file(path: Path) -> bool:
 
 def _start(path: Path) -> bytes:
     """The first bytes of a regular file; none of anything else, whose reading may never end."""
-    if not os.path.isfile(path):
-        return b""
     try:
-        with path.open("rb") as file:
-            return file.read(4096)
-    except OSError:
+        return source.start(path, 4096)
+    except (OSError, ValueError):
         return b""
 
 

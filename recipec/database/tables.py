@@ -140,8 +140,9 @@ def load(path: Path) -> dict[str, list[Any]]:
 def _check_texts(connection: DuckDBPyConnection, path: Path) -> None:
     """Checks that texts are names: in Parquet a text that stands in every row is stored once."""
     columns = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
-    for name in (name for name, type_, *_ in columns if type_ in ("VARCHAR", "BLOB", "JSON")):
-        query = f"SELECT max(octet_length({ident(name)} :: BLOB)) FROM read_parquet(?)"
+    size_of = {"VARCHAR": "strlen", "BLOB": "octet_length"}
+    for name, size in ((name, size_of[type_]) for name, type_, *_ in columns if type_ in size_of):
+        query = f"SELECT max({size}({ident(name)})) FROM read_parquet(?)"
         longest = connection.execute(query, [str(path)]).fetchall()[0][0] or 0
         if longest > LONGEST_TEXT:
             raise _too_large(path, f"a text of {longest:,} bytes")

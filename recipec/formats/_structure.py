@@ -15,6 +15,7 @@ from recipec.database.sql import literal
 from recipec.ir import shapes
 from recipec.ir.paths import Part, reference
 from recipec.ir.shapes import Columns, Shape
+from recipec.spec import Misread
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,6 +25,9 @@ BATCH = 4096
 
 MOST_FIELDS = 1000
 """An object with more different keys is a map rather than a struct: it is kept as JSON."""
+
+MOST_COLUMNS = 10_000
+"""A file whose lines have more different fields is no table: each field costs time in every query of the file."""
 
 DEEPEST = 100
 """The most levels of nesting of a line."""
@@ -171,6 +175,8 @@ def find(connection: DuckDBPyConnection, lines: str) -> Found:
             else:
                 root.add(structure, count)
                 long += count if has_long else 0
+        if len(root.fields) > MOST_COLUMNS:
+            raise Misread(f"its lines have more than {MOST_COLUMNS:,} different fields")
     numbers = {parts: node for parts, node in root.nodes() if parts and node.words.keys() & NUMBERS}
     suspects = [LONG] if long else []
     suspects += [LONG_ELEMENT] if any(0 in parts for parts in numbers) else []

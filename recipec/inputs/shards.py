@@ -61,6 +61,11 @@ def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
     with placed(target.origin.span):
         found = globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
         _reach(target.examples, folder, found)
+        for path in found:
+            # They are read as a whole, and before that their bytes are part of a step's identity.
+            if (size := local.size(path) or 0) > packing.LARGEST:
+                message = f"the examples have {size:,} bytes, more than {packing.LARGEST:,}"
+                raise Failure(Diagnostic("R0401", message, place=str(path)))
         return found
 
 

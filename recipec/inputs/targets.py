@@ -20,6 +20,12 @@ from recipec.places import digests
 Example = tuple[str, int, int]
 """A text, and the start and end of its completion in characters: the whole text if the template marks none."""
 
+LARGEST = 1_000_000_000
+"""The most bytes of memory for the examples of a file."""
+
+OF_AN_EXAMPLE = 200
+"""The bytes of an example in memory beside those of its text."""
+
 COMPLETION = "completion"
 """The mark of the completion field: `"{question} {answer:completion}"`."""
 
@@ -133,6 +139,8 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool, i
         scan = "(SELECT unnest($1 :: VARCHAR[]) AS text, unnest(range(len($1))) AS __row)"
     else:
         _check_format(path)
+        if packing.is_compressed(path):
+            _bytes(path)  # which says if they are too many
         columns = shards.structure(path, path.parent).columns
         fields = _fields(target, _known(target, columns))
         scan = scans.strings(path, columns, sorted({name for _, name, _ in fields if name}))
@@ -150,12 +158,18 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool, i
         before = " || ".join(["''", *pieces[: marked[0]]])
         start, stop = f"length({before})", f"length({before} || {pieces[marked[0]]})"
     held = f"md5_number_lower({literal('holdout' + chr(31) + target.name + chr(31))} || text)"
+    given = [] if lines is None else [lines]
+    rows = f"(SELECT {whole} AS text, {start} AS start, {stop} AS stop, __row FROM {scan}) WHERE text IS NOT NULL"
     try:
         with shared([path]) as connection:
+            # In Parquet a small file may stand for very many examples.
+            size = connection.execute(f"SELECT sum(strlen(text) + {OF_AN_EXAMPLE}) FROM {rows}", given).fetchall()[0][0]
+            if (size or 0) > LARGEST:
+                message = f"the examples have {size:,} bytes in memory, more than {LARGEST:,}"
+                raise Failure(Diagnostic("R0401", message, target.origin.span, place=str(path)))
             return connection.execute(
-                f"SELECT text, start, stop, {held} < {int(target.holdout * 2**64)} :: UHUGEINT, __row FROM "
-                f"(SELECT {whole} AS text, {start} AS start, {stop} AS stop, __row FROM {scan}) WHERE text IS NOT NULL",
-                [] if lines is None else [lines],
+                f"SELECT text, start, stop, {held} < {int(target.holdout * 2**64)} :: UHUGEINT, __row FROM {rows}",
+                given,
             ).fetchall()
     except duckdb.Error as error:
         raise shards.unreadable(path, error) from None

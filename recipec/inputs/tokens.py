@@ -55,6 +55,10 @@ def check(source: model.Source, folder: Path) -> None:
         return
     name, file = source.tokens.tokenizer, file_of(source, folder)
     if local.is_file(file):
+        try:
+            plausible.check_tokenizer(file)
+        except Failure as failure:
+            raise Failure(replace(failure.diagnostics[0], code="R0305", span=source.origin.span)) from None
         return
     helps: tuple[str, ...] = (
         "name a tokenizer.json, a folder that has one, relative to the recipe, or an installed model",
@@ -79,10 +83,6 @@ def load(source: model.Source, folder: Path) -> Any:
     except ImportError:
         helps = ("pip install 'recipec[tokenizers]'",)
         raise Failure(Diagnostic("R0305", "counting tokens needs the package tokenizers", span, helps=helps)) from None
-    try:
-        plausible.check_tokenizer(file)
-    except Failure as failure:
-        raise Failure(replace(failure.diagnostics[0], code="R0305", span=span)) from None
     try:
         return _opened(file, local.mark(file))
     except Exception as error:

@@ -26,6 +26,9 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
+Total = Annotated[int, Field(ge=0, le=10**60)]
+"""A sum or a product of counts."""
+
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 
 Sha256 = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]

@@ -151,18 +151,18 @@ class PhasedPlan(Frozen):
 
 
 class DataFile(Frozen):
-    path: str  # relative to the dataset
-    rows: int
-    tokens: int
-    bytes: int
-    sha256: str
+    path: closed.Member  # relative to the dataset
+    rows: closed.Count
+    tokens: closed.Count
+    bytes: closed.Count
+    sha256: closed.Sha256
 
 
 class DomainTotal(Frozen):
     domain: str
-    documents: int
-    rows: int
-    tokens: int
+    documents: closed.Count
+    rows: closed.Count
+    tokens: closed.Count
 
 
 class Manifest(Frozen):
@@ -175,7 +175,7 @@ class Manifest(Frozen):
     version: Literal[2, 3, 4] = 4
     recipec: str
     recipe: Recipe
-    plan: str  # sha256 of the plan's canonical JSON, without costs and actions
+    plan: closed.Sha256  # of the plan's canonical JSON, without costs and actions
     shards: tuple[Shard, ...]
     attributes: tuple[SideFile, ...] = ()
     selection: Selection
@@ -183,8 +183,8 @@ class Manifest(Frozen):
     ledger: tuple[DataFile, ...]
     unreadable: tuple[DataFile, ...]
     domains: tuple[DomainTotal, ...]
-    rows: int
-    tokens: int
-    digest: str
-    card: str = ""
-    seal: str = ""
+    rows: closed.Count
+    tokens: closed.Count
+    digest: closed.Sha256
+    card: closed.Sha256OrNone = ""
+    seal: closed.Sha256OrNone = ""

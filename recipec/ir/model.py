@@ -6,9 +6,10 @@ source, in the order of `Recipe.sources`, because the same name may be a differe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from recipec.ir import closed
 from recipec.ir.attributes import Attributes
@@ -109,6 +110,11 @@ class Weights(Frozen):
     origin: Origin
 
 
+def _repeated(names: Iterable[str | None]) -> bool:
+    listed = list(names)
+    return len(set(listed)) < len(listed)
+
+
 class Quality(Frozen):
     normalize: Literal["zscore", "rank", "minmax"] = "zscore"
     missing: Literal["error", "worst", "drop"] = "error"
@@ -116,6 +122,15 @@ class Quality(Frozen):
     weights: tuple[Weights, ...] = ()  # the one with domain None first
     path: closed.Path = ""  # the search file that the weights come from, with its sha256
     digest: closed.Sha256OrNone = ""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Quality:
+        for one in self.weights:
+            if not any(weight for _, weight in one.weights) or _repeated(name for name, _ in one.weights):
+                raise ValueError("weights of quality are all 0, or of one criterion twice")
+        if _repeated(one.domain for one in self.weights) or any(one.domain is None for one in self.weights[1:]):
+            raise ValueError("weights of quality are those of all domains first, then of each domain once")
+        return self
 
 
 class Curve(Frozen):
@@ -141,6 +156,12 @@ class Quadmix(Frozen):
     path: closed.Path = ""
     digest: closed.Sha256OrNone = ""
     origin: Origin | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Quadmix:
+        if not self.curves or self.curves[0].domain is not None or _repeated(one.domain for one in self.curves):
+            raise ValueError("curves are that of all domains first, then of each domain once")
+        return self
 
 
 class Top(Frozen):
@@ -170,11 +191,17 @@ class Natural(Frozen):
     origin: Origin | None = None
 
 
+def _shares(weights: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    if _repeated(name for name, _ in weights) or (weights and abs(sum(weight for _, weight in weights) - 1) > 1e-5):
+        raise ValueError("weights of domains do not sum to 1, or are of one domain twice")
+    return weights
+
+
 class Shares(Frozen):
     """`mixture { science 30%, code 70% }`. The weights sum to 1; a domain that is not listed has 0."""
 
     kind: Literal["shares"] = "shares"
-    weights: tuple[tuple[str, closed.Amount], ...]
+    weights: Annotated[tuple[tuple[str, closed.Amount], ...], AfterValidator(_shares)]
     origin: Origin | None = None
 
 
@@ -182,7 +209,7 @@ class FromFile(Frozen):
     """`mixture from "weights.json"`: weights as in `Shares`, read from `path`, whose sha256 is `digest`."""
 
     kind: Literal["file"] = "file"
-    weights: tuple[tuple[str, closed.Amount], ...]
+    weights: Annotated[tuple[tuple[str, closed.Amount], ...], AfterValidator(_shares)]
     path: closed.Path
     digest: closed.Sha256
     origin: Origin | None = None
@@ -334,9 +361,13 @@ class Recipe(Frozen):
             raise ValueError("a recipe has each expression once per source")
         if any(scores_of(value) - known for values in every for value in values):
             raise ValueError("an expression has a score that the recipe does not define")
-        for names in ([one.name for one in self.sources], [one.name for one in self.criteria]):
+        criteria = [one.name for one in self.criteria]
+        for names in ([one.name for one in self.sources], criteria, [one.name for one in self.targets], [*known]):
             if len(set(names)) < len(names):
                 raise ValueError("a name stands for two things")
+        ranked = self.sample.criteria if isinstance(self.sample, Top) else ()
+        if {*ranked, *(name for one in self.quality.weights for name, _ in one.weights)} - set(criteria):
+            raise ValueError("a criterion is weighed or sampled that the recipe does not define")
         return self
 
     @property

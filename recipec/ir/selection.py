@@ -25,8 +25,8 @@ class Stats(Frozen):
     """One criterion over the filtered pool, in raw units."""
 
     criterion: str
-    count: closed.Count  # documents with a score
-    missing: closed.Count
+    count: closed.Total  # documents with a score
+    missing: closed.Total
     mean: closed.Number
     std: closed.Number  # ddof 0
     low: closed.Number
@@ -40,33 +40,33 @@ class Cell(Frozen):
     """
 
     domain: str
-    nest: closed.Count  # bits as in `Gather.nest`, restricted to quotas of this domain
-    documents: closed.Count  # in the filtered pool
-    tokens: closed.Count  # unique tokens of the pool
-    reachable: closed.Count | None  # the most tokens that the repetition limits allow; None without limits
+    nest: closed.Total  # bits as in `Gather.nest`, restricted to quotas of this domain
+    documents: closed.Total  # in the filtered pool
+    tokens: closed.Total  # unique tokens of the pool
+    reachable: closed.Total | None  # the most tokens that the repetition limits allow; None without limits
     natural: closed.Number  # tokens expected from the curves at scale 1
     asked: closed.Number  # the mixture's weight before quotas, a share in [0, 1]
     weight: closed.Number  # after quotas, a share in [0, 1]
     target: closed.Number | None  # tokens; None without a token target
     scale: closed.Number  # c_d
     binds: str
-    drawn_documents: closed.Count  # distinct documents drawn
-    drawn_copies: closed.Count
-    drawn_tokens: closed.Count
-    tail_tokens: closed.Count = 0  # of those drawn, the tokens of documents beyond ω
+    drawn_documents: closed.Total  # distinct documents drawn
+    drawn_copies: closed.Total
+    drawn_tokens: closed.Total
+    tail_tokens: closed.Total = 0  # of those drawn, the tokens of documents beyond ω
     best_rank: closed.Number | None = (
         None  # the best rank of the domain: above ω, if too many documents are equally good
     )
     blocked_by: str = ""  # the document that is too large for what is left of the target: "<id> of source <name>"
-    blocked_tokens: closed.Count = 0  # its tokens
+    blocked_tokens: closed.Total = 0  # its tokens
 
 
 class Reason(Frozen):
     domain: str
     reason: ReasonWord
     rejected_by: str | None
-    documents: closed.Count
-    tokens: closed.Count
+    documents: closed.Total
+    tokens: closed.Total
 
 
 class Cascade(Frozen):
@@ -82,9 +82,9 @@ class Cascade(Frozen):
 
     calls: tuple[str, ...]
     asked: closed.Number
-    pool: closed.Count
-    sample: closed.Count
-    exact: closed.Count | None = None
+    pool: closed.Total
+    sample: closed.Total
+    exact: closed.Total | None = None
     recall: closed.Number | None = None
     low: closed.Number | None = None
     high: closed.Number | None = None
@@ -107,8 +107,8 @@ class Selection(Frozen):
     stats: tuple[Stats, ...]
     cells: tuple[Cell, ...]
     reasons: tuple[Reason, ...]
-    candidates: closed.Count  # rows read, unreadable ones included
-    budget: closed.Count | None  # T as requested
+    candidates: closed.Total  # rows read, unreadable ones included
+    budget: closed.Total | None  # T as requested
     allocated: closed.Number | None  # T after `shortfall shrink`
     digest: closed.Sha256OrNone  # "" of an estimate
     cascades: tuple[Cascade, ...] = ()

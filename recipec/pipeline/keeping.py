@@ -121,7 +121,7 @@ def _locked(folder: Path) -> Iterator[Store]:
 
 def _state(store: Store, folder: Path, progress: Progress) -> State:
     uses, broken = Uses(), {}
-    for path in sorted(folder.glob("*.recipe")):
+    for path in (folder / name for name in local.names(folder) if name.endswith(".recipe")):
         noted = _remembered(Store.beside(folder, path.name), path.name, uses)
         try:
             _use(uses, path, progress)

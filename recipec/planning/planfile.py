@@ -56,6 +56,9 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
         for one in plan.phases if isinstance(plan, PhasedPlan) else (plan,):
             if one.recipe.folder != one.folder:
                 raise ValueError("the plan and its recipe have different folders")
+            sources = {source.name for source in one.recipe.sources}
+            if any(file.source not in sources for file in (*one.shards, *one.attributes)):
+                raise ValueError("a file belongs to a source that the recipe does not have")
             _check(LogicalPlan(ops=tuple(step.op for step in one.steps)))
     except (ValidationError, ValueError, RecursionError) as error:
         message = f"the plan file is damaged{_detail(error)}"

@@ -62,6 +62,14 @@ def check(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
     Args:
         allowed: the places of `--allow`.
     """
+    try:
+        _check(plan, file, allowed)
+    except OSError as error:
+        message = f"a place to which the plan leads cannot be looked at: {error.strerror}"
+        raise Failure(Diagnostic("R0706", message, place=str(error.filename or file))) from None
+
+
+def _check(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
     rooms = Allowed((local.real(file).parent, *allowed))
     # Nothing is looked at in a place that is not allowed, so that one kind of place is judged before the next is found.
     for uses in (_folder(plan), _named(plan), _found(plan), _state(plan), _written(plan)):

@@ -122,6 +122,9 @@ def test_what_has_no_checksum_is_not_used(tmp_path: Path, notes: list[str]) -> N
     write(tmp_path / "a", b"1")
     (tmp_path / "b").write_bytes(b"2")
     assert not sealed.is_stored(tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    assert len(notes) == 1
+    notes.clear()
     (tmp_path / "sums").unlink()
     change(tmp_path / "a", b"1")
     assert not sealed.is_whole(tmp_path / "a")

@@ -217,6 +217,18 @@ def no_filter(value: dict[str, Any], elsewhere: Path) -> None:
             step["op"]["predicates"] = []
 
 
+def a_long_name(value: dict[str, Any], elsewhere: Path) -> None:
+    value["recipe"]["output"]["path"] = "a" * 4000
+
+
+def no_source(value: dict[str, Any], elsewhere: Path) -> None:
+    value["shards"][0]["source"] = "nowhere"
+
+
+def no_general_curve(value: dict[str, Any], elsewhere: Path) -> None:
+    value["recipe"]["sample"] = {"kind": "quadmix", "curves": [{"domain": "a"}]}
+
+
 CHANGED: dict[Change, tuple[int, str]] = {
     another_folder: (1, "R0713"),
     another_place: (1, "R0713"),
@@ -229,6 +241,9 @@ CHANGED: dict[Change, tuple[int, str]] = {
     a_shard_less: (4, "R0708"),
     other_steps: (4, "R0708"),
     no_filter: (4, "R0708"),
+    a_long_name: (1, "R0706"),
+    no_source: (1, "R0707"),
+    no_general_curve: (1, "R0707"),
 }
 
 
