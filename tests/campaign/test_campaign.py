@@ -23,33 +23,32 @@ QUICK = ("apply", "apply over another", "apply phases", "fit", "fmt")
 """Commands that import no libraries for models."""
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_killed_commands_leave_nothing_torn(name: str) -> None:
-    found = kills.piece(0, 1, 2, [name])
+def test_killed_commands_leave_nothing_torn() -> None:
+    found = kills.piece(0, 1, 1, QUICK)
     assert found.wrong == []
-    assert found.tried[f"{name}: kills by moment"] == 2
+    assert {f"{name}: kills by moment" for name in QUICK} <= found.tried.keys()
 
 
-@pytest.mark.parametrize("kind", sorted({trial.kind for trial in faults.trials()} - {"state damaged"}))
-def test_faults_are_survived_or_said(kind: str) -> None:
-    found = faults.piece(0, 1, 2, [kind])
-    if found.notes:
-        pytest.skip(found.notes[0])
+def test_faults_are_survived_or_said() -> None:
+    found = faults.piece(0, 1, 2)
     assert found.wrong == []
-    assert found.tried[kind] >= 1
+    # Where disks cannot be mounted, none is full.
+    kinds = {trial.kind for trial in faults.trials()}
+    assert found.tried.keys() == (kinds - {"full disk"} if found.notes else kinds)
 
 
-@pytest.mark.parametrize("name", targets.TARGETS)
-def test_readers_raise_failures_only(name: str, tmp_path: Path) -> None:
-    count = max(300, 100 * targets.COST[name])
+def test_readers_raise_failures_only(tmp_path: Path) -> None:
     with Machine() as machine:
-        found = fuzz.by_chance(name, count, "short", machine, tmp_path)
-    assert found.wrong == []
+        for name, cost in targets.COST.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            found = fuzz.by_chance(name, max(300, 100 * cost), "short", machine, folder)
+            assert found.wrong == []
 
 
-@pytest.mark.parametrize(("pieces", "names"), [(1, ["data"]), (20, ["recipe", "documents", "tables", "words"])])
+@pytest.mark.parametrize(("pieces", "names"), [(1, ["data"]), (30, ["recipe", "documents", "tables", "words"])])
 def test_strings_do_nothing(pieces: int, names: list[str]) -> None:
-    """60 strings as data, and a few of them everywhere else."""
+    """60 strings as data, and some of them everywhere else."""
     found = injection.piece(0, pieces, 60, names)
     assert found.wrong == []
     assert set(found.tried.values()) == {60 // pieces}
