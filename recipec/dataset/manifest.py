@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from recipec.ir.provenance import without_origins
 from recipec.places import digests, local
 
 NAME = "manifest.json"
+
+HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape of half a character; one without its other half is no text, and could not be hashed."""
 
 
 def plan_digest(plan: ExecutionPlan) -> str:
@@ -79,7 +83,10 @@ def read_value(folder: Path) -> dict[str, Any]:
     """
     path = folder / NAME
     try:
-        value = json.loads(local.read_text(path))
+        text = local.read_text(path)
+        value = json.loads(text)
+        if HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except FileNotFoundError:
         message = "no manifest.json: the folder is not a recipec dataset"
         raise Failure(Diagnostic("R0607", message, place=str(folder))) from None

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -91,14 +91,22 @@ def _check_seal(dataset: Path, described: Manifest, expected: str) -> Iterable[D
     if not described.seal and described.version > 3:
         yield Diagnostic("R0629", "the manifest has no seal", place=str(path))
     if described.seal:
-        value = manifest.read_value(dataset)
-        if seal.seal_of(value) != described.seal or manifest.text_of(value) != local.read_exact(path):
+        if not _is_sealed(manifest.read_value(dataset), described.seal, local.read_exact(path)):
             yield Diagnostic("R0629", "the manifest was changed: its seal is of another one", place=str(path))
         yield from _check_card(dataset / CARD, described)
     seals = (described.seal, seal.planned(described.plan, described.digest))
     if expected and not any(one.startswith(expected.lower()) for one in seals):
         stated = f"{described.seal[:16]}…" if described.seal else "none, as it was written by an earlier version"
         yield Diagnostic("R0630", f"the dataset's seal is {stated}, expected {expected}", place=str(dataset))
+
+
+def _is_sealed(value: dict[str, Any], stated: str, text: str) -> bool:
+    """Whether a manifest is the one that its seal is of, to the last character of its text."""
+    try:
+        return seal.seal_of(value) == stated and manifest.text_of(value) == text
+    except (KeyError, ValueError):
+        # A field is missing that has a default, or a digest or a path is none: this was never sealed.
+        return False
 
 
 def _check_card(path: Path, described: Manifest) -> Iterable[Diagnostic]:
@@ -118,18 +126,26 @@ def _check_paths(dataset: Path, listed: Sequence[DataFile]) -> Iterable[Diagnost
     """Checks that no listed path leads out of the folder: the manifest may be untrusted."""
     root = local.real(dataset)
     for file in listed:
-        if not local.real(dataset / file.path).is_relative_to(root):
+        try:
+            inside = local.real(dataset / file.path).is_relative_to(root)
+        except ValueError:
+            # No file can have this name: it has the character NUL, or half a character.
+            inside = False
+        if not inside:
             yield Diagnostic("R0621", f"`{file.path}` leaves the dataset's folder", place=str(dataset))
 
 
 def _check_bytes(dataset: Path, file: DataFile) -> Diagnostic | None:
     path = dataset / file.path
-    size = local.size(path)
+    try:
+        size = local.size(path)
+        digest = digests.sha256_file(path) if size == file.bytes else ""
+    except OSError as error:
+        return Diagnostic("R0623", f"`{file.path}` cannot be read: {error.strerror}", place=str(path))
     if size is None:
         return Diagnostic("R0621", f"`{file.path}` is missing", place=str(path))
     if size != file.bytes:
         return Diagnostic("R0623", f"`{file.path}` has {size:,} bytes, expected {file.bytes:,}", place=str(path))
-    digest = digests.sha256_file(path)
     if digest != file.sha256:
         message = f"`{file.path}` has the sha256 {digest[:16]}…, expected {file.sha256[:16]}…"
         return Diagnostic("R0623", message, place=str(path))

@@ -65,10 +65,13 @@ def read(path: Path) -> ExecutionPlan | PhasedPlan:
             _check(LogicalPlan(ops=tuple(step.op for step in one.steps)))
             for name in _columns(one.recipe.model_dump(mode="json")):
                 paths.parts(name)
+        # A place that no folder can have is damage, too.
+        if isinstance(found, str):
+            plan = _placed(plan, local.real(path).parent / found)
     except (ValidationError, ValueError, RecursionError) as error:
         message = f"the plan file is damaged{_detail(error)}"
         raise Failure(Diagnostic("R0707", message, place=str(path), helps=("plan the recipe again",))) from None
-    return _placed(plan, local.real(path).parent / found) if isinstance(found, str) and "\0" not in found else plan
+    return plan
 
 
 def _columns(value: Any) -> Iterator[str]:

@@ -101,6 +101,33 @@ def test_every_field_of_a_manifest_matters(out: Path) -> None:
     assert problems(out) == []
 
 
+ODD = ("", "-1", "\ud800", "a\0b", "../x", "x" * 300)
+"""Strings that are no digests, no paths, and no text that can be written."""
+
+
+def test_a_manifest_of_a_stranger_is_a_problem_whatever_it_states(out: Path) -> None:
+    """Every string replaced by an odd one, and every field left out."""
+    path = out / manifest.NAME
+    whole = json.loads(path.read_text())
+    texts = []
+    for number, leaf in enumerate(leaves(whole)):
+        value, without = copy.deepcopy(whole), copy.deepcopy(whole)
+        at, from_ = value, without
+        for key in leaf[:-1]:
+            at, from_ = at[key], from_[key]
+        if isinstance(at[leaf[-1]], str):
+            at[leaf[-1]] = ODD[number % len(ODD)]
+            texts.append(json.dumps(value))
+        del from_[leaf[-1]]
+        texts.append(json.dumps(without))
+    for digest_ in ODD:
+        texts += [json.dumps({**whole, name: digest_}) for name in ("seal", "card", "plan", "digest")]
+        texts += [json.dumps({**whole, "data": [{**whole["data"][0], name: digest_}]}) for name in ("path", "sha256")]
+    for text in texts:
+        path.write_text(text)
+        assert problems(out), text
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [

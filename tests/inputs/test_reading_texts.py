@@ -13,7 +13,7 @@ RECIPE = """source web {{ shards "*.jsonl", id id, text text }}
 where not contains(text, "{text}")
 where length(text) + length("{text}") > 3
 sample all
-output jsonl "out"
+output jsonl "out" {{ compression none }}
 """
 
 
