@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from recipec.ir.execution import InputFile, Shard
 from recipec.places import digests, local
 from recipec.progress import Progress, silent
 
-THREADS = 8
+THREADS = min(8, os.cpu_count() or 1)
+"""The number of files hashed concurrently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Watch:
     def _digest(self, file: InputFile) -> str:
         try:
             return digests.sha256_file(self.folder / file.path)
-        except OSError:
+        except FileNotFoundError:
             raise _changed([file]) from None
 
 

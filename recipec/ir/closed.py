@@ -39,8 +39,8 @@ Sha256OrNone = Annotated[str, Field(pattern=r"\A([0-9a-f]{64})?\z")]
 StepId = Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")]
 """The identity of a step, which is the name of a folder."""
 
-Word = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,99}\z")]
-"""A word of the language or of a plug-in: an engine, a format, a criterion, a mixer, a law, a compression."""
+Word = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,99}\+?\z")]
+"""A word of the language or of a plug-in: an engine, a format, a criterion, a mixer, a law (`infolaw+`), a compression."""
 
 Package = Annotated[str, Field(pattern=r"\A[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\z")]
 """The name of an installed package (PEP 508)."""

@@ -104,6 +104,8 @@ CALLS: list[tuple[int, list[str]]] = [
     (0, ["fmt", "--diff", R]),
     *((0, ["show", R, "--stage", stage]) for stage in ("ast", "schema", "model", "logical", "optimised", "plan")),
     (0, ["show", PLAN]),
+    (0, ["state"]),
+    (0, ["gc", "--dry-run"]),
     (0, ["show", OUT]),
     (0, ["plan", R]),
     (0, ["plan", R, "--full"]),

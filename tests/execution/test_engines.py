@@ -22,6 +22,7 @@ from recipec.execution.run import Run
 from recipec.execution.tasks import Workplace
 from recipec.ir.task import ScoreTask, Task
 from recipec.pipeline import opening
+from recipec.places import sealed
 from recipec.progress import silent
 from tests.conftest import RECIPEC, REPOSITORY, SOURCE, wait_for
 from tests.plugins.plugin_world import lay_out
@@ -56,7 +57,8 @@ def scored(world: Path) -> Iterator[Run]:
 
 def made(run: Run, root: Path, tasks: list[Task], threads: int, worth: float) -> dict[str, bytes]:
     """The results of tasks in a state folder of their own, which has what they read."""
-    for file in run.pool.store.root.rglob("*.parquet"):
+    stored = (run.pool.store.root / "steps").rglob("*")
+    for file in (path for path in stored if path.suffix == ".parquet" or path.name == sealed.SUMS):
         copy = root / file.relative_to(run.pool.store.root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())

@@ -272,7 +272,7 @@ def test_a_plan_whose_attributes_do_not_fit_its_shards_is_stale(tmp_path: Path, 
         {"attributes": []},
         {"attributes": [{**one, "number": 9} for one in files]},
         {"shards": [{**one, "joined": []} for one in shards]},
-        {"shards": [{**one, "joined": ["x"] * 5} for one in shards]},
+        {"shards": [{**one, "joined": ["0" * 64] * 5} for one in shards]},
     ]
     for changed in changes:
         (tmp_path / "b.plan").write_text(json.dumps({**plan, **changed}))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recipec.cli import screen
 from tests.conftest import MIX, SOURCE, Run, rows, write_parquet
 
 pytestmark = pytest.mark.slow
@@ -268,7 +269,7 @@ def test_strange_ids_and_domains_pass_through_unchanged(world: Path, run: Run) -
     assert {row[:2] for row in found} == {(f"{name}/{i}", name) for name in STRANGE for i in range(3)}
     assert run("verify", world / "out").code == 0
     for name in STRANGE:
-        assert run("explain", world / "out", f"{name}/1").out.startswith(f"{name}/1 of web: ")
+        assert run("explain", world / "out", f"{name}/1").out.startswith(f"{screen.one_line(name)}/1 of web: ")
 
 
 def test_a_plan_file_from_a_stranger(mix: Path, run: Run) -> None:

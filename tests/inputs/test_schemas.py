@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from recipec.places import sealed
 from tests.conftest import RECIPEC, REPOSITORY, SOURCE, Run, write_parquet
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def test_a_changed_shard_is_opened(folder: Path, run: Run) -> None:
 def test_a_damaged_note_is_not_believed(folder: Path, run: Run, damage: str) -> None:
     remember(folder, run)
     note = folder / ".recipec/schemas.json"
-    [(path, entry)] = json.loads(note.read_text()).items()
+    [(path, entry)] = sealed.read_value(note).items()
     note.write_text(damage.replace("PATH", path).replace("MARK", entry["mark"]))
     assert run("check", folder / "a.recipe").code == 0
-    assert json.loads(note.read_text()) == {path: entry}
+    assert sealed.read_value(note) == {path: entry}

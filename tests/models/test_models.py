@@ -270,7 +270,7 @@ def test_a_model_whose_files_changed_since_it_was_added_is_not_used(folder: Path
 def test_a_model_that_changes_before_it_is_loaded_stores_nothing(folder: Path, own_cache: Path, tmp_path: Path) -> None:
     """The features would be those of other weights."""
     texts, store = tmp_path / "texts.parquet", tmp_path / "features"
-    with connection.shared() as writer:
+    with connection.connect(folders=[tmp_path]) as writer:
         writer.execute(f"COPY (SELECT 'a few words' AS text, 'key' AS content_0) TO '{texts}' (FORMAT parquet)")
     other = shutil.copytree(folder, tmp_path / "other")
     stated = cache.digest(other)

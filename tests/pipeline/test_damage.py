@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,7 @@ def trial(run: Run, recipe: Path, whole: dict[str, bytes], name: str, how: Damag
     """Damages a file and writes the dataset; returns whether the damage was met."""
     path = recipe.parent / ".recipec" / name
     how(path, random.Random(seed))
-    before = path.read_bytes() if path.is_file() else None
+    before, started = path.read_bytes() if path.is_file() else None, time.time_ns()
     found, said = apply(run, recipe)
     differing = [file for file in whole if found.get(file) != whole[file]]
     assert not differing, (name, how.__name__, seed, differing)
@@ -45,7 +47,10 @@ def trial(run: Run, recipe: Path, whole: dict[str, bytes], name: str, how: Damag
     if before == after:
         # Nothing needed it.
         return False
-    if how is not damage.gone and name not in UNSAID:
+    # A mask is written anew with the columns that it is of, whether it is damaged or not.
+    columns = list((path.parent.parent).glob("*/tokens.bin"))
+    anew = (path.parent / "passing.bin").exists() and all(one.stat().st_mtime_ns > started for one in columns)
+    if how is not damage.gone and name not in UNSAID and not anew:
         assert "is made again" in said or ".put-away-" in str(list(path.parent.iterdir())), (name, how.__name__, seed)
     return True
 
@@ -73,14 +78,15 @@ def test_a_run_after_any_damage_gives_the_same_bytes(tmp_path: Path, run: Run) -
 @pytest.mark.slow
 @pytest.mark.parametrize("phases", [False, True])
 def test_hundreds_of_damages(tmp_path: Path, run: Run, phases: bool) -> None:
-    """Every file, with all else stored, and without what is made of it."""
+    """Every file, with all else stored, and without what is made of it; with CAMPAIGN=1 all of them, else every seventh."""
     (tmp_path / "world").mkdir()
     recipe = damage.make(tmp_path / "world", phases)
     whole, _ = apply(run, recipe)
     copy = kept(recipe, tmp_path / "copy")
     names = [str(path.relative_to(recipe.parent / ".recipec")) for path in stored(recipe)]
     met: set[str] = set()
-    for name in names:
+    step = 1 if os.environ.get("CAMPAIGN") else 7
+    for name in names[::step]:
         for number, how in enumerate((flip, flip, random.Random(name).choice(DAMAGES))):
             without: tuple[str, ...] = ()
             if number % 2:
@@ -91,7 +97,7 @@ def test_hundreds_of_damages(tmp_path: Path, run: Run, phases: bool) -> None:
             restore(recipe, copy, *without)
             if trial(run, recipe, whole, name, how, f"{name} {number}"):
                 met.add(name)
-    unmet = sorted({name for name in names if not name.endswith(("lock", "sums"))} - met)
+    unmet = sorted({name for name in names[::step] if not name.endswith(("lock", "sums"))} - met)
     assert not unmet
 
 
