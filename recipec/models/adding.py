@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from typing import Any
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache, plausible
-from recipec.places import digests, local, publish, scheme
+from recipec.places import digests, lease, local, publish, scheme
 from recipec.progress import Progress, silent
 
 
@@ -69,21 +70,28 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
         return there
     _check_packages()
     destination = cache.root() / own
-    with _staging(destination) as staging:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with lease.output(destination, "model"), _staging(destination) as staging:
         origin = _fill(staging, name, given, progress)
         lacking = cache.missing(staging)
         if lacking:
             raise _failed(f"`{name}` is not a model: it has no {lacking[0]}")
         note = {"name": own, "origin": origin, "digest": cache.digest(staging)}
         local.write_text(staging / cache.NOTE, json.dumps(note, indent=2) + "\n")
+        local.remove(staging / publish.MARK)
         publish.publish_folder(staging, destination)
     return cache.find(own, Path())
 
 
 @contextlib.contextmanager
 def _staging(destination: Path) -> Iterator[Path]:
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
+    """A folder to be published, in the place of those that killed processes left; the lock of the model is held."""
+    prefix = f".{destination.name}."
+    for left in destination.parent.iterdir():
+        if re.fullmatch(f"{re.escape(prefix)}[a-z0-9_]{{8}}", left.name) and publish.is_marked(left):
+            publish.remove_ours(left)
+    staging = Path(tempfile.mkdtemp(prefix=prefix, dir=destination.parent))
+    publish.mark(staging)
     try:
         yield staging
     finally:

@@ -53,8 +53,9 @@ def lock(state: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def output(destination: Path) -> Iterator[None]:
-    """Makes this process the only writer of a dataset while the block runs, whatever state folders others have.
+def output(destination: Path, what: str = "dataset") -> Iterator[None]:
+    """Makes this process the only writer of a dataset, or of another folder, while the block runs, whatever state folders
+    others have.
 
     Raises:
         Failure: another process writes it (exit code `LOCKED`), or nothing can be written beside it.
@@ -66,7 +67,7 @@ def output(destination: Path) -> Iterator[None]:
         gate = _acquired(path)
     except filelock.Timeout:
         helps = ("wait until it finishes, or stop it",)
-        message = "another process is writing this dataset"
+        message = f"another process is writing this {what}"
         raise Failure(
             Diagnostic("R0608", message, place=str(destination), helps=helps), exit_code=ExitCode.LOCKED
         ) from None

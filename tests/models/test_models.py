@@ -22,6 +22,7 @@ from recipec.ir.passes import Wanted
 from recipec.models import cache, extraction, loading, projections
 from recipec.models.job import Job
 from recipec.models.worker import Worker
+from recipec.places import publish
 from tests import tiny_model
 from tests.conftest import Run
 
@@ -283,3 +284,15 @@ def test_a_model_that_changes_before_it_is_loaded_stores_nothing(folder: Path, o
     assert not store.exists()
     worker.run(job.model_copy(update={"digest": cache.digest(other)}))
     assert list(store.iterdir())
+
+
+def test_what_a_killed_addition_left_is_removed_by_the_next(folder: Path, own_cache: Path, run: Run) -> None:
+    models = own_cache / "models"
+    for name, ours in ((".ours.0a1b2c_d", True), (".ours.more.0a1b2c_d", True), (".ours.0a1b2c_x", False)):
+        (models / name).mkdir(parents=True)
+        (models / name / "half.safetensors").touch()
+        if ours:
+            publish.mark(models / name)
+    assert run("model", "add", "ours", "--from", folder).code == 0
+    assert {path.name for path in models.iterdir()} == {"ours", ".ours.more.0a1b2c_d", ".ours.0a1b2c_x"}
+    assert not publish.is_marked(models / "ours")
