@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,7 +124,7 @@ def test_a_manifest_of_a_stranger_is_a_problem_whatever_it_states(out: Path) -> 
     for digest_ in ODD:
         texts += [json.dumps({**whole, name: digest_}) for name in ("seal", "card", "plan", "digest")]
         texts += [json.dumps({**whole, "data": [{**whole["data"][0], name: digest_}]}) for name in ("path", "sha256")]
-    for text in texts:
+    for text in texts[:: 1 if os.environ.get("CAMPAIGN") else 4]:
         path.write_text(text)
         assert problems(out), text
 

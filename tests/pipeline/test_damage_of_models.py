@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_damaged_scores_and_features_are_made_again(recipe: Path, tmp_path: Path
     names = [path.relative_to(state) for path in stored(recipe) if path.suffix == ".parquet" or path.name == "sums"]
     assert {path.parts[0] for path in names} == {"steps", "features"}
     met = set()
-    for number, name in enumerate(names):
+    kinds = [[name for name in names if name.parts[0] == kind] for kind in ("steps", "features")]
+    for number, name in enumerate(name for mine in kinds for name in mine[:: 1 if os.environ.get("CAMPAIGN") else 4]):
         shutil.rmtree(state)
         shutil.copytree(copy, state)
         if name.parts[0] == "features":
