@@ -15,6 +15,8 @@ from tests.conftest import Run
 from tests.pipeline import damage
 from tests.pipeline.damage import DAMAGES, Damage, apply, flip, stored
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
@@ -75,7 +77,6 @@ def test_a_run_after_any_damage_gives_the_same_bytes(tmp_path: Path, run: Run) -
     assert met
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("phases", [False, True])
 def test_hundreds_of_damages(tmp_path: Path, run: Run, phases: bool) -> None:
     """Every file, with all else stored, and without what is made of it; with CAMPAIGN=1 all of them, else every seventh."""

@@ -16,6 +16,8 @@ from recipec.ir.execution import ExecutionPlan
 from recipec.progress import Progress
 from tests.dataset.small_dataset import tree, verify
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """
 source web {
   shards "data/*.jsonl"

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import SOURCE, Run, write_parquet
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = "sample all\n"
 OUTPUT = 'output parquet "out"\n'
 
