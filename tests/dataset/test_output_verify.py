@@ -23,6 +23,8 @@ from tests.dataset.small_dataset import (
     verify,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:

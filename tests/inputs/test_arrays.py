@@ -11,6 +11,8 @@ import pytest
 from recipec.inputs import arrays
 from tests.inputs.beside import COUNT, RECIPE, digest, documents, mistake, planned
 
+pytestmark = pytest.mark.slow
+
 TYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", ">f4", ">i8"]
 
 

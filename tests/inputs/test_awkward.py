@@ -12,6 +12,8 @@ from tests.conftest import Run
 from tests.inputs import awkward
 from tests.inputs.awkward import LINES, PACKERS, PARQUET, SOURCE, TEXT, applied, by_id, refused
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
 @pytest.mark.parametrize("end", PACKERS)
@@ -52,7 +54,6 @@ def test_parquet_of_all_types(tmp_path: Path, run: Run) -> None:
         assert {name: row[name] for name in before} == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", [end for end in PACKERS if end])
 def test_a_file_that_is_cut_off_is_damaged_as_a_whole(tmp_path: Path, run: Run, end: str) -> None:
     many = [{"id": str(number), "text": f"{number * 7919 % 10007} {TEXT}"} for number in range(3000)]
@@ -61,7 +62,6 @@ def test_a_file_that_is_cut_off_is_damaged_as_a_whole(tmp_path: Path, run: Run, 
     refused(run, tmp_path, SOURCE.format(glob="d/*") + "allow bad 99%\n", "error[R0303]", f"b.jsonl{end}")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("end", "at"), [(".gz", -6), (".bz2", -40), (".xz", -60), (".lz4", 60), (".zst", 3)])
 def test_a_flipped_bit_is_found(tmp_path: Path, run: Run, end: str, at: int) -> None:
     packed = bytearray(PACKERS[end](awkward.lines(LINES * 1)))

@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """source web {{ shards "*.jsonl", id id, text text }}
 where not contains(text, "{text}")
 where length(text) + length("{text}") > 3

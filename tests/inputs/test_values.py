@@ -12,8 +12,9 @@ from tests.conftest import Run, rows
 from tests.inputs import awkward
 from tests.inputs.awkward import SOURCE, TEXT, Row, applied, by_id, refused
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_names_that_differ_in_case_stay_apart(tmp_path: Path, run: Run) -> None:
     row = {"Text": "a title", "id": "d", "ID": "D", "text": TEXT, "lang": "en", "Lang": "EN"}
     awkward.write(
@@ -130,7 +131,6 @@ def test_arithmetic_that_has_no_value_makes_a_bad_row(tmp_path: Path, run: Run) 
         ]
 
 
-@pytest.mark.slow
 def test_what_is_no_number_is_missing_everywhere(tmp_path: Path, run: Run) -> None:
     values = [1.0, float("nan"), float("inf"), float("-inf"), 5.0]
     many = [{"id": f"d{n}", "text": TEXT, "q": value} for n, value in enumerate(values)]
@@ -152,7 +152,6 @@ def test_texts_of_bytes(tmp_path: Path, run: Run) -> None:
 BAD = pa.array(["café".encode(), b"\xff\xfe bad", b"fine"], pa.binary())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("column", ["text", "id", "url"])
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
 def test_strings_that_are_not_utf8(tmp_path: Path, run: Run, column: str, kind: pa.DataType) -> None:
@@ -234,7 +233,6 @@ def test_numbers_that_a_double_would_change_are_kept(tmp_path: Path, run: Run) -
     assert [found[key]["deep"] for key in "abc"] == [{"x": [["0.5"]]}, {"x": [[str(2**60 + 1)]]}, {"x": []}]
 
 
-@pytest.mark.slow
 def test_integers_beside_fractions_are_kept_or_refused(tmp_path: Path, run: Run) -> None:
     def shard(folder: str, name: str, value: int | float) -> dict[str, bytes | pa.Table]:
         row = {"id": name, "text": TEXT, "x": value}

@@ -14,6 +14,8 @@ from recipec.source import Source
 from recipec.syntax import parse
 from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """seed 3
 source web {
   shards "data/*.parquet"
@@ -135,7 +137,6 @@ def test_a_document_is_explained_in_its_phase(world: Path, run: Run) -> None:
     assert run("explain", world / "out/phase-2").code == 0
 
 
-@pytest.mark.slow
 def test_layout_does_not_matter(world: Path, run: Run) -> None:
     assert run("apply", world / "r.recipe", "--yes").code == 0
     digests = [json.loads((world / f"out/phase-{n}/manifest.json").read_text())["digest"] for n in (1, 2, 3)]

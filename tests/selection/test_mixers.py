@@ -25,6 +25,8 @@ from recipec.tikmix.measurement import Measured, Options
 from tests.conftest import SOURCE, Run
 from tests.plugins.plugin_world import Lay
 
+pytestmark = pytest.mark.slow
+
 POOLS = (
     CellTotals("a", 0, 10, 100, np.inf, 30.0),
     CellTotals("a", 1, 10, 100, np.inf, 30.0),
