@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipec.dataset import manifest
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir.execution import DataFile
 from recipec.places import digests, local, publish
-
-MANIFEST = "manifest.json"
 
 RECORDS = ".records"
 SCRATCH = ".scratch"
@@ -74,7 +73,11 @@ class Staging:
         """
         if not local.exists(self.folder):
             return
-        ours = publish.is_marked(self.folder) or local.is_file(self.folder / MANIFEST) or publish.is_empty(self.folder)
+        ours = (
+            publish.is_marked(self.folder)
+            or local.is_file(self.folder / manifest.NAME)
+            or publish.is_empty(self.folder)
+        )
         if not ours:
             message = "the folder is in the way: a dataset is built there"
             raise Failure(Diagnostic("R0602", message, place=str(self.folder), helps=("move it elsewhere",)))
