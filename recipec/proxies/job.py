@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 from recipec.diagnostics import Failure
-from recipec.models import training
-from recipec.models.client import Client
+from recipec.models import loading, training
 from recipec.proxies import jobs
 
 
@@ -26,11 +25,7 @@ def main() -> int:
         job = jobs.read(arguments.folder.resolve())
         if Path(job.out).is_file():
             return 0
-        client = Client()
-        try:
-            job = job.model_copy(update={"device": client.devices(arguments.device)[0]})
-        finally:
-            client.close()
+        job = job.model_copy(update={"device": loading.devices(arguments.device)[0]})
         done = 0
 
         def count(parts: int) -> None:
