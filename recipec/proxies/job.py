@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from recipec.diagnostics import Failure
@@ -14,13 +15,13 @@ from recipec.models import loading, training
 from recipec.proxies import jobs
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m recipec.proxies.job", description=(__doc__ or "").strip())
     parser.add_argument("folder", type=Path, help="the folder of a job")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: CUDA if available)"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         job = jobs.read(arguments.folder.resolve())
         if Path(job.out).is_file():
