@@ -77,7 +77,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shard.parent.mkdir()
         with shard.open("w") as file:
             for number in range(ROWS):
-                row = {
+                row: dict[str, Any] = {
                     "id": f"d{number}{WORST}",
                     "text": f"document {number} has words {EVIL}",
                     "topic": "ab"[number % 2] + WORST,
