@@ -284,6 +284,21 @@ def _start(path: Path) -> bytes:
         return b""
 
 
+def report(path: Path) -> str:
+    """The text of a JSON file that another command wrote, of which `report_kind` has seen that it is an object.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    from recipec.places import local
+
+    try:
+        return local.read_text(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise Failure(Diagnostic("R0706", f"the file cannot be read: {reason}", place=str(path))) from None
+
+
 def report_kind(path: Path) -> str:
     """The `kind` of a JSON file that another command wrote; "" for a plan file or an unreadable file."""
     from recipec.places import local

@@ -76,8 +76,8 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
         lacking = cache.missing(staging)
         if lacking:
             raise _failed(f"`{name}` is not a model: it has no {lacking[0]}")
-        note = {"name": own, "origin": origin, "digest": cache.digest(staging)}
-        local.write_text(staging / cache.NOTE, json.dumps(note, indent=2) + "\n")
+        note = cache.Note(name=own, origin=origin, digest=cache.digest(staging))
+        local.write_text(staging / cache.NOTE, note.model_dump_json(indent=2) + "\n")
         local.remove(staging / publish.MARK)
         publish.publish_folder(staging, destination)
     return cache.find(own, Path())
