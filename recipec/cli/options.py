@@ -50,14 +50,17 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_allow(parser: argparse.ArgumentParser) -> None:
+PLACE = "a folder outside of the plan file's own that the plan may read and write; may be repeated"
+
+
+def add_allow(parser: argparse.ArgumentParser, help_: str = PLACE) -> None:
     parser.add_argument(
         "--allow",
         metavar="PLACE",
         action="append",
         default=[],
         type=Path,
-        help="a folder outside of the plan file's own that the plan may read and write; may be repeated",
+        help=help_,
     )
 
 
