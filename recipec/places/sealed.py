@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from recipec import source
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.places import local
 from recipec.progress import note
@@ -127,7 +128,7 @@ def recorded(folder: Path) -> Sums:
         mark = local.mark(path)
         known = _READ.get(str(path))
         if known is None or known[0] != mark:
-            known = _READ[str(path)] = mark, _parsed(path.read_bytes())
+            known = _READ[str(path)] = mark, _parsed(source.read_bytes(path, local.LARGEST))
         return known[1]
     except OSError:
         return {}

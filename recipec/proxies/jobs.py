@@ -20,7 +20,7 @@ from recipec.proxies.corpus import TOKENS, Corpus
 from recipec.proxies.records import Proxy, Record, Training
 from recipec.proxies.trainings import LARGEST, job_of, write_order
 from recipec.proxies.trainings import stored as stored_record
-from recipec.source import read_bytes
+from recipec.source import read_bytes, strange
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
@@ -102,6 +102,9 @@ def read(folder: Path) -> Train:
         "folder": folder,
         "out": folder / "record.json",
     }
+    for path in (paths["order"], *(paths["corpus"] / name for name in TOKENS)):
+        if local.exists(path) and (what := strange(path)):
+            raise Failure(Diagnostic("R1413", f"`{path}` is {what}, not a regular file"))
     checkpoint = str(folder.parent / "checkpoint") if job.checkpoint else ""
     return job.model_copy(
         update={**{name: str(path) for name, path in paths.items()}, "checkpoint": checkpoint, "keep": ""}
