@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +115,7 @@ def load(path: Path) -> dict[str, list[Any]]:
     if reader is None:
         message = f"`{path}` is not a table: expected .csv, .parquet or .jsonl"
         raise Failure(Diagnostic("R0905", message))
-    if not os.path.exists(path):
+    if not local.is_file(path) and not local.kind(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
     if what := strange(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` cannot be read: it is {what}, not a regular file"))

@@ -18,7 +18,7 @@ from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.inputs import packing, repair
 from recipec.places import digests, globs, local
-from recipec.source import Span, irregular, strange
+from recipec.source import Span, strange
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -106,8 +106,8 @@ def unmatched(source: model.Source, folder: Path) -> Diagnostic | None:
 
 def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:
     """What to do about globs that no file matches."""
-    heads = [head for pattern in patterns for head in globs.heads(pattern, folder) if head.exists()]
-    others = [(head, what) for head in heads if (what := irregular(head.stat().st_mode)) and not head.is_dir()]
+    heads = [head for pattern in patterns for head in globs.heads(pattern, folder)]
+    others = [(head, what) for head in heads if (what := local.kind(head)) not in ("", "a folder")]
     if others:
         return tuple(f"`{head}` is {what}, not a regular file" for head, what in others)
     matched = globs.folders(patterns, folder)
