@@ -249,7 +249,7 @@ CODES: dict[str, str] = {
     "R0709": "nothing to apply: a recipe without output",
     "R0711": "a starter recipe that cannot be made",
     "R0712": "a quickstart folder that holds something else",
-    "R0713": "a plan file that leads to another place, which nobody has allowed",
+    "R0713": "a plan file or a dataset that leads to another place, which nobody has allowed",
     "R0730": "a recipe without scores to export",
     "R0731": "scores that are left out of an export",
     "R0801": "a document that is unknown to the dataset",

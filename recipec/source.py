@@ -114,6 +114,22 @@ def _must_be_regular(mode: int, path: Path) -> None:
         raise OSError(errno.EINVAL, f"it is {what}", str(path))
 
 
+KERNEL = ("/proc/", "/sys/")
+"""Where the files are that the kernel makes when they are read: they say that they are regular, and some never end."""
+
+
+def strange(path: Path) -> str:
+    """What a path is that is not a file on a disk, as `irregular` says it, or "a file of the kernel"; "" for one that is.
+
+    Raises:
+        OSError: there is nothing.
+    """
+    found = os.stat(path)
+    # Those have no blocks on any disk; only then is the path worth resolving.
+    is_kernels = found.st_blocks == 0 and os.path.realpath(path).startswith(KERNEL)
+    return irregular(found.st_mode) or ("a file of the kernel" if is_kernels else "")
+
+
 def irregular(mode: int) -> str:
     """What a path is that is not a regular file, such as "a FIFO", given its mode; "" for a regular file.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipec import plugins
-from recipec.audit import flips
+from recipec.audit import flips, places
 from recipec.database import confinement
 from recipec.database.sql import literal
 from recipec.dataset import read_manifest, tables
@@ -54,9 +54,16 @@ class Explanation(Frozen):
 
 
 def explain(
-    connection: DuckDBPyConnection, dataset: Path, doc_id: str, source: str | None = None
+    connection: DuckDBPyConnection,
+    dataset: Path,
+    doc_id: str,
+    source: str | None = None,
+    allowed: Sequence[Path] = (),
 ) -> tuple[Explanation, ...]:
     """Explains a document: one explanation per source that has a document with this id.
+
+    Args:
+        allowed: places outside of the dataset and its project from which neurons may be read (`audit.places`).
 
     Raises:
         Failure: the dataset has no such candidate.
@@ -67,14 +74,27 @@ def explain(
     rows = _rows(connection, f"SELECT * FROM {ledger} WHERE {condition} ORDER BY source, shard, row")
     if not rows:
         raise _unknown(connection, ledger, doc_id, source)
-    return tuple(_explanation(manifest, row, _matches(connection, manifest, row)) for row in rows)
+    may_read = not places.elsewhere(dataset, manifest, allowed)
+    return tuple(_explanation(manifest, row, _matches(connection, manifest, row) if may_read else ()) for row in rows)
 
 
-def folders(dataset: Path) -> list[Path]:
-    """Where the files are that an explanation of a document of a dataset may need."""
+def folders(dataset: Path, allowed: Sequence[Path] = ()) -> list[Path]:
+    """Where the files are that an explanation of a document of a dataset may need.
+
+    Args:
+        allowed: as in `explain`.
+
+    Raises:
+        Failure: the dataset's own files lie elsewhere.
+    """
     manifest = read_manifest(dataset)
+    ledger = [dataset / file.path for file in manifest.ledger]
+    places.check(dataset, ledger, allowed)
+    own = [dataset, *confinement.folders_of(ledger)]
+    if places.elsewhere(dataset, manifest, allowed):
+        return own
     folder = Path(manifest.recipe.folder)
-    return [dataset, folder, *confinement.folders_of(folder / shard.path for shard in manifest.shards)]
+    return [*own, folder, *confinement.folders_of(folder / shard.path for shard in manifest.shards)]
 
 
 def _ledger(dataset: Path, manifest: Manifest) -> str:

@@ -54,15 +54,19 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
     """Loads the recipe, plan file or dataset that a path on the command line names; `allowed` as in `pipeline.admit`."""
     from recipec import dataset, pipeline
+    from recipec.audit import places
     from recipec.audit.difference import Side, ledger_relation
+    from recipec.database import confinement
     from recipec.planning import planfile
 
     label = str(path)
     if options.is_dataset(path):
         manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
+        places.check(path, files, allowed)
+        folders = (path, *confinement.folders_of(files))
         inputs = (*manifest.shards, *manifest.attributes)
-        return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files), folders=(path,))
+        return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files), folders=folders)
     if os.path.isdir(path):
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):
@@ -74,8 +78,8 @@ def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
         ledger = ledger_relation([stored]) if stored is not None else None
         loss = plan.forecast.loss if plan.forecast is not None else None
         inputs = (*plan.shards, *plan.attributes)
-        places = (stored.parent,) if stored is not None else ()
-        return Side(label, plan.recipe, inputs, plan.selection, plan.exact, ledger, loss, places)
+        folders = (stored.parent,) if stored is not None else ()
+        return Side(label, plan.recipe, inputs, plan.selection, plan.exact, ledger, loss, folders)
     return Side(label, pipeline.compile_recipe(path, {}).recipe)
 
 

@@ -51,14 +51,17 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_allow(parser: argparse.ArgumentParser) -> None:
+PLACE = "a folder outside of the plan file's own that the plan may read and write; may be repeated"
+
+
+def add_allow(parser: argparse.ArgumentParser, help_: str = PLACE) -> None:
     parser.add_argument(
         "--allow",
         metavar="PLACE",
         action="append",
         default=[],
         type=Path,
-        help="a folder outside of the plan file's own that the plan may read and write; may be repeated",
+        help=help_,
     )
 
 
@@ -297,6 +300,21 @@ def _start(path: Path) -> bytes:
         return source.start(path, 4096)
     except (OSError, ValueError):
         return b""
+
+
+def report(path: Path) -> str:
+    """The text of a JSON file that another command wrote, of which `report_kind` has seen that it is an object.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    from recipec.places import local
+
+    try:
+        return local.read_text(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise Failure(Diagnostic("R0706", f"the file cannot be read: {reason}", place=str(path))) from None
 
 
 def report_kind(path: Path) -> str:

@@ -8,10 +8,9 @@ import json as json_module
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from recipec import __version__
 from recipec.arrays import Array
@@ -20,9 +19,11 @@ from recipec.cli import page as pages
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
-from recipec.ir.reweighting import Reweighting
+from recipec.ir import closed
+from recipec.ir.expressions import Frozen
+from recipec.ir.reweighting import Reweighting, Setting
 from recipec.numbers import plain, share
-from recipec.places import digests, local
+from recipec.places import digests
 from recipec.tikmix import Measured
 from recipec.tikmix.problem import InfluenceProblem
 
@@ -30,6 +31,59 @@ KIND, REWEIGHT_VERSION = "reweighting", 1
 
 BINDS = 1e-6
 """Smallest multiplier of a constraint that counts as binding."""
+
+
+Values = dict[str, closed.Number]
+"""Values by domain or by task."""
+
+
+class Terms(Frozen):
+    spread: closed.Number
+    gain: closed.Number
+    entropy: closed.Number
+
+
+class Judged(Frozen):
+    rank_correlation: closed.Number
+    mae: closed.Number
+
+
+class Modelled(Frozen):
+    used: str
+    gain: closed.Number
+    gain_of_direct: closed.Number
+    lightgbm: Judged | None = None
+    linear: Judged | None = None
+
+
+class Influence(Frozen):
+    values: Values
+    errors: Values
+
+
+class Written(Frozen):
+    """A file that `write` wrote. All but `record` is for other programs, and for `mixture from`."""
+
+    kind: Literal["reweighting"]
+    version: Literal[1]
+    recipec: closed.Version
+    tables: dict[str, closed.Sha256]
+    weights: dict[str, closed.Share]
+    objective: closed.Number
+    terms: Terms
+    slack: Values
+    multipliers: Values
+    effective_domains: closed.Amount
+    binding: tuple[str, ...]
+    warnings: tuple[str, ...]
+    direct: Values | None = None
+    model: Modelled | None = None
+    prior: Values | None = None
+    weight_errors: Values | None = None
+    influence: dict[str, Influence] | None = None
+    stability: Values | None = None
+    measured: dict[closed.Word, Setting] | None = None
+    record: Reweighting
 
 
 def as_json(found: Reweighting) -> dict[str, Any]:
@@ -89,15 +143,17 @@ def read(path: Path) -> Reweighting:
     Raises:
         Failure: the file is damaged or has another version.
     """
-    value = local.read_json(path)
-    if value.get("version") != REWEIGHT_VERSION:
-        message = f"the file has version {value.get('version')}, expected {REWEIGHT_VERSION}"
+    text = options.report(path)
+    version = json_module.loads(text).get("version")
+    if version != REWEIGHT_VERSION:
+        message = f"the file has version {version!s:.20}, expected {REWEIGHT_VERSION}"
         raise Failure(Diagnostic("R0707", message, place=str(path)))
     try:
-        return Reweighting.model_validate(value.get("record"))
-    except ValidationError as error:
-        message = f"the file is damaged: {error.errors()[0]['msg'].lower()}"
+        record = closed.parsed(Written, text).record
+    except ValueError as error:
+        message = f"the file is damaged: {closed.reason(error).lower()}"
         raise Failure(Diagnostic("R0707", message, place=str(path))) from None
+    return record
 
 
 def write_influence(path: Path, found: Measured) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import Field
 
-from recipec.cli import charts
+from recipec import __version__
+from recipec.cli import charts, options
 from recipec.cli import page as pages
 from recipec.cli.charts import Chart, Series
 from recipec.cli.console import draw_table, stdout
 from recipec.cli.tables import Table
 from recipec.diagnostics import Diagnostic, Failure, Severity
+from recipec.ir import closed
+from recipec.ir.expressions import Frozen
+from recipec.ir.search import Proxy
 from recipec.numbers import count, plain, share
-from recipec.places import local
 
 KIND, SEARCH_VERSION = "search", 2
 
@@ -25,62 +29,95 @@ POINTS = 120
 """Number of points in a drawn curve."""
 
 
-class Losses(BaseModel):
-    seed: int
-    losses: dict[str, float]
+Values = dict[str, closed.Number]
+"""Values by parameter, by target or by domain."""
 
 
-class RunLine(BaseModel):
+class Losses(Frozen):
+    seed: closed.Whole
+    losses: Values
+
+
+class RunLine(Frozen):
     run: str
-    losses: dict[str, float]
-    predicted: dict[str, float]
+    losses: Values
+    predicted: Values
 
 
-class Predicted(BaseModel):
-    loss: float
-    low: float
-    high: float
+class Predicted(Frozen):
+    loss: closed.Number
+    low: closed.Number
+    high: closed.Number
 
 
-class BestRun(BaseModel):
+class BestRun(Frozen):
     run: str
-    loss: float
+    loss: closed.Number
 
 
-class Judged(BaseModel):
-    rank_correlation: float
-    mae: float
+class Judged(Frozen):
+    rank_correlation: closed.Number
+    mae: closed.Number
 
 
-class Target(BaseModel):
-    regressor: str
-    importance: dict[str, float]
+class Target(Frozen):
+    regressor: Literal["lightgbm", "linear"]
+    importance: Values
     lightgbm: Judged
     linear: Judged
 
 
-class Evidence(BaseModel):
-    rank_correlation: float
-    mae: float
-    folds: int
-    runs: int
-    excluded: list[str]
+class Evidence(Frozen):
+    rank_correlation: closed.Number
+    mae: closed.Number
+    folds: closed.Count
+    runs: closed.Count
+    excluded: tuple[str, ...]
     best_run: BestRun
     targets: dict[str, Target]
 
 
-class Stored(BaseModel):
-    """The parts of a `search.json` that are shown; the fields of a recipe's search are empty for tables."""
+class Draws(Frozen):
+    tried: closed.Count
+    infeasible: dict[str, closed.Count]
 
-    weights: dict[str, float]
+
+class Trained(Proxy):
+    """The proxy of a search, and what came of its settings."""
+
+    parameters: closed.Count
+    share_of_documents: closed.Share
+    tokens_per_counted_token: closed.Amount
+
+
+class RecordLine(Frozen):
+    name: str
+    seed: closed.Whole
+    key: closed.Key
+    sha256: closed.Sha256
+    diverged: closed.Count | None
+
+
+class Stored(Frozen):
+    """A `search.json`; the fields of a recipe's search are empty for tables, and before it is written those of a file."""
+
+    kind: Literal["search"] = "search"
+    version: Literal[2] = 2
+    recipec: closed.Version = __version__
+    tables: dict[closed.Word, closed.Sha256] = Field(default_factory=dict)
+    weights: Values
     predicted: Predicted
     evidence: Evidence
-    runs: list[RunLine]
-    warnings: list[str] = []
-    domains: list[str] = []
-    words: list[str] = []
-    tokens: dict[str, dict[str, float]] = {}
-    confirmation: dict[str, list[Losses]] = {}
+    runs: tuple[RunLine, ...]
+    predictions: tuple[closed.Number, ...] = ()
+    warnings: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    tokens: dict[str, dict[str, closed.Amount]] = Field(default_factory=dict)
+    confirmation: dict[str, tuple[Losses, ...]] = Field(default_factory=dict)
+    draws: Draws | None = None
+    proxy: Trained | None = None
+    records: tuple[RecordLine, ...] = ()
 
     def of(self, word: str, domain: str) -> float:
         return self.weights.get(f"{word}_{domain}", 0.0)
@@ -98,16 +135,15 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         Failure: the file is not a search result or has another version.
     """
-    value: dict[str, Any] = local.read_json(path)
+    text = options.report(path)
+    value: dict[str, Any] = json.loads(text)
     if value.get("version") != SEARCH_VERSION:
-        message = f"`{path}` has version {value.get('version')}, and this recipec reads {SEARCH_VERSION}"
+        message = f"`{path}` has version {value.get('version')!s:.20}, and this recipec reads {SEARCH_VERSION}"
         raise Failure(Diagnostic("R0705", message, helps=("search again",)))
     try:
-        Stored.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Failure(Diagnostic("R0705", f"`{path}` is damaged: {place}: {first['msg']}")) from None
+        closed.parsed(Stored, text)
+    except ValueError as error:
+        raise Failure(Diagnostic("R0705", f"`{path}` is damaged: {closed.reason(error)}")) from None
     return value
 
 

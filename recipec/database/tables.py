@@ -14,6 +14,7 @@ from recipec.arrays import Array
 from recipec.database.sql import ident
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.places import digests, local
+from recipec.source import strange
 
 LARGEST = 256_000_000
 """The most bytes of a table. Its rows are runs, tasks or domains."""
@@ -114,14 +115,16 @@ def load(path: Path) -> dict[str, list[Any]]:
     if reader is None:
         message = f"`{path}` is not a table: expected .csv, .parquet or .jsonl"
         raise Failure(Diagnostic("R0905", message))
-    if not local.is_file(path):
+    if not local.is_file(path) and not local.kind(path):
         raise Failure(Diagnostic("R0905", f"the table `{path}` does not exist"))
+    if what := strange(path):
+        raise Failure(Diagnostic("R0905", f"the table `{path}` cannot be read: it is {what}, not a regular file"))
     if (bytes_ := local.size(path) or 0) > LARGEST:
         raise _too_large(path, f"{bytes_:,} bytes, more than {LARGEST:,}")
     with shared([path]) as connection:
         try:
             if reader == "read_parquet":
-                _check_texts(connection, path)
+                _check_parquet(connection, path)
             relation = connection.execute(f"SELECT * FROM {reader}(?)", [str(path)])
             names = [column[0] for column in relation.description or ()]
             rows: list[tuple[Any, ...]] = []
@@ -137,15 +140,35 @@ def load(path: Path) -> dict[str, list[Any]]:
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
-def _check_texts(connection: DuckDBPyConnection, path: Path) -> None:
-    """Checks that texts are names: in Parquet a text that stands in every row is stored once."""
+def _check_parquet(connection: DuckDBPyConnection, path: Path) -> None:
+    """Checks that what is packed in a small file is not large, before it is unpacked: a text in every row is stored once,
+    and one of 100 MB takes some hundred bytes."""
+    query = "SELECT coalesce(sum(total_uncompressed_size), 0) FROM parquet_metadata(?)"
+    [[unpacked]] = connection.execute(query, [str(path)]).fetchall()
+    if unpacked > LARGEST:
+        raise _too_large(path, f"{unpacked:,} bytes when it is unpacked, more than {LARGEST:,}")
     columns = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
-    size_of = {"VARCHAR": "strlen", "BLOB": "octet_length"}
-    for name, size in ((name, size_of[type_]) for name, type_, *_ in columns if type_ in size_of):
-        query = f"SELECT max({size}({ident(name)})) FROM read_parquet(?)"
-        longest = connection.execute(query, [str(path)]).fetchall()[0][0] or 0
-        if longest > LONGEST_TEXT:
-            raise _too_large(path, f"a text of {longest:,} bytes")
+    for name, type_, *_ in columns:
+        if type_.endswith("]") or type_.startswith(("STRUCT", "MAP", "UNION")):
+            message = f"`{name}` of `{path}` has lists or structures, expected numbers or names"
+            raise Failure(Diagnostic("R0906", message))
+        if (size := SIZE_OF.get(type_)) is not None:
+            _check_texts(connection, path, name, size)
+
+
+SIZE_OF = {"VARCHAR": "strlen", "BLOB": "octet_length"}
+"""The functions that give the bytes of a text, by its type."""
+
+
+def _check_texts(connection: DuckDBPyConnection, path: Path, name: str, size: str) -> None:
+    """Checks that texts are names."""
+    longest = f"{size}({ident(name)})"
+    query = (
+        f"SELECT file_row_number + 1, {longest} FROM read_parquet(?, file_row_number = true) "
+        f"WHERE {longest} > ? ORDER BY 1 LIMIT 1"
+    )
+    for row, count in connection.execute(query, [str(path), LONGEST_TEXT]).fetchall():
+        raise _too_large(path, f"a text of {count:,} bytes in row {row:,}, column `{name}`, more than {LONGEST_TEXT:,}")
 
 
 def _too_large(path: Path, what: str) -> Failure:

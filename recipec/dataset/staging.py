@@ -11,15 +11,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from recipec.dataset import manifest
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import closed
 from recipec.ir.execution import DataFile
+from recipec.ir.expressions import Frozen
 from recipec.places import digests, local, publish
 
 RECORDS = ".records"
@@ -54,13 +54,13 @@ class Staging:
         Args:
             inputs: what changes whenever a file that is read does.
         """
-        began = {"project": self.project, "inputs": inputs}
+        began = Began(project=self.project, inputs=inputs)
         if not local.is_folder(self.folder) or _began(self.folder) != began:
             self.remove()
         if not local.is_folder(self.folder):
             local.make_folder(self.folder)
             publish.mark(self.folder)
-            local.write_text(self.folder / RECORDS / BEGAN, json.dumps(began))
+            local.write_text(self.folder / RECORDS / BEGAN, began.model_dump_json())
         records = self.folder / RECORDS
         recorded = [path.relative_to(records).as_posix().removesuffix(".json") for path in local.files(records)]
         self._keep({*(path for path in recorded if self.finished(path) is not None), publish.MARK}, records)
@@ -86,8 +86,8 @@ class Staging:
     def finished(self, path: str) -> DataFile | None:
         """The record of a file, if the file exists as recorded."""
         try:
-            record = DataFile.model_validate_json(local.read_text(self._record(path)))
-            return record if local.size(self.folder / path) == record.bytes else None
+            record = closed.parsed(DataFile, local.read_text(self._record(path), local.LARGEST_NOTE))
+            return record if record.path == path and local.size(self.folder / path) == record.bytes else None
         except (OSError, ValueError):
             return None
 
@@ -116,7 +116,7 @@ class Staging:
             sha256=digests.sha256_file(temporary),
         )
         local.finish(temporary, self.folder / path)
-        local.write_text(self._record(path), json.dumps(record.model_dump(mode="json")))
+        local.write_text(self._record(path), record.model_dump_json())
         return record
 
     def strip(self, parts: Iterable[str]) -> None:
@@ -136,11 +136,19 @@ class Staging:
         return self.folder / RECORDS / f"{path}.json"
 
 
-def _began(folder: Path) -> Any:
+class Began(Frozen):
+    """What is noted of the beginning of a growing folder: the state folder whose it is, and a digest of the marks of its
+    inputs."""
+
+    project: closed.Key
+    inputs: closed.Sha256
+
+
+def _began(folder: Path) -> Began | None:
     """What is noted of the beginning of a growing folder; None if nothing is, or it is damaged."""
     try:
-        return json.loads(local.read_text(folder / RECORDS / BEGAN))
-    except (OSError, ValueError, RecursionError):
+        return closed.parsed(Began, local.read_text(folder / RECORDS / BEGAN, local.LARGEST_NOTE))
+    except (OSError, ValueError):
         return None
 
 
@@ -152,5 +160,5 @@ def remove_others(destination: Path, project: str) -> None:
         if name == f"{prefix}{token}{suffix}" and len(token) == 16 and set(token) <= set("0123456789abcdef"):
             folder = destination.with_name(name)
             began = _began(folder)
-            if isinstance(began, dict) and began.get("project") == project and publish.is_marked(folder):
+            if began is not None and began.project == project and publish.is_marked(folder):
                 publish.remove_ours(folder)

@@ -63,7 +63,11 @@ def write_of(described: Manifest) -> logical.Write:
 
 def _check_files(dataset: Path, described: Manifest, progress: Progress) -> Iterable[Diagnostic]:
     listed = manifest.files_of(described)
-    yield from _check_paths(dataset, listed)
+    leaving = tuple(_check_paths(dataset, listed))
+    yield from leaving
+    if leaving:
+        # Nothing outside is read.
+        return
     names = {file.path for file in listed}
     said: set[str] = set()
     for path in local.entries(dataset):

@@ -213,7 +213,7 @@ class Candidates:
         return opened(self._folder(self.readable_id), self._layout(self.readable_id))
 
     def _layout(self, name: str) -> Layout:
-        return Layout.model_validate(self.pool.store.facts(name))
+        return self.pool.store.facts(name, Layout)
 
     def _folder(self, name: str) -> Path:
         return self.pool.store.result(name).parent

@@ -85,7 +85,7 @@ class Cascades:
             whole = sum(self.pool.count(mine[0], shard) for shard in self.pool.shards if (mine := self._mine(shard)))
             return self._report(whole, sample_of(whole, self.recall))
         try:
-            return Cascade.model_validate(self.pool.store.facts(self.pool.ids[self.positions[0]]))
+            return self.pool.store.facts(self.pool.ids[self.positions[0]], Cascade)
         except sealed.Damaged:
             # Results never exist without the report, and only the cascade itself can give it.
             for position in self.positions:

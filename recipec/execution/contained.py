@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pydantic import RootModel
+
 from recipec.diagnostics import Diagnostic, Severity
 from recipec.inputs import scans, targets
-from recipec.ir import logical, model
+from recipec.ir import closed, logical, model
 from recipec.places import digests
 from recipec.planning.scheduler import source_of
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
+
+
+class Inside(RootModel[closed.Count]):
+    """The stored number of examples that are documents of the pool."""
 
 
 def contained(pool: Pool) -> tuple[Diagnostic, ...]:
@@ -25,7 +31,7 @@ def contained(pool: Pool) -> tuple[Diagnostic, ...]:
         step = _id(pool, positions, examples)
         if not pool.store.has_result(step):
             pool.store.keep_facts(step, _inside(pool, positions, examples))
-        if examples and pool.store.facts(step) == len(examples):
+        if examples and pool.store.facts(step, Inside).root == len(examples):
             found.append(_warning(target, len(examples)))
     return tuple(found)
 

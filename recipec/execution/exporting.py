@@ -16,10 +16,10 @@ from recipec.database.sql import file, finite, ident
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.execution.pool import Pool
 from recipec.inputs import shards
-from recipec.ir import logical, model
+from recipec.ir import closed, logical, model
 from recipec.ir.attributes import ID, ROW
 from recipec.ir.execution import Shard
-from recipec.ir.expressions import Score
+from recipec.ir.expressions import Frozen, Score
 from recipec.places import globs, local, sealed
 from recipec.places.state import STATE
 from recipec.planning.scheduler import source_of
@@ -196,17 +196,19 @@ def _before(folder: Path) -> list[str]:
     if not local.exists(folder) or (local.is_folder(folder) and not local.names(folder)):
         return []
     try:
-        listed = local.read_json(folder / NOTE)["files"]
-        return [path for path in listed if isinstance(path, str) and _is_inside(path)]
-    except (OSError, ValueError, KeyError, TypeError):
+        return list(closed.parsed(Listed, local.read_text(folder / NOTE)).files)
+    except (OSError, ValueError):
         helps = ("choose another folder, or move what is there",)
         message = "the folder holds something that is not an export of scores"
         raise Failure(Diagnostic("R0602", message, place=str(folder), helps=helps)) from None
 
 
-def _is_inside(path: str) -> bool:
-    return not os.path.isabs(path) and ".." not in Path(path).parts
+class Listed(Frozen):
+    """The note about an export: its files, by their paths in its folder."""
+
+    files: tuple[closed.Member, ...]
 
 
 def _keep(folder: Path, paths: Sequence[str]) -> None:
-    local.write_text(folder / NOTE, json.dumps({"files": sorted(set(paths))}, ensure_ascii=False, indent=1) + "\n")
+    noted = Listed(files=tuple(sorted(set(paths)))).model_dump(mode="json")
+    local.write_text(folder / NOTE, json.dumps(noted, ensure_ascii=False, indent=1) + "\n")

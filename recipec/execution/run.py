@@ -115,7 +115,7 @@ class Run:
         found: list[Selection] = []
         for position in self._samples():
             if pool.store.has_result(pool.ids[position]):
-                found.append(Selection.model_validate(pool.store.facts(pool.ids[position])))
+                found.append(pool.store.facts(pool.ids[position], Selection))
                 continue
             pool.progress("sample", 0, pool.rows, "documents")
             found.append(self._sample(position, found))
@@ -171,7 +171,7 @@ class Run:
         if position not in self.draws:
             op, found = self._stated(position), self.ranked(position)
             if mixing.mixer_of(op.mixture).measures:
-                said = Selection.model_validate(pool.store.facts(pool.ids[position]))
+                said = pool.store.facts(pool.ids[position], Selection)
                 decided = Decided(dict(said.weights))
             else:
                 decided = mixing.decide(mixing.Problem(op, found.totals, found))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+
+from pydantic import RootModel
 
 from recipec.inputs import shards
-from recipec.ir import shapes
+from recipec.ir import closed, shapes
+from recipec.ir.expressions import Frozen
 from recipec.ir.shapes import Columns
 from recipec.places import local
 from recipec.places.state import Store
@@ -25,6 +27,17 @@ MOST = 1000
 """The most files that are remembered."""
 
 
+class Entry(Frozen):
+    """The columns of a file, by name and shape, and the version and the mark that it had."""
+
+    mark: str
+    columns: tuple[tuple[str, str], ...]
+
+
+class Entries(RootModel[dict[closed.Path, Entry]]):
+    """The content of the note, by path."""
+
+
 def columns(folder: Path, path: Path) -> Columns:
     """The columns of a file, which a recipe of a folder names.
 
@@ -36,24 +49,25 @@ def columns(folder: Path, path: Path) -> Columns:
     if not known or shards.is_array(path) or shards.plugin_of(path) is not None:
         return shards.schema(path, folder)
     mark = f"{VERSION} {local.mark(path)}"
-    entries = store.note(NOTE)
-    entries = entries if isinstance(entries, dict) else {}
+    noted = store.note(NOTE, Entries)
+    entries = {} if noted is None else noted.root
     found = _read(entries.get(str(path)), mark)
     if found is None:
         found = shards.schema(path, folder)
-        others = [(name, entry) for name, entry in entries.items() if name != str(path)]
+        kept = {name: entry for name, entry in list(entries.items())[-MOST:] if name != str(path)}
+        value = Entries({**kept, str(path): Entry(mark=mark, columns=found)})
         # A folder that cannot be written to, or a name that is no text, is no reason why a recipe is wrong.
         with contextlib.suppress(OSError, ValueError):
-            store.keep_note(NOTE, {**dict(others[-MOST:]), str(path): {"mark": mark, "columns": found}})
+            store.keep_note(NOTE, value.model_dump(mode="json"))
     return found
 
 
-def _read(entry: Any, mark: str) -> Columns | None:
-    """The columns in an entry, or None if it is of another file, or damaged."""
-    if not isinstance(entry, dict) or entry.get("mark") != mark:
+def _read(entry: Entry | None, mark: str) -> Columns | None:
+    """The columns in an entry, or None if it is of another file, or a shape is none that we write."""
+    if entry is None or entry.mark != mark:
         return None
     try:
-        found = tuple((str(name), str(shapes.parse(shape))) for name, shape in entry["columns"])
-        return found if [list(pair) for pair in found] == entry["columns"] else None
+        found = tuple((name, str(shapes.parse(shape))) for name, shape in entry.columns)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
+    return found if found == entry.columns else None

@@ -18,7 +18,7 @@ from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.inputs import packing, repair
 from recipec.places import digests, globs, local
-from recipec.source import Span
+from recipec.source import Span, strange
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,6 +45,7 @@ def find(patterns: Sequence[str], folder: Path) -> tuple[Path, ...]:
     """
     found = globs.matches(patterns, folder, is_shard)
     _reach(patterns, folder, found)
+    _check_kinds(found)
     return found
 
 
@@ -56,11 +57,20 @@ def _reach(patterns: Sequence[str], folder: Path, found: Sequence[Path]) -> None
     confinement.reach(confinement.folders_of(links))
 
 
+def _check_kinds(found: Sequence[Path]) -> None:
+    """Raises Failure if a file is none on a disk: the globs find nothing but what says that it is regular."""
+    # Behind a name of the suffix of a shard, such a file is only found by a link.
+    for path in found:
+        if local.is_link(path) and (what := strange(path)):
+            raise Failure(Diagnostic("R0302", f"it is {what}, not a regular file", place=str(path)))
+
+
 def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
     """Like `find`, for the examples of a target: a folder means its files of plain text too."""
     with placed(target.origin.span):
         found = globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
         _reach(target.examples, folder, found)
+        _check_kinds(found)
         for path in found:
             # They are read as a whole, and before that their bytes are part of a step's identity.
             if (size := local.size(path) or 0) > packing.LARGEST:
@@ -96,6 +106,10 @@ def unmatched(source: model.Source, folder: Path) -> Diagnostic | None:
 
 def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:
     """What to do about globs that no file matches."""
+    heads = [head for pattern in patterns for head in globs.heads(pattern, folder)]
+    others = [(head, what) for head in heads if (what := local.kind(head)) not in ("", "a folder")]
+    if others:
+        return tuple(f"`{head}` is {what}, not a regular file" for head, what in others)
     matched = globs.folders(patterns, folder)
     if not matched:
         return (f"globs are relative to the recipe's folder, {folder}",)

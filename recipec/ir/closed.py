@@ -6,11 +6,32 @@ of a file is a path, no word is SQL, no count is negative or larger than any cou
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 LARGEST = 2**63 - 1
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parsed(kind: type[Model], content: str | bytes) -> Model:
+    """The value of a closed type in JSON. Nothing is converted: no text is a number, and no number is true.
+
+    Raises:
+        ValueError: it is not JSON, not of that type, or nested too deeply; `reason` says it in words.
+    """
+    return kind.model_validate_json(content, strict=True)
+
+
+def reason(error: ValueError) -> str:
+    """The first thing that is wrong with a value, with its place in the value: "parameters.k: Input should be…"."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"])) or "the file"
+    return f"{place}: {first['msg']}"
+
 
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 """A number of rows, tokens, bytes or nanoseconds."""
@@ -36,8 +57,11 @@ Sha256 = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
 Sha256OrNone = Annotated[str, Field(pattern=r"\A([0-9a-f]{64})?\z")]
 """A digest, or "" where there is nothing of which it could be."""
 
-StepId = Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")]
-"""The identity of a step, which is the name of a folder."""
+Key = Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")]
+"""An identity that is the name of a file or folder of ours: of a training, a state folder."""
+
+StepId = Key
+"""The identity of a step."""
 
 Word = Annotated[str, Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,99}\+?\z")]
 """A word of the language or of a plug-in: an engine, a format, a criterion, a mixer, a law (`infolaw+`), a compression."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 
 Row = tuple[closed.Number, ...]
+
+
+Setting = bool | closed.Whole | closed.Number | str | tuple[closed.Count, ...] | tuple[str, ...] | None
+"""How influence was measured: an option, or the numbers of tokens of all tasks or domains."""
 
 
 class Predictor(Frozen):
@@ -69,5 +71,22 @@ class Reweighting(Frozen):
     predicted_direct: closed.Number = 0.0
     predictors: tuple[Predictor, ...] = ()
     agreement: closed.Number = 0.0  # rank correlation of influence and the labels of mixtures
-    measured: dict[str, Any] = Field(default_factory=dict)
+    measured: dict[closed.Word, Setting] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Reweighting:
+        """Every row has a value per domain or per task, wherever it has any."""
+        tasks, domains = len(self.tasks), len(self.domains)
+        matrices = (self.influence, self.scaled, self.errors or self.influence)
+        whole = all(len(rows) == tasks and all(len(row) == domains for row in rows) for rows in matrices)
+        by_domain = (self.prior, self.weights, self.errors_of_weights or self.weights, self.direct or self.weights)
+        by_task = (self.before, self.gains, self.slack, self.multipliers, self.stability or self.gains)
+        if not (
+            domains
+            and whole
+            and all(len(row) == domains for row in by_domain)
+            and all(len(row) == tasks for row in by_task)
+        ):
+            raise ValueError("it has not as many values as tasks and domains")
+        return self

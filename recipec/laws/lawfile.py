@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat, ValidationError
 
 from recipec import resources, spec
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.laws.form import Law
 from recipec.laws.runs import Runs
@@ -33,28 +33,29 @@ MEAN_TO_DEVIATION = float(np.sqrt(np.pi / 2))
 class Parameter(Frozen):
     """One fitted parameter with its 95 % bootstrap interval; `low` and `high` equal `value` if it was not fitted."""
 
-    value: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
+    value: closed.Number
+    low: closed.Number
+    high: closed.Number
     unit: str
 
 
 class Range(Frozen):
-    low: FiniteFloat
-    high: FiniteFloat
+    low: closed.Number
+    high: closed.Number
 
 
 class Errors(Frozen):
-    """Relative errors |L̂/L − 1| of one split: "in-sample", "size", "repetition" or "recipe" (held out).
+    """Relative errors |L̂/L − 1| of one split: "in-sample", "size", "repetition" or "recipe" (held out); for
+    published constants the runs that they were compared with.
 
     `bias` is the mean of L̂/L − 1; `largest` the error of the worst run.
     """
 
     split: str
-    runs: int
-    mean: FiniteFloat
-    largest: FiniteFloat
-    bias: FiniteFloat
+    runs: closed.Count
+    mean: closed.Amount
+    largest: closed.Amount
+    bias: closed.Number
 
 
 class LawFile(Frozen):
@@ -73,23 +74,23 @@ class LawFile(Frozen):
     """
 
     version: Literal[1] = 1
-    law: str
+    law: closed.Word
     fitted: bool
     source: str
     parameters: dict[str, Parameter]
     params: Range
     tokens: Range
     repetition: Range
-    samples: tuple[tuple[FiniteFloat, ...], ...] = ()
-    error: Annotated[FiniteFloat, Field(ge=0)]
+    samples: tuple[tuple[closed.Number, ...], ...] = ()
+    error: closed.Amount
     errors: tuple[Errors, ...] = ()
-    seed_noise: FiniteFloat | None = None
-    runs: str = ""
-    count: int = 0
-    bands: int = 0
+    seed_noise: closed.Amount | None = None
+    runs: closed.Sha256OrNone = ""
+    count: closed.Count = 0
+    bands: closed.Count = 0
     method: Literal["huber", "paper", "published"] = "published"
-    seed: int = 0
-    starts: int = 0
+    seed: closed.Count = 0
+    starts: closed.Count = 0
     fixed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -160,13 +161,10 @@ def parse(content: str, path: str) -> LawFile:
         message = f"the law file `{path}` has version {version}, and this recipec reads up to {LAW_VERSION}"
         raise Failure(Diagnostic("R0904", message, helps=("upgrade recipec, or fit the law again",)))
     try:
-        file = LawFile.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise Failure(
-            Diagnostic("R0903", f"the law file `{path}` is corrupt: {where}: {first['msg'].lower()}")
-        ) from None
+        file = closed.parsed(LawFile, content)
+    except ValueError as error:
+        reason = closed.reason(error).lower()
+        raise Failure(Diagnostic("R0903", f"the law file `{path}` is corrupt: {reason}")) from None
     missing = set(file.form.names) ^ set(file.parameters)
     if missing or any(len(sample) != len(file.form.names) for sample in file.samples):
         names = ", ".join(sorted(missing)) or "bootstrap samples"

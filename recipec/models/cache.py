@@ -13,8 +13,13 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, RootModel
 
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.ir import closed
+from recipec.ir.expressions import Frozen
 from recipec.models import plausible
 from recipec.places import digests, local, scheme
 from recipec.source import Span, resolve_path
@@ -38,6 +43,18 @@ class Model:
     bytes: int = 0
 
 
+class Note(Frozen):
+    """`recipec.json` of a model in the cache: its name, where it came from, and the digest of its files."""
+
+    name: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,99}\z")]
+    origin: str
+    digest: closed.Sha256
+
+
+class Digests(RootModel[dict[str, closed.Sha256]]):
+    """The digests of files, by path and mark."""
+
+
 def root() -> Path:
     """The user's models folder: in `$RECIPEC_CACHE`, else in `$XDG_CACHE_HOME/recipec`, else in `~/.cache/recipec`."""
     own = os.environ.get("RECIPEC_CACHE")
@@ -54,10 +71,10 @@ def entries() -> tuple[Model, ...]:
 
 def _entry(folder: Path) -> Model | None:
     try:
-        note = local.read_json(folder / NOTE, local.LARGEST_NOTE)
+        note = closed.parsed(Note, local.read_text(folder / NOTE, local.LARGEST_NOTE))
         size = sum(path.stat().st_size for path in folder.iterdir())
-        return Model(folder.name, folder, str(note["digest"]), str(note["origin"]), size)
-    except (OSError, ValueError, KeyError, TypeError):
+        return Model(folder.name, folder, note.digest, note.origin, size)
+    except (OSError, ValueError):
         return None
 
 
@@ -110,8 +127,8 @@ def digest(folder: Path) -> str:
     """sha256 over the names and contents of a model's files. Unchanged files are not read again."""
     note = root().parent / "digests.json"
     try:
-        known = dict(local.read_json(note))
-    except (OSError, ValueError, TypeError):
+        known = closed.parsed(Digests, local.read_text(note)).root
+    except (OSError, ValueError):
         known = {}
     found, new = {}, False
     for path in sorted(path for part in PARTS for path in folder.glob(part)):

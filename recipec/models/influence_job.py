@@ -10,7 +10,7 @@ from recipec.database.connection import Settings, connect
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import extraction, group_influence, loading
-from recipec.models.job import Measure
+from recipec.models.job import Influence, Measure
 from recipec.places import sealed
 
 PARTS = 1000
@@ -41,8 +41,8 @@ def run(job: Measure, done: Callable[[int], None]) -> None:
         seen += share
 
     found = group_influence.measure(model, tasks, domains, settings, Path(job.folder), count, spans)
-    value = {"influence": found.tolist(), **tokens}
-    sealed.write_value(Path(job.out), value)
+    value = Influence(influence=found.tolist(), **tokens)
+    sealed.write_value(Path(job.out), value.model_dump(mode="json"))
 
 
 Span = tuple[int, int]

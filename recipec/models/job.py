@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.ir.passes import Dtype, Wanted
 
@@ -96,6 +97,33 @@ class Measure(Frozen):
     threads: int | None = None
 
 
+class Influence(Frozen):
+    """What measuring gave, as `Measure.out` has it.
+
+    Attributes:
+        influence: S (R, n, m) of R parts of the samples of m domains on n tasks.
+        task_tokens, domain_tokens: tokens measured on; `ratio`: tokens of the model per token that the recipe counts.
+    """
+
+    influence: tuple[tuple[tuple[closed.Number, ...], ...], ...]
+    task_tokens: tuple[closed.Count, ...]
+    domain_tokens: tuple[closed.Count, ...]
+    ratio: closed.Amount
+
+
+class Tokenised(Frozen):
+    """What is known of a tokenised pool besides its tokens: `corpus.json` (recipec.proxies.corpus).
+
+    Attributes:
+        end: the token between documents; `dtype`: that of the tokens.
+    """
+
+    tasks: tuple[str, ...]
+    end: closed.Count
+    vocabulary: closed.Positive
+    dtype: Literal["uint16", "uint32"]
+
+
 class Train(Frozen):
     """Trains a proxy (recipec.proxies).
 
@@ -115,13 +143,13 @@ class Train(Frozen):
     checkpoint: str = ""
     name: str
     seed: int
-    key: str
+    key: closed.Key
     folder: str
     keep: str = ""
     out: str
-    device: str = "cpu"
-    threads: int | None = None
-    save: float = 60.0
+    device: Annotated[str, Field(pattern=r"\A(auto|cpu|cuda(:[0-9]{1,4})?)\z")] = "cpu"
+    threads: closed.Positive | None = None
+    save: closed.Amount = 60.0
 
 
 class Devices(Frozen):

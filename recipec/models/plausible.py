@@ -9,7 +9,7 @@ from typing import Any
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.places import local
-from recipec.source import irregular
+from recipec.source import strange
 
 LARGEST_HEADER = 100_000_000
 """The most bytes of the header of a file of weights, as safetensors has it."""
@@ -28,7 +28,7 @@ def check(folder: Path) -> None:
         Failure: names the file.
     """
     for path in sorted((*folder.glob("*.json"), *folder.glob("*.safetensors"))):
-        if what := irregular(path.stat().st_mode):
+        if what := strange(path):
             raise _failed(path, f"it is {what}")
     check_tokenizer(folder / "tokenizer.json")
     config = _json(folder / "config.json")
@@ -58,7 +58,7 @@ def check_tokenizer(path: Path) -> None:
     if not path.exists():
         return
     found = path.stat()
-    if what := irregular(found.st_mode):
+    if what := strange(path):
         raise _failed(path, f"it is {what}")
     if found.st_size > LARGEST_TOKENIZER:
         raise _failed(path, f"it has {found.st_size:,} bytes, more than {LARGEST_TOKENIZER:,}")
@@ -89,8 +89,10 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
             if not 2 <= length <= LARGEST_HEADER:
                 raise ValueError("it is no file of safetensors")
             found = json.loads(file.read(length))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _failed(path, str(error) or "it is nested too deeply") from None
+    except RecursionError:
+        raise _failed(path, "it is nested too deeply") from None
+    except (OSError, ValueError) as error:
+        raise _failed(path, str(error)) from None
     if not isinstance(found, dict):
         raise _failed(path, "it is no file of safetensors")
     found.pop("__metadata__", None)

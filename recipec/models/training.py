@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ import numpy as np
 
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import closed
+from recipec.ir.expressions import Frozen
 from recipec.models import loading
-from recipec.models.job import STATE, Train
-from recipec.places import publish, sealed
+from recipec.models.job import STATE, Tokenised, Train
+from recipec.places import local, publish, sealed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,14 +77,14 @@ def run(job: Train, done: Callable[[int], None]) -> None:
 
     loading.use_threads(job.threads)
     started = time.monotonic()
-    facts = json.loads((Path(job.corpus) / "corpus.json").read_text(encoding="utf-8"))
+    facts = _facts(Path(job.corpus) / "corpus.json")
     data = _packed(job, facts)
-    model = _model(job, facts["vocabulary"])
+    model = _model(job, facts.vocabulary)
     training = Training(job, model, data)
     before = training.resume()
-    start = before["start"] if before else losses(model, job, facts["tasks"], training.device)
+    start = before.start if before else losses(model, job, facts.tasks, training.device)
     training.go(start, before, done)
-    after = losses(model, job, facts["tasks"], training.device)
+    after = losses(model, job, facts.tasks, training.device)
     value = {
         "name": job.name,
         "seed": job.seed,
@@ -104,14 +106,40 @@ def run(job: Train, done: Callable[[int], None]) -> None:
     training.state.unlink(missing_ok=True)
 
 
-def _packed(job: Train, facts: dict[str, Any]) -> Packed:
+class Saved(Frozen):
+    """What is saved of an interrupted training besides its tensors: the losses before the first step, by target and of
+    the first batch, the seconds and steps so far, and the training's identity."""
+
+    start: dict[str, closed.Number]
+    first: closed.Number
+    seconds: closed.Amount
+    step: closed.Count
+    key: closed.Key
+
+
+def _facts(path: Path) -> Tokenised:
+    """What is known of the corpus.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    try:
+        return closed.parsed(Tokenised, local.read_text(path, local.LARGEST_NOTE))
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = closed.reason(error)
+    raise Failure(Diagnostic("R1413", f"`{path}` does not describe a corpus: {reason}"))
+
+
+def _packed(job: Train, facts: Tokenised) -> Packed:
     folder = Path(job.corpus)
     order = np.load(job.order, allow_pickle=False)
     if not len(order):
         raise Failure(Diagnostic("R1601", f"training `{job.name}` has no document to train on"))
     lengths, starts = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("lengths", "starts"))
-    tokens = np.memmap(folder / "tokens.bin", dtype=facts["dtype"], mode="r")
-    return Packed(order, starts, lengths, tokens, facts["end"])
+    tokens = np.memmap(folder / "tokens.bin", dtype=facts.dtype, mode="r")
+    return Packed(order, starts, lengths, tokens, facts.end)
 
 
 def _model(job: Train, vocabulary: int) -> nn.Module:
@@ -169,12 +197,12 @@ class Training:
         along = (step - warm) / max(1, self.steps - warm)
         return float(whole * (END + (1 - END) * (1 + math.cos(math.pi * along)) / 2))
 
-    def go(self, start: dict[str, float], before: dict[str, Any] | None, done: Callable[[int], None]) -> None:
+    def go(self, start: dict[str, float], before: Saved | None, done: Callable[[int], None]) -> None:
         """Runs all remaining steps."""
         import torch
         from torch.nn import functional
 
-        first = before["first"] if before else math.inf
+        first = before.first if before else math.inf
         started = saved = time.monotonic()
         said = PARTS * self.step // self.steps
         done(said)
@@ -201,9 +229,9 @@ class Training:
             said = PARTS * self.step // self.steps
             if time.monotonic() - saved > self.job.save:
                 saved = time.monotonic()
-                self.save({"start": start, "first": first, "seconds": self.seconds + saved - started})
+                self.save(start, first, self.seconds + saved - started)
 
-    def save(self, facts: dict[str, Any]) -> None:
+    def save(self, start: dict[str, float], first: float, seconds: float) -> None:
         """Saves the weights, the optimizer's moments and the step in one file."""
         from safetensors.torch import save_file
 
@@ -212,10 +240,12 @@ class Training:
             kept = self.optimizer.state.get(one, {})
             tensors |= {f"{name}.{n}": kept[name] for name in ("exp_avg", "exp_avg_sq", "step") if name in kept}
         with sealed.replacing(self.state) as temporary:
-            facts = {**facts, "step": self.step, "key": self.job.key}
-            save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, temporary, {"facts": json.dumps(facts)})
+            facts = Saved(start=start, first=first, seconds=seconds, step=self.step, key=self.job.key)
+            save_file(
+                {k: v.contiguous().cpu() for k, v in tensors.items()}, temporary, {"facts": facts.model_dump_json()}
+            )
 
-    def resume(self) -> dict[str, Any] | None:
+    def resume(self) -> Saved | None:
         """Restores the saved state of the same training, if there is one."""
         import torch
         from safetensors import safe_open
@@ -223,8 +253,11 @@ class Training:
         if not sealed.is_whole(self.state):
             return None
         with safe_open(str(self.state), "pt") as file:
-            facts: dict[str, Any] = json.loads(file.metadata()["facts"])
-            if facts["key"] != self.job.key:
+            try:
+                facts = closed.parsed(Saved, (file.metadata() or {}).get("facts", ""))
+            except ValueError:
+                return None
+            if facts.key != self.job.key:
                 return None
             for n, one in enumerate(self._parameters()):
                 with torch.no_grad():
@@ -232,14 +265,14 @@ class Training:
                 if f"exp_avg.{n}" in file.keys():  # noqa: SIM118 - a file is not a mapping
                     names = ("exp_avg", "exp_avg_sq", "step")
                     self.optimizer.state[one] = {name: file.get_tensor(f"{name}.{n}").to(one.device) for name in names}
-        self.step, self.seconds = facts["step"], facts["seconds"]
+        self.step, self.seconds = facts.step, facts.seconds
         return facts
 
     def _parameters(self) -> Iterator[Any]:
         return iter(self.model.parameters())
 
 
-def losses(model: nn.Module, job: Train, tasks: list[str], device: str) -> dict[str, float]:
+def losses(model: nn.Module, job: Train, tasks: Sequence[str], device: str) -> dict[str, float]:
     """The mean loss per token on each target's examples, in nats, over the marked tokens only."""
     import torch
     from torch.nn import functional

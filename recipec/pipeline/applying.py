@@ -14,7 +14,7 @@ from recipec.inputs.unchanged import Watch
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, InputFile, Manifest, SideFile
 from recipec.models.job import Device
-from recipec.pipeline import opening
+from recipec.pipeline import opening, recorded
 from recipec.places import lease, local, sealed
 from recipec.places.state import Store
 from recipec.planning import fingerprints, reach, words
@@ -82,11 +82,13 @@ def admit(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
         allowed: the places outside of the file's folder that it may use.
 
     Raises:
-        Failure: the plan would use another place, or its recipe calls words as they cannot be called.
+        Failure: the plan would use another place, or its recipe calls words as they cannot be called, or its recipe's
+            text says other than it does.
     """
     plugins.check(plan.recipe.plugins, ExitCode.STALE)
     reach.check(plan, file, allowed)
     words.check(plan.recipe, file)
+    recorded.check(plan, file)
     _derived(plan)
 
 

@@ -21,6 +21,7 @@ from recipec.places import inventory, lease, local
 from recipec.places.inventory import Item
 from recipec.places.state import Store
 from recipec.planning import phases
+from recipec.planning.reasons import LastPlan
 from recipec.progress import Progress, silent
 
 MEASURED = frozenset({"proxies", "influence", "measurement"})
@@ -144,11 +145,11 @@ def _remembered(store: Store, name: str, uses: Uses) -> bool:
     for number in count():
         # Each phase has its own note.
         phase = replace(store, recipe=f"{name} {number}") if number else store
-        note = phase.note(phase.last_plan)
-        if not isinstance(note, dict):
+        note = phase.note(phase.last_plan, LastPlan)
+        if note is None:
             return number > 0
         uses.add(name, f"{phase.last_plan}.json")
-        for item in note.get("uses", ()):
+        for item in note.uses:
             uses.add(name, item)
     raise AssertionError("a recipe has finitely many phases")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import sys
@@ -13,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
+from recipec.ir import closed
+from recipec.ir.expressions import Frozen
 from recipec.places.digests import canonical_json
-from recipec.places.local import write_text
+from recipec.places.local import LARGEST_NOTE, read_text, write_text
 from recipec.places.state import prepare
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def lock(state: Path) -> Iterator[None]:
             Diagnostic("R0603", f"the state folder cannot be written: {error.strerror}", place=str(state))
         ) from None
     try:
-        write_text(holder, canonical_json(this_process()))
+        write_text(holder, canonical_json(this_process().model_dump(mode="json")))
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -95,20 +96,30 @@ def _acquired(path: Path) -> FileLock:
         gate.release()
 
 
-def this_process() -> dict[str, str | int]:
+class Holder(Frozen):
+    """The process that holds a lock, as its note says for people."""
+
+    pid: closed.Count
+    host: str
+    command: str
+    since: str
+
+
+def this_process() -> Holder:
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    return {"pid": os.getpid(), "host": platform.node(), "command": " ".join(sys.argv), "since": since}
+    # The name of a file need not be UTF-8.
+    command = " ".join(sys.argv).encode("utf-8", "backslashreplace").decode()
+    return Holder(pid=os.getpid(), host=platform.node(), command=command, since=since)
 
 
 def locked(state: Path, holder: Path) -> Diagnostic:
     """The diagnostic that names the holder of the lock, if its note can be read: it may not be written yet."""
     message = "the state folder is in use by another process"
     try:
-        note = json.loads(holder.read_text(encoding="utf-8"))
+        note = closed.parsed(Holder, read_text(holder, LARGEST_NOTE))
         message = (
-            f"the state folder is in use by process {note['pid']} on {note['host']} "
-            f"since {note['since']}: `{note['command']}`"
+            f"the state folder is in use by process {note.pid} on {note.host} since {note.since}: `{note.command}`"
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         pass
     return Diagnostic("R0608", message, place=str(state), helps=("wait until it finishes, or stop it",))

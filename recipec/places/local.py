@@ -71,6 +71,14 @@ def exists(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
+def kind(path: Path) -> str:
+    """What a path is that is no regular file, such as "a FIFO" or "a folder"; "" for one that is, or that does not exist."""
+    try:
+        return irregular(os.stat(path).st_mode)
+    except OSError:
+        return ""
+
+
 def is_link(path: Path) -> bool:
     return path.is_symlink()
 

@@ -19,11 +19,15 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from recipec import source
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.places import local
 from recipec.progress import note
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 STATE = ".recipec"
 """The name of state folders."""
@@ -43,6 +47,7 @@ Sums = Mapping[str, Collection[tuple[int, int]]]
 """By name, the checksums and sizes that a file may have."""
 
 Result = TypeVar("Result")
+Model = TypeVar("Model", bound="BaseModel")
 
 
 class Damaged(Exception):
@@ -123,7 +128,7 @@ def recorded(folder: Path) -> Sums:
         mark = local.mark(path)
         known = _READ.get(str(path))
         if known is None or known[0] != mark:
-            known = _READ[str(path)] = mark, _parsed(path.read_bytes())
+            known = _READ[str(path)] = mark, _parsed(source.read_bytes(path, local.LARGEST))
         return known[1]
     except OSError:
         return {}
@@ -137,30 +142,46 @@ def write_value(path: Path, value: Any) -> None:
     local.write_text(path, f"{_head(text.encode('utf-8', 'surrogatepass'))}{text}{END}")
 
 
-def read_value(path: Path) -> Any:
-    """A value as `write_value` wrote it.
+def read_value(path: Path, kind: type[Model]) -> Model:
+    """A value as `write_value` wrote it, of a closed type.
 
     Raises:
-        OSError: there is no file; ValueError: it is damaged.
+        OSError: there is no file; ValueError: it is damaged, or not of that type.
     """
-    text = local.read_text(path)
-    head, value = text[:HEAD], text[HEAD : -len(END)]
-    if not text.endswith(END) or head != _head(value.encode("utf-8", "surrogatepass")):
-        raise ValueError("the checksum does not fit")
-    try:
-        return json.loads(value)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    # Imported here: nothing that every command needs takes as long.
+    from recipec.ir import closed
+
+    return closed.parsed(kind, _value(path))
 
 
-def value_of(path: Path) -> Any:
-    """A value as `write_value` wrote it, or None. If it is damaged, it is removed, with a note."""
+def value_of(path: Path, kind: type[Model]) -> Model | None:
+    """A value as `write_value` wrote it, or None. If it is damaged, or of another type, it is removed, with a note."""
     try:
-        return read_value(path)
+        return read_value(path, kind)
     except (OSError, ValueError):
         if local.exists(path):
             drop([path])
         return None
+
+
+def has_value(path: Path) -> bool:
+    """Whether a file is one that `write_value` wrote. If it is damaged, it is removed, with a note."""
+    try:
+        _value(path)
+    except (OSError, ValueError):
+        if local.exists(path):
+            drop([path])
+        return False
+    return True
+
+
+def _value(path: Path) -> str:
+    """The JSON of a value whose checksum fits."""
+    text = local.read_text(path)
+    head, value = text[:HEAD], text[HEAD : -len(END)]
+    if not text.endswith(END) or head != _head(value.encode("utf-8", "surrogatepass")):
+        raise ValueError("the checksum does not fit")
+    return value
 
 
 def again(work: Callable[[], Result]) -> Result:

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, RootModel
+
+from recipec.ir import closed
 from recipec.ir.execution import Shard
 from recipec.places import digests, local, sealed
 
 STATE = sealed.STATE
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 FOLDERS = ("steps", "features", "repacked", "proxies", "measured", "influence", "tmp")
@@ -26,6 +30,10 @@ NESTED = ("steps", "features", "proxies", "influence")
 
 FILES = ("lock", "lock.json")
 """The files of the lock."""
+
+
+class Project(RootModel[closed.Key]):
+    """The name of a state folder, in its note."""
 
 
 def prepare(root: Path) -> None:
@@ -66,11 +74,11 @@ class Store:
 
     def project(self) -> str:
         """A name of this state folder that no other has."""
-        found = self.note("project")
-        if not isinstance(found, str) or not re.fullmatch("[0-9a-f]{32}", found):
-            found = uuid.uuid4().hex
-            self.keep_note("project", found)
-        return found
+        found = self.note("project", Project)
+        if found is None:
+            found = Project(uuid.uuid4().hex)
+            self.keep_note("project", found.root)
+        return found.root
 
     def shard_name(self, step: str, shard: Shard) -> str:
         """The name, relative to `root`, of a step's result for a shard; depends on the shard's bytes, not its path."""
@@ -106,20 +114,20 @@ class Store:
 
     def has_result(self, step: str) -> bool:
         """Whether a step is complete. If what completes it is damaged, that is removed, with a note."""
-        return sealed.value_of(self._facts(step)) is not None
+        return sealed.has_value(self._facts(step))
 
     def keep_facts(self, step: str, facts: Any) -> None:
         """Completes a step by writing its small results as JSON."""
         sealed.write_value(self._facts(step), facts)
 
-    def facts(self, step: str) -> Any:
-        """What completed a step.
+    def facts(self, step: str, kind: type[Model]) -> Model:
+        """What completed a step, of a closed type.
 
         Raises:
-            Damaged: it is damaged or gone.
+            Damaged: it is damaged, gone or of another type.
         """
         try:
-            return sealed.read_value(self._facts(step))
+            return sealed.read_value(self._facts(step), kind)
         except (OSError, ValueError):
             self.forget(step)
             raise sealed.Damaged([self._facts(step)]) from None
@@ -135,8 +143,9 @@ class Store:
         """Stores a value between runs on which no result depends."""
         sealed.write_value(self.root / f"{name}.json", value)
 
-    def note(self, name: str) -> Any:
-        """The value stored by `keep_note`, or None if it is missing or damaged; that it is damaged is said."""
+    def note(self, name: str, kind: type[Model]) -> Model | None:
+        """The value stored by `keep_note`, of a closed type, or None if it is missing, damaged or of another type, which
+        is said."""
         with contextlib.suppress(OSError):
-            return sealed.value_of(self.root / f"{name}.json")
+            return sealed.value_of(self.root / f"{name}.json", kind)
         return None

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from recipec.ir.expressions import Frozen
 from recipec.places.state import Store
@@ -94,10 +94,7 @@ class Fit(NamedTuple):
 
 def load(store: Store) -> Histories:
     """The stored histories; none if they are missing, damaged, or those of another version."""
-    try:
-        return Histories.model_validate(store.note(NOTE))
-    except ValidationError:
-        return Histories()
+    return store.note(NOTE, Histories) or Histories()
 
 
 def keep(store: Store, measured: Sequence[History]) -> None:

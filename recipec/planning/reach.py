@@ -85,11 +85,16 @@ def _check(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
 
 
 def _refused(does: str, place: str, file: Path) -> Diagnostic:
-    is_folder = local.is_folder(Path(place)) or does.startswith("writes")
-    parent = place if is_folder else os.path.dirname(place)
     message = f"the plan {does}, outside the plan file's folder"
-    helps = (f"if you trust this plan file: `--allow {shlex.quote(parent)}`", "or plan the recipe yourself")
+    words = allowing(place, is_folder=does.startswith("writes"))
+    helps = (f"if you trust this plan file: {words}", "or plan the recipe yourself")
     return Diagnostic("R0713", message, place=place, helps=helps)
+
+
+def allowing(place: str, *, is_folder: bool = False) -> str:
+    """The words that allow a place: a folder itself, or that of a file."""
+    parent = place if is_folder or local.is_folder(Path(place)) else os.path.dirname(place)
+    return f"`--allow {shlex.quote(parent)}`"
 
 
 def _folder(plan: ExecutionPlan) -> Iterator[Use]:
@@ -106,9 +111,9 @@ def _named(plan: ExecutionPlan) -> Iterator[Use]:
             yield Use(does, head)
     for source in recipe.sources:
         if source.tokens.tokenizer:
-            yield from _model(source.tokens.tokenizer, folder)
-    for value in _models(recipe):
-        yield from _model(value, folder)
+            yield from model_files(source.tokens.tokenizer, folder)
+    for value in models(recipe):
+        yield from model_files(value, folder)
 
 
 def _globs(recipe: model.Recipe) -> Iterator[tuple[str, str]]:
@@ -119,7 +124,7 @@ def _globs(recipe: model.Recipe) -> Iterator[tuple[str, str]]:
         yield from (("reads examples elsewhere", one) for one in target.examples)
 
 
-def _models(recipe: model.Recipe) -> Iterator[str]:
+def models(recipe: model.Recipe) -> Iterator[str]:
     """The models that criteria and mixers name."""
     for call in recipe.scores:
         yield from _places("criteria", call.function, call.params)
@@ -137,7 +142,7 @@ def _places(kind: spec.Kind, word: str, params: dict[str, Any]) -> Iterator[str]
             yield value
 
 
-def _model(name: str, folder: Path) -> Iterator[Use]:
+def model_files(name: str, folder: Path) -> Iterator[Use]:
     """The folder or file of a model, unless it is one that the user has installed, and the files in it."""
     path = resolve_path(name, folder)
     if cache.installed(name) is not None and not local.exists(path):

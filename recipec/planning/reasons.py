@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipec.ir import logical, model
+from pydantic import JsonValue
+
+from recipec.ir import closed, logical, model
 from recipec.ir.execution import Shard
+from recipec.ir.expressions import Frozen
 from recipec.ir.provenance import says_nothing
 from recipec.places.state import Store
 from recipec.planning.fingerprints import inputs
+
+
+class Planned(Frozen):
+    """A step of the last plan. Its operation is only compared with that of the next: it may be of an older recipec."""
+
+    id: closed.StepId
+    op: dict[str, JsonValue]
+
+
+class LastPlan(Frozen):
+    """The note about the last plan of a recipe: what it was, and the items of the state folder that it used."""
+
+    steps: dict[str, Planned]
+    shards: dict[str, closed.Sha256]
+    attributes: dict[str, list[list[closed.Sha256OrNone]]]
+    plugins: dict[closed.Package, closed.Version]
+    uses: tuple[closed.Member, ...] = ()
 
 
 def remembered(
@@ -51,22 +71,22 @@ def reason(
     store: Store,
 ) -> str:
     """Why the step at `position` has no stored result."""
-    last = store.note(store.last_plan)
-    steps = last.get("steps", {}) if isinstance(last, dict) else {}
-    before = steps.get(key(plan, position))
+    last = store.note(store.last_plan, LastPlan)
+    if last is None or not last.steps:
+        return "first run"
+    before = last.steps.get(key(plan, position))
     if before is None:
-        return "first run" if not steps else "new step"
-    if before.get("id") != ids[position]:
-        change = difference(before.get("op"), plan.ops[position].model_dump(mode="json"))
+        return "new step"
+    if before.id != ids[position]:
+        change = difference(before.op, plan.ops[position].model_dump(mode="json"))
         if change:
             return change
         for other in inputs(plan.ops[position]):
-            earlier = steps.get(key(plan, other))
-            if earlier is None or earlier.get("id") != ids[other]:
+            earlier = last.steps.get(key(plan, other))
+            if earlier is None or earlier.id != ids[other]:
                 return f"its input changed: {key(plan, other)}"
-    changed = shard_changes(last.get("shards", {}), shards)
-    changed = changed or _attribute_changes(last.get("attributes", {}), shards)
-    return changed or _other_plugins(last.get("plugins", {}), plugins) or "no stored result"
+    changed = shard_changes(last.shards, shards) or _attribute_changes(last.attributes, shards)
+    return changed or _other_plugins(last.plugins, plugins) or "no stored result"
 
 
 def _attributes(shards: Sequence[Shard]) -> dict[str, list[list[str]]]:
@@ -78,10 +98,9 @@ def _attributes(shards: Sequence[Shard]) -> dict[str, list[list[str]]]:
     return found
 
 
-def _attribute_changes(before: Any, shards: Sequence[Shard]) -> str:
+def _attribute_changes(before: Mapping[str, list[list[str]]], shards: Sequence[Shard]) -> str:
     """ "changed attributes of web"."""
     now = _attributes(shards)
-    before = before if isinstance(before, dict) else {}
     names = sorted(name for name in now.keys() & before.keys() if now[name] != before[name])
     return f"changed attributes of {', '.join(names)}" if names else ""
 

@@ -9,7 +9,6 @@ folder/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ import numpy as np
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import scans, shards, targets
-from recipec.ir import model
+from recipec.ir import closed, model
 from recipec.models import cache, loading
+from recipec.models.job import Tokenised
 from recipec.places import digests, local, sealed
 from recipec.proxies.records import Proxy
 
@@ -104,7 +104,7 @@ def prepare(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: flo
     if not all(sealed.is_whole(folder / name) for name in FILES):
         folder.mkdir(parents=True, exist_ok=True)
         _build(pool, proxy, chosen, found, folder, share)
-    facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+    facts = _facts(folder / "corpus.json")
     documents = f"read_parquet({literal(str(folder / 'documents.parquet'))})"
     rows = pool.connection.execute(
         f"SELECT domain, md5_number_lower(source || chr(31) || doc_id) AS key, {_place(pool)} AS place FROM {documents} "
@@ -116,11 +116,24 @@ def prepare(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: flo
         tokens=np.load(folder / "lengths.npy", allow_pickle=False),
         keys=np.asarray(rows["key"], np.uint64),
         places=np.asarray(rows["place"], float),
-        tasks=tuple(facts["tasks"]),
-        end=facts["end"],
-        vocabulary=facts["vocabulary"],
+        tasks=facts.tasks,
+        end=facts.end,
+        vocabulary=facts.vocabulary,
         checkpoint=str(found.folder) if found and proxy.start else "",
     )
+
+
+def _facts(path: Path) -> Tokenised:
+    """What is known of a tokenised pool.
+
+    Raises:
+        Damaged: it is not of that form.
+    """
+    try:
+        return closed.parsed(Tokenised, local.read_text(path, local.LARGEST_NOTE))
+    except (OSError, ValueError):
+        sealed.drop([path])
+        raise sealed.Damaged([path]) from None
 
 
 def _place(pool: Pool) -> str:
@@ -143,14 +156,14 @@ def _build(
     with sealed.replacing(folder / "tokenizer.json") as temporary:
         tokenizer.no_truncation()
         tokenizer.save(str(temporary))
-    value = {
-        "tasks": [target.name for target in chosen],
-        "end": end,
-        "vocabulary": vocabulary,
-        "dtype": "uint16" if vocabulary <= 1 << 16 else "uint32",
-    }
+    value = Tokenised(
+        tasks=tuple(target.name for target in chosen),
+        end=end,
+        vocabulary=vocabulary,
+        dtype="uint16" if vocabulary <= 1 << 16 else "uint32",
+    )
     with sealed.replacing(folder / "corpus.json") as temporary:
-        temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
+        temporary.write_text(value.model_dump_json() + "\n", encoding="utf-8")
 
 
 def _documents(pool: Pool, path: Path, share: float) -> int:
@@ -216,9 +229,9 @@ def _end(tokenizer: Any, found: cache.Model | None) -> int:
         return int(tokenizer.token_to_id(END))
     config = local.read_json(found.folder / "config.json", local.LARGEST_NOTE)
     for name in ("eos_token_id", "bos_token_id"):
-        value = config.get(name)
+        value = config.get(name) if isinstance(config, dict) else None
         value = value[0] if isinstance(value, list) and value else value
-        if isinstance(value, int):
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < tokenizer.get_vocab_size():
             return value
     return 0
 

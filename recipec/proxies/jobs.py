@@ -12,29 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import closed
 from recipec.models.job import Train
 from recipec.places import local, sealed
 from recipec.proxies.corpus import TOKENS, Corpus
 from recipec.proxies.records import Proxy, Record, Training
-from recipec.proxies.trainings import job_of, write_order
-from recipec.source import read_bytes
+from recipec.proxies.trainings import LARGEST, job_of, write_order
+from recipec.proxies.trainings import stored as stored_record
+from recipec.source import read_bytes, strange
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
-
-LARGEST = 1 << 20
-"""Maximum size of a record in bytes."""
 
 
 def stored(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training]) -> list[Record | None]:
     """The stored records of trainings, None for those without one."""
     found: list[Record | None] = []
     for training in trainings:
-        path = Path(job_of(pool, corpus, proxy, training).out)
-        record = Record.model_validate_json(path.read_bytes()) if sealed.is_whole(path) else None
+        record = stored_record(Path(job_of(pool, corpus, proxy, training).out))
         found.append(record.model_copy(update={"name": training.name}) if record else None)
     return found
 
@@ -94,18 +90,21 @@ def read(folder: Path) -> Train:
         Failure: there is no job, or it cannot be read.
     """
     try:
-        job = Train.model_validate_json(read_bytes(folder / "job.json", local.LARGEST_NOTE))
-        Proxy.model_validate(job.proxy)
+        job = closed.parsed(Train, read_bytes(folder / "job.json", local.LARGEST_NOTE))
+        Proxy.model_validate(job.proxy, strict=True)
     except OSError as error:
         raise Failure(Diagnostic("R1413", f"`{folder}` holds no job: {error.strerror}")) from None
-    except ValidationError as error:
-        raise Failure(Diagnostic("R1413", f"`{folder}` holds no job: {error.errors()[0]['msg']}")) from None
+    except ValueError as error:
+        raise Failure(Diagnostic("R1413", f"`{folder}` holds no job: {closed.reason(error)}")) from None
     paths = {
         "corpus": folder.parent / "corpus",
         "order": folder / "order.npy",
         "folder": folder,
         "out": folder / "record.json",
     }
+    for path in (paths["order"], *(paths["corpus"] / name for name in TOKENS)):
+        if local.exists(path) and (what := strange(path)):
+            raise Failure(Diagnostic("R1413", f"`{path}` is {what}, not a regular file"))
     checkpoint = str(folder.parent / "checkpoint") if job.checkpoint else ""
     return job.model_copy(
         update={**{name: str(path) for name, path in paths.items()}, "checkpoint": checkpoint, "keep": ""}
@@ -122,9 +121,9 @@ def collect(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Traini
     problems, taken, others = [], 0, 0
     for path in sorted(folder.glob("*/record.json")):
         try:
-            record = Record.model_validate_json(read_bytes(path, LARGEST))
+            record = closed.parsed(Record, read_bytes(path, LARGEST))
         except (OSError, ValueError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            reason = closed.reason(error) if isinstance(error, ValueError) else str(error)
             problems.append(Diagnostic("R1413", f"`{path}` is not a record: {reason}"))
             continue
         if record.key not in places:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import NonNegativeFloat
-
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.ir.search import Proxy
 
@@ -43,14 +42,14 @@ class Record(Frozen):
 
     version: Literal[1] = 1
     name: str
-    seed: int
-    losses: dict[str, float]
-    start: dict[str, float]
-    tokens: int
-    steps: int
-    epochs: float
-    parameters: int
-    seconds: NonNegativeFloat
+    seed: closed.Whole
+    losses: dict[str, closed.Number]
+    start: dict[str, closed.Number]
+    tokens: closed.Count
+    steps: closed.Count
+    epochs: closed.Amount
+    parameters: closed.Count
+    seconds: closed.Amount
     device: str
-    diverged: int | None = None
-    key: str
+    diverged: closed.Count | None = None
+    key: closed.Key

@@ -15,14 +15,18 @@ import numpy as np
 
 from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
+from recipec.ir import closed
 from recipec.models.client import Client
 from recipec.models.job import STATE, Train
-from recipec.places import digests, sealed
+from recipec.places import digests, local, sealed
 from recipec.proxies.corpus import Corpus
 from recipec.proxies.records import RECORD_VERSION, Proxy, Record, Training
 
 if TYPE_CHECKING:
     from recipec.execution.pool import Pool
+
+LARGEST = 1 << 20
+"""Maximum size of a record in bytes."""
 
 THREADED = 20_000_000
 """Number of parameters from which a training on the CPU gets all cores; smaller ones run in parallel."""
@@ -52,9 +56,7 @@ def train(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training
     jobs = [job_of(pool, corpus, proxy, training) for training in trainings]
     missing: dict[str, Train] = {}
     for job, training in zip(jobs, trainings, strict=True):
-        if job.key not in missing and (
-            not sealed.is_whole(Path(job.out)) or (job.keep and not Path(job.keep).is_dir())
-        ):
+        if job.key not in missing and (stored(Path(job.out)) is None or (job.keep and not Path(job.keep).is_dir())):
             write_order(pool, corpus, training, Path(job.order))
             # A training that was interrupted begins anew if what it saved is damaged.
             sealed.is_whole(Path(job.folder) / STATE)
@@ -62,8 +64,31 @@ def train(pool: Pool, corpus: Corpus, proxy: Proxy, trainings: Sequence[Training
     if missing:
         first = next(iter(missing.values()))
         run_all(pool, list(missing.values()), devices_for(pool, first))
-    found = [Record.model_validate_json(Path(job.out).read_bytes()) for job in jobs]
+    found = [_read(Path(job.out)) for job in jobs]
     return [one.model_copy(update={"name": training.name}) for one, training in zip(found, trainings, strict=True)]
+
+
+def stored(path: Path) -> Record | None:
+    """The record in a file of the state folder, or None. If it is damaged, or no record, it is removed, with a note."""
+    if not sealed.is_whole(path):
+        return None
+    try:
+        return closed.parsed(Record, local.read_text(path, LARGEST))
+    except (OSError, ValueError):
+        sealed.drop([path])
+        return None
+
+
+def _read(path: Path) -> Record:
+    """The record that a training has written.
+
+    Raises:
+        Damaged: it is damaged or gone.
+    """
+    record = stored(path)
+    if record is None:
+        raise sealed.Damaged([path])
+    return record
 
 
 def job_of(pool: Pool, corpus: Corpus, proxy: Proxy, training: Training) -> Train:

@@ -6,17 +6,18 @@ QuaDMix (arXiv 2504.16511, section 3.3). The proxies are really trained (recipec
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import RootModel
 
 from recipec import proxies
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure, Severity
-from recipec.places import digests, local
+from recipec.ir import closed
+from recipec.places import digests, sealed
 from recipec.proxies import jobs, regression
 from recipec.proxies.records import Record, Training
 from recipec.search import answer as answering
@@ -95,6 +96,10 @@ def _must(trials: Trials, x: Array) -> Drawn:
     return drawn
 
 
+class Draws(RootModel[tuple[tuple[closed.Number, ...], ...]]):
+    """The stored values of the parameters of added draws."""
+
+
 def _place(trials: Trials) -> Path:
     """The file of added draws, named by everything that they depend on."""
     key = {
@@ -108,10 +113,8 @@ def _place(trials: Trials) -> Path:
 
 
 def _added(trials: Trials) -> list[Array]:
-    path = _place(trials)
-    if not local.is_file(path):
-        return []
-    return [np.array(one, float) for one in json.loads(local.read_text(path))]
+    found = sealed.value_of(_place(trials), Draws)
+    return [] if found is None else [np.array(one, float) for one in found.root if len(one) == len(trials.space.names)]
 
 
 def add(trials: Trials, found: Drawings, runs: SearchRuns, count: int) -> Drawings:
@@ -138,8 +141,7 @@ def add(trials: Trials, found: Drawings, runs: SearchRuns, count: int) -> Drawin
         if len(chosen) == count:
             break
     added = [one.tolist() for one in (*_added(trials), *chosen)]
-    path = _place(trials)
-    local.write_text(path, json.dumps(added) + "\n")
+    sealed.write_value(_place(trials), added)
     return Drawings((*found.x, *chosen), tuple(trainings))
 
 

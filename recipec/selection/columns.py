@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from recipec.arrays import Array
+from recipec.ir import closed
 from recipec.ir.expressions import Frozen
 from recipec.ir.selection import Reason, Stats
 from recipec.places import sealed
@@ -33,8 +34,8 @@ class DomainRange(Frozen):
     """The documents `start` to `stop` (exclusive) are those of a domain."""
 
     name: str
-    start: int
-    stop: int
+    start: closed.Count
+    stop: closed.Count
 
 
 class Layout(Frozen):
@@ -48,12 +49,12 @@ class Layout(Frozen):
         columns: the name and the numpy type of each file.
     """
 
-    rows: int
-    candidates: int
+    rows: closed.Count
+    candidates: closed.Count
     domains: tuple[DomainRange, ...]
     stats: tuple[Stats, ...]
     rejected: tuple[Reason, ...]
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[closed.Word, closed.Word], ...]
 
 
 @dataclass(frozen=True, slots=True)

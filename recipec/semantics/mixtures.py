@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from pydantic import RootModel
+
 from recipec import spec
 from recipec.diagnostics import Failure
-from recipec.ir import model
+from recipec.ir import closed, model
 from recipec.numbers import percent
 from recipec.semantics import calls, extensions, quantities
 from recipec.semantics.context import Context
@@ -115,19 +117,26 @@ def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> mo
         reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
         context.error("R0232", f"`{node.path.value}` is not valid JSON: {reason}", node.path.span)
         return None
-    weights = value.get("weights", value) if isinstance(value, dict) else None
-    if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())) or not sum(weights.values()):
+    weights = _weights(value.get("weights", value) if isinstance(value, dict) else None)
+    if not 0 < (total := sum(weights.values())) < float("inf"):
         helps = ('expected {"domain": weight, …} with weights of at least 0, not all 0',)
         context.error("R0232", f"`{node.path.value}` contains no mixture", node.path.span, helps=helps)
         return None
-    total = sum(weights.values())
-    ordered = tuple((str(name), weight / total) for name, weight in sorted(weights.items()))
+    ordered = tuple((name, weight / total) for name, weight in sorted(weights.items()))
     digest = context.environment.digest(path)
     return model.FromFile(weights=ordered, path=node.path.value, digest=digest, origin=origin)
 
 
-def _is_weight(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+class Weights(RootModel[dict[str, closed.Amount]]):
+    """The weights in a file, by domain."""
+
+
+def _weights(value: object) -> dict[str, float]:
+    """Weights by domain; none if a value is no such thing."""
+    try:
+        return Weights.model_validate(value, strict=True).root
+    except ValueError:
+        return {}
 
 
 def with_law(

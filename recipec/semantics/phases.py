@@ -48,12 +48,19 @@ def phases(
                 tokens=end - start,
                 mixture=mixture,
                 quotas=quotas,
-                canonical="".join(sorted(statement_text(one).rstrip("\n") + "\n" for one in phase.statements)),
+                canonical=_canonical(phase, body),
                 origin=model.Origin.of(phase.span),
             )
         )
         start = end
     return tuple(found) if len(found) == len(node.phases) else ()
+
+
+def _canonical(phase: ast.Phase, body: Sequence[ast.Statement]) -> str:
+    """The text of the statements of a phase; the mixture of the whole recipe is one of them, unless it has its own."""
+    stated = any(isinstance(one, ast.Mixture) for one in phase.statements)
+    kept = () if stated else (one for one in body if isinstance(one, ast.Mixture))
+    return "".join(sorted(statement_text(one).rstrip("\n") + "\n" for one in (*phase.statements, *kept)))
 
 
 def _end(context: Context, phase: ast.Phase, *, last: bool, start: int, budget: ast.Budget, total: int) -> int | None:

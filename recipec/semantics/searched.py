@@ -10,8 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import RootModel
+
 from recipec.diagnostics import Failure
-from recipec.ir import model
+from recipec.ir import closed, model
 from recipec.numbers import exact
 from recipec.semantics import quantities
 from recipec.semantics.context import Context
@@ -49,19 +51,27 @@ def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searche
         reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
         context.error("R1408", f"`{path.value}` is not valid JSON: {reason}", path.span)
         return None
-    values = found.get("weights") if isinstance(found, dict) else None
-    if not isinstance(values, dict) or not values or not all(map(_is_number, values.values())):
+    values = _values(found.get("weights") if isinstance(found, dict) else None)
+    if not values:
         helps = ("write it with `recipec search --parameters … -o FILE`",)
         context.error("R1408", f"`{path.value}` contains no search parameters", path.span, helps=helps)
         return None
     digest = context.environment.digest(resolve_path(path.value, context.folder))
     result = Searched({}, {}, path.value, digest)
-    good = [_sort(context, path, name, float(value), criteria, result) for name, value in values.items()]
+    good = [_sort(context, path, name, value, criteria, result) for name, value in values.items()]
     return result if all(good) else None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+class Parameters(RootModel[dict[str, closed.Number]]):
+    """The values in a file, by the names of parameters."""
+
+
+def _values(value: object) -> Values:
+    """Values by name; none if one is no number."""
+    try:
+        return Parameters.model_validate(value, strict=True).root
+    except ValueError:
+        return {}
 
 
 def _sort(

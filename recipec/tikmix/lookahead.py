@@ -15,7 +15,7 @@ import numpy as np
 from recipec import proxies
 from recipec.arrays import Array
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.ir import model
+from recipec.ir import closed, model
 from recipec.ir.expressions import Frozen
 from recipec.places import digests, local, sealed
 
@@ -50,13 +50,13 @@ def labels(
         start=ahead.checkpoint, tokens=ahead.tokens, context=ahead.length, batch=ahead.batch, rate=ahead.rate
     )
     place = _place(pool, proxy, targets, domains, mixtures)
-    known = sealed.value_of(place)
+    known = sealed.value_of(place, Labels)
     if known is None:
         if not now:
             return None
-        known = {"gains": _trained(pool, proxy, targets, domains, mixtures)}
-        sealed.write_value(place, known)
-    gains = np.array([np.nan if one is None else one for one in Labels.model_validate(known).gains])
+        known = Labels(gains=_trained(pool, proxy, targets, domains, mixtures))
+        sealed.write_value(place, known.model_dump(mode="json"))
+    gains = np.array([np.nan if one is None else one for one in known.gains])
     ended = np.isfinite(gains)
     if ended.sum() < len(gains) / 2:
         message = f"{int((~ended).sum()):,} of {len(gains):,} look-ahead trainings diverged"
@@ -67,7 +67,7 @@ def labels(
 class Labels(Frozen):
     """The stored gains of all mixtures; None for those that diverged."""
 
-    gains: tuple[float | None, ...]
+    gains: tuple[closed.Number | None, ...]
 
 
 def _place(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.inputs import shards
-from recipec.ir import model
+from recipec.ir import closed, model
 from recipec.ir.expressions import Frozen
 from recipec.models import cache
-from recipec.models.job import Measure
+from recipec.models.job import Influence, Measure
 from recipec.places import digests, sealed
 from recipec.tikmix import sample
 
@@ -33,14 +33,14 @@ class Options(Frozen):
         tokens: tokens per domain, in sequences of `length`.
     """
 
-    checkpoint: str
+    checkpoint: closed.Path
     targets: tuple[str, ...] = ()
     curvature: Literal["ekfac", "kfac", "diagonal", "identity"] = "ekfac"
     layers: Literal["mlp", "all"] = "mlp"
-    tokens: int = 32_768
-    length: int = 256
-    shards: int = 4
-    memory: int = 2_000_000_000
+    tokens: closed.Count = 32_768
+    length: closed.Count = 256
+    shards: closed.Count = 4
+    memory: closed.Count = 2_000_000_000
 
 
 class Measured(Frozen):
@@ -57,11 +57,11 @@ class Measured(Frozen):
     options: Options
     tasks: tuple[str, ...]
     domains: tuple[str, ...]
-    shards: tuple[tuple[tuple[float, ...], ...], ...]
-    pool: tuple[int, ...]
-    task_tokens: tuple[int, ...]
-    domain_tokens: tuple[int, ...]
-    ratio: float = 1.0
+    shards: tuple[tuple[tuple[closed.Number, ...], ...], ...]
+    pool: tuple[closed.Count, ...]
+    task_tokens: tuple[closed.Count, ...]
+    domain_tokens: tuple[closed.Count, ...]
+    ratio: closed.Amount = 1.0
 
 
 def stored(pool: Pool, options: Options) -> Measured | None:
@@ -71,8 +71,7 @@ def stored(pool: Pool, options: Options) -> Measured | None:
     Raises:
         Failure: the recipe has no (such) target, or the checkpoint cannot be read.
     """
-    place = _place(pool, options)
-    return _read(place)
+    return sealed.value_of(_place(pool, options), Measured)
 
 
 def measure(pool: Pool, options: Options) -> Measured:
@@ -83,7 +82,7 @@ def measure(pool: Pool, options: Options) -> Measured:
             text.
     """
     place = _place(pool, options)
-    if (known := _read(place)) is not None:
+    if (known := sealed.value_of(place, Measured)) is not None:
         return known
     chosen = _targets(pool, options)
     checkpoint = cache.find(options.checkpoint, pool.folder)
@@ -96,30 +95,24 @@ def measure(pool: Pool, options: Options) -> Measured:
     key = {**_settings(pool, options, checkpoint.digest), "texts": digests.sha256_file(texts)}
     folder = pool.store.root / "influence" / _name(key)
     out = folder / "measured.json"
-    value = sealed.value_of(out)
+    value = sealed.value_of(out, Influence)
     if value is None:
         names = {"tasks": tuple(target.name for target in chosen), "domains": tuple(sizes)}
         _run(pool, options, names, str(checkpoint.folder), str(texts), folder)
-        value = sealed.read_value(out)
+        value = sealed.read_value(out, Influence)
     texts.unlink(missing_ok=True)
     found = Measured(
         options=options,
         tasks=tuple(target.name for target in chosen),
         domains=tuple(sizes),
-        shards=value["influence"],
+        shards=value.influence,
         pool=tuple(sizes.values()),
-        task_tokens=value["task_tokens"],
-        domain_tokens=value["domain_tokens"],
-        ratio=value["ratio"],
+        task_tokens=value.task_tokens,
+        domain_tokens=value.domain_tokens,
+        ratio=value.ratio,
     )
     sealed.write_value(place, found.model_dump(mode="json"))
     return found
-
-
-def _read(place: Path) -> Measured | None:
-    """A stored measurement, or None."""
-    value = sealed.value_of(place)
-    return None if value is None else Measured.model_validate(value)
 
 
 def _targets(pool: Pool, options: Options) -> list[model.Target]:

@@ -28,9 +28,9 @@ def record(report: Report, measured: Measured, recipe: model.Recipe) -> Reweight
             "errors_of_weights": tuple(map(float, spread)),
             "stability": weighing.stability(measured),
             "measured": {
-                **measured.options.model_dump(mode="json"),
-                "task_tokens": list(measured.task_tokens),
-                "domain_tokens": list(measured.domain_tokens),
+                **measured.options.model_dump(),
+                "task_tokens": measured.task_tokens,
+                "domain_tokens": measured.domain_tokens,
                 "tokens_per_counted_token": measured.ratio,
             },
             "warnings": (*said, *found.warnings),

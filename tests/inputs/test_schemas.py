@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recipec.inputs.schemas import Entries
 from recipec.places import sealed
 from tests.conftest import RECIPEC, REPOSITORY, SOURCE, Run, write_parquet
 
@@ -66,7 +67,7 @@ def test_a_changed_shard_is_opened(folder: Path, run: Run) -> None:
 def test_a_damaged_note_is_not_believed(folder: Path, run: Run, damage: str) -> None:
     remember(folder, run)
     note = folder / ".recipec/schemas.json"
-    [(path, entry)] = sealed.read_value(note).items()
-    note.write_text(damage.replace("PATH", path).replace("MARK", entry["mark"]))
+    [(path, entry)] = sealed.read_value(note, Entries).root.items()
+    note.write_text(damage.replace("PATH", path).replace("MARK", entry.mark))
     assert run("check", folder / "a.recipe").code == 0
-    assert sealed.read_value(note) == {path: entry}
+    assert sealed.read_value(note, Entries).root == {path: entry}

@@ -163,3 +163,34 @@ def test_an_index_of_another_version_is_made_again(recipe: Path, run: Run, versi
     with connect(database=recipe.parent / ".recipec/index.duckdb") as connection:
         connection.execute(f"UPDATE version SET number = {version}; ALTER TABLE shards DROP COLUMN kinds")
     assert apply(run, recipe)[0] == whole
+
+
+def test_a_repaired_shard_that_is_damaged_is_repaired_again(tmp_path: Path, run: Run) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = [b"plain words %d" % number for number in range(30)] + [b"\xff\xfe no text"]
+    names = pa.array([f"d{number}" for number in range(31)])
+    # Without a check, as others write such files.
+    text = pa.Array.from_buffers(pa.string(), 31, pa.array(texts, pa.binary()).buffers())
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.table({"id": names, "text": text, "n": [3] * 31}), tmp_path / "data/0.parquet")
+    recipe = tmp_path / "r.recipe"
+    recipe.write_text(
+        'source web {\n  shards "data/*.parquet"\n  id id\n  text text\n  tokens n\n}\n'
+        'allow bad 10%\nsample all\noutput parquet "out"\n'
+    )
+    first = run("apply", recipe, "--yes")
+    assert (first.code, "strings that are not UTF-8" in first.err) == (1, True)
+    whole, _ = apply(run, recipe)
+    [repaired] = (tmp_path / ".recipec/repacked").glob("*.parquet")
+    content, met = repaired.read_bytes(), 0
+    for number, how in enumerate(DAMAGES[:3]):
+        for path in (tmp_path / ".recipec").glob("steps"):
+            shutil.rmtree(path)
+        how(repaired, random.Random(number))
+        found, said = apply(run, recipe)
+        assert found == whole, how.__name__
+        assert repaired.read_bytes() == content
+        met += "is made again" in said
+    assert met == 3

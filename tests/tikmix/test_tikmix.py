@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from recipec.places import sealed
+from recipec.tikmix.lookahead import Labels
 from tests import tiny_model
 from tests.conftest import Run
 
@@ -144,10 +145,10 @@ def test_mixtures_are_labelled_by_looking_ahead(world: Path, run: Run) -> None:
     assert {one["kind"] for one in found["predictors"]} == {"lightgbm", "linear"}
     assert -1 <= found["agreement"] <= 1
     [labels] = (world / ".recipec/measured").glob("*-labels.json")
-    gains = sealed.read_value(labels)["gains"]
+    gains = sealed.read_value(labels, Labels).gains
     assert len(gains) == 16
     # A few steps on such text help, and not every mixture the same.
-    assert all(gain > 0 for gain in gains)
+    assert all(gain is not None and gain > 0 for gain in gains)
     assert len(set(gains)) > 4
     assert json.loads(run("plan", path, "--json").out)["reweighting"] == found
     path.write_text(RECIPE + MIXTURE.format(more.replace("960", "480")))
