@@ -100,7 +100,7 @@ def test_an_exception_is_found_and_its_input_is_made_small(tmp_path: Path, monke
 
     monkeypatch.setitem(targets.TARGETS, "parser", target)
     with Machine() as machine:
-        found = fuzz.by_chance("parser", 50, "short", machine, tmp_path)
+        found = fuzz.by_chance("parser", 1000, "short", machine, tmp_path)
     assert [one.rpartition(": ")[2] for one in found.wrong] == ["b'repeat'"]
 
 
