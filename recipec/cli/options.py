@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recipec import source
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.places import remote
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +57,8 @@ def add_allow(parser: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         action="append",
         default=[],
-        type=Path,
-        help="a folder outside of the plan file's own that the plan may read and write; may be repeated",
+        type=remote.named,
+        help="a folder outside of the plan file's own, or a URL, that the plan may read and write; may be repeated",
     )
 
 

@@ -12,7 +12,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import DataFile, ExecutionPlan, Manifest
-from recipec.places import globs, local
+from recipec.places import globs, local, remote
 from recipec.places.state import STATE
 from recipec.source import Span
 
@@ -112,7 +112,7 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
     state = local.real(folder / STATE)
     if real == state or real.is_relative_to(state):
         yield _place(output, destination, "the output is in the state folder")
-    inputs = [local.real(folder / one.path) for one in (*plan.shards, *plan.attributes)]
+    inputs = [local.real(remote.at(one.path, folder)) for one in (*plan.shards, *plan.attributes)]
     inside = next((shard for shard in inputs if shard.is_relative_to(real)), None)
     if inside is not None:
         yield _place(output, destination, f"the output folder contains the shard `{inside}`")

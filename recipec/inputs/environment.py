@@ -48,8 +48,8 @@ class Files:
         """The files of some globs, as they were when the recipe was compiled."""
         return self._paths(globs, folder)
 
-    def check_place(self, written: str, span: Span) -> None:
-        scheme.check(written, span)
+    def check_place(self, written: str, span: Span, *, stores: bool) -> None:
+        (scheme.check_readable if stores else scheme.check)(written, span)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards: those of the first one (by path), and what the folders of the others state."""

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recipec import source
 from recipec.inputs import repair
 from recipec.places import local, sealed
 
@@ -116,7 +115,7 @@ def content(path: Path) -> bytes:
         ValueError: it is cut off or damaged, or too large when it is decompressed.
     """
     if not is_compressed(path) or not local.size(path):
-        return source.read_bytes(path, LARGEST)
+        return local.read_bytes(path, LARGEST)
     pieces: list[bytes] = []
     left = LARGEST
 

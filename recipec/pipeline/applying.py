@@ -15,7 +15,7 @@ from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, InputFile, Manifest, SideFile
 from recipec.models.job import Device
 from recipec.pipeline import opening
-from recipec.places import lease, local, sealed
+from recipec.places import lease, local, remote, sealed
 from recipec.places.state import Store
 from recipec.planning import fingerprints, reach, words
 from recipec.progress import Progress, silent
@@ -56,6 +56,7 @@ def _apply(
         )
     destination = dataset.locate(folder, plan.recipe.output)
     with opening.repairing(folder), disk_errors(store.root), lease.lock(store.root):
+        remote.look_again(remote.at(one.path, folder) for one in (*plan.shards, *plan.attributes))
         watch = Watch.of((*plan.shards, *plan.attributes), folder)
         _check_fresh(plan)
         _check_content(plan, store, progress)
@@ -128,7 +129,7 @@ def _check_content(plan: ExecutionPlan, store: Store, progress: Progress) -> Non
 
     Nothing that a plan says of a file is believed, least of all its digest, by which results are stored."""
     folder = Path(plan.folder)
-    named = {str(folder / one.path) for one in (*plan.shards, *plan.attributes)}
+    named = {str(remote.at(one.path, folder)) for one in (*plan.shards, *plan.attributes)}
 
     def planned(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
         return tuple(path for path in shards.find(globs, folder) if str(path) in named)

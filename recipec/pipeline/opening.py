@@ -27,7 +27,7 @@ from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.numbers import percent
 from recipec.pipeline.compiling import Compiled, exactly
-from recipec.places import lease, local
+from recipec.places import lease, local, remote
 from recipec.places.state import STATE, Store
 from recipec.planning import cautions, fingerprints
 from recipec.planning.costs import Setting
@@ -170,7 +170,7 @@ def at_work(
     """
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
-    read = [folder / one.path for one in (*shards, *files)]
+    read = [remote.at(one.path, folder) for one in (*shards, *files)]
     with (
         _connected(limits, (folder, *confinement.folders_of(read), *_state(store), *written)) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,

@@ -12,14 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from recipec import spec
+from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan
 from recipec.models import cache
-from recipec.places import globs, local
+from recipec.places import globs, local, remote
 from recipec.places.state import STATE
 from recipec.source import resolve_path
 
@@ -44,6 +46,8 @@ class Allowed:
 
     def real(self, path: Path) -> str:
         """A path without symbolic links. Each folder is resolved once: a plan may have many thousands of shards."""
+        if isinstance(path, remote.Remote):
+            return path.url
         head, tail = os.path.split(path)
         if tail in ("", ".", "..") or local.is_link(path):
             return str(local.real(path))
@@ -52,6 +56,9 @@ class Allowed:
         return os.path.join(self._known[head], tail)
 
     def holds(self, path: Path) -> bool:
+        # A client may resolve the dots, which no store does.
+        if isinstance(path, remote.Remote) and ".." in unquote(path.url).split("/"):
+            return False
         real = self.real(path)
         return any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._roots)
 
@@ -85,7 +92,8 @@ def _check(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
 
 
 def _refused(does: str, place: str, file: Path) -> Diagnostic:
-    is_folder = local.is_folder(Path(place)) or does.startswith("writes")
+    path = remote.named(place)
+    is_folder = confinement.start(path) == path or does.startswith("writes")
     parent = place if is_folder else os.path.dirname(place)
     message = f"the plan {does}, outside the plan file's folder"
     helps = (f"if you trust this plan file: `--allow {shlex.quote(parent)}`", "or plan the recipe yourself")
@@ -151,9 +159,9 @@ def _found(plan: ExecutionPlan) -> Iterator[Use]:
     """The files that the recipe's globs find, and those that the plan says they do."""
     folder, recipe = Path(plan.folder), plan.recipe
     for shard in plan.shards:
-        yield Use("reads a shard elsewhere", folder / shard.path)
+        yield Use("reads a shard elsewhere", remote.at(shard.path, folder))
     for file in plan.attributes:
-        yield Use("reads attributes elsewhere", folder / file.path)
+        yield Use("reads attributes elsewhere", remote.at(file.path, folder))
     for source in recipe.sources:
         for one in source.attributes:
             yield from (Use("reads attributes elsewhere", path) for path in shards.find(one.files, folder))

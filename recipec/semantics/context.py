@@ -26,8 +26,8 @@ class LawOf:
 class Environment(Protocol):
     """Everything that a recipe refers to outside itself. Methods raise `Failure` with their own diagnostics."""
 
-    def check_place(self, written: str, span: Span) -> None:
-        """Checks that the scheme of a path, as written in the recipe, is supported."""
+    def check_place(self, written: str, span: Span, *, stores: bool) -> None:
+        """Checks that the scheme of a path, as written in the recipe, is supported; `stores` are where URLs may stand."""
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards of a source, in order, and the columns that the names of folders state."""

@@ -117,8 +117,8 @@ def string(context: Context, expr: ast.Expr, what: str) -> str | None:
     return None
 
 
-def place(context: Context, expr: ast.Expr, what: str) -> str | None:
-    """A string literal that is a path or a glob with a supported scheme."""
+def place(context: Context, expr: ast.Expr, what: str, *, stores: bool = False) -> str | None:
+    """A string literal that is a path or a glob; with `stores`, it may be a URL of one."""
     written = string(context, expr, what)
     if written is None:
         return None
@@ -126,7 +126,7 @@ def place(context: Context, expr: ast.Expr, what: str) -> str | None:
         context.error("R0208", "a path cannot have the character U+0000", expr.span)
         return None
     try:
-        context.environment.check_place(written, expr.span)
+        context.environment.check_place(written, expr.span, stores=stores)
     except Failure as failure:
         context.diagnostics.extend(failure.diagnostics)
         return None
