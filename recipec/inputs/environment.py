@@ -14,7 +14,7 @@ from recipec.inputs import scans, schemas, shards
 from recipec.ir import model, shapes
 from recipec.ir.paths import Part
 from recipec.ir.shapes import Columns
-from recipec.places import local, scheme
+from recipec.places import local, remote, scheme, settings
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
 from recipec.source import Span
@@ -143,9 +143,16 @@ class Files:
     def pattern_error(self, pattern: str) -> str | None:
         return _pattern_error(pattern)
 
+    def file(self, written: str, folder: Path) -> Path:
+        """As `source.resolve_path`, for URLs too."""
+        settings.learn_for([written], folder)
+        return remote.at(written, folder)
+
     def read_text(self, path: Path, span: Span) -> str:
         try:
-            return local.read_text(path, local.LARGEST_NOTE)
+            with shards.placed(span):
+                remote.look_again([path])
+                return local.read_text(path, local.LARGEST_NOTE)
         except OSError as error:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:

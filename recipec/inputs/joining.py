@@ -97,7 +97,7 @@ class Join:
     def _copy_array(self, path: Path, side: SideFile, destination: Path) -> None:
         self._make_table("row BIGINT")
         own = tuple((name, shape) for (name, _), (_, shape) in zip(self.one.schema_, side.schema_, strict=True))
-        for piece in arrays.pieces(self.connection, path, own, self.wanted, "__row"):
+        for piece in arrays.pieces(self.connection, packing.mappable(path, self.folder), own, self.wanted, "__row"):
             self.connection.execute(f"INSERT INTO side SELECT __row, {self._values()} FROM {piece}")
         self._copy("SELECT * FROM side", destination)
         self.connection.execute("DROP TABLE side")

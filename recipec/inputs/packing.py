@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import hashlib
 import lzma
+import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,13 @@ from typing import Any
 
 from recipec.inputs import repair
 from recipec.places import local, sealed
+from recipec.places.remote import Remote
 
 CHUNK = 8192
 """The bytes that are decompressed at once: a hostile file makes at most some 20,000 times as many of them."""
+
+PIECE = 8 << 20
+"""The bytes of an object that are copied at once."""
 
 REPACKED = frozenset({".bz2", ".xz", ".lz4"})
 """The suffixes of files that are repacked."""
@@ -131,6 +136,21 @@ def content(path: Path) -> bytes:
     except _TooLarge:
         raise ValueError(f"it has more than {LARGEST:,} bytes when it is decompressed") from None
     return b"".join(pieces)
+
+
+def mappable(path: Path, folder: Path) -> Path:
+    """A file that can be mapped into memory in place of an array: the array itself, or what was copied of an object.
+
+    Args:
+        folder: as in `readable`.
+    """
+    if not isinstance(path, Remote):
+        return path
+    place = repair.kept(path, folder, ".npy")
+    if not sealed.is_whole(place):
+        with sealed.replacing(place) as temporary, temporary.open("wb") as file, path.open("rb") as read:
+            shutil.copyfileobj(read, file, PIECE)
+    return place
 
 
 def readable(path: Path, folder: Path) -> Path:

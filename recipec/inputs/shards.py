@@ -210,7 +210,7 @@ def structure(path: Path, folder: Path) -> spec.Structure:
         from recipec.inputs import arrays
 
         with reading(path):
-            return arrays.structure(path)
+            return arrays.structure(packing.mappable(path, folder))
     format_ = format_of(path)
     with _reading(path, folder) as (connection, readable):
         return format_.structure(connection, readable)

@@ -88,4 +88,4 @@ def _packed(pool: Pool) -> Iterator[Path]:
             files += shards.find_examples(target, pool.folder)
     for path in files:
         with contextlib.suppress(OSError):
-            yield from (repair.kept(path, pool.folder, suffix) for suffix in (".parquet", ".jsonl.zst"))
+            yield from (repair.kept(path, pool.folder, suffix) for suffix in (".parquet", ".jsonl.zst", ".npy"))

@@ -47,6 +47,9 @@ class Environment(Protocol):
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
         """The law of a law file, or a standard law (`std.law.…`), for a model with `params` parameters."""
 
+    def file(self, written: str, folder: Path) -> Path:
+        """The path of a file that a recipe names, with a path or a URL."""
+
     def read_text(self, path: Path, span: Span) -> str:
         """The text of a file that a recipe names, such as a mixture file."""
 

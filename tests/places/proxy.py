@@ -84,10 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         upstream.close()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass
-
     def log_message(self, *_: object) -> None:
         pass
+
+
+for _method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler._pass)
 
 
 @contextlib.contextmanager
