@@ -232,6 +232,7 @@ CODES: dict[str, str] = {
     "R0614": "too many open files",
     "R0615": "what a recipe uses of the state folder is not known",
     "R0616": "a folder without state",
+    "R0617": "another dataset was published at the place of an output meanwhile",
     "R0621": "a file of a dataset is missing",
     "R0622": "a dataset holds a file that its manifest does not list",
     "R0623": "a file of a dataset differs in bytes from its manifest",

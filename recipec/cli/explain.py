@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.cli import options
@@ -30,7 +29,7 @@ NEAREST = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="DATASET", type=Path)
+    parser.add_argument("path", metavar="DATASET", type=options.place)
     parser.add_argument("document", metavar="DOC", nargs="?", help="the document's id (default: the whole dataset)")
     parser.add_argument("--source", metavar="NAME", help="the source of the document")
     options.add_json(parser)
@@ -41,17 +40,18 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.audit import explanation
     from recipec.database.connection import Settings, connect
 
-    if not options.is_dataset(arguments.path):
+    path = options.located(arguments.path)
+    if not options.is_dataset(path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
     settings = Settings(memory=arguments.memory, threads=arguments.threads)
-    with connect(settings, folders=explanation.folders(arguments.path)) as connection:
+    with connect(settings, folders=explanation.folders(path)) as connection:
         if arguments.document is None:
             from recipec.audit import summary
 
-            result = summary.summarise(connection, arguments.path)
+            result = summary.summarise(connection, path)
             print(result.model_dump_json(indent=2)) if arguments.json else show_summary(result)
             return ExitCode.OK
-        found = explanation.explain(connection, arguments.path, arguments.document, arguments.source)
+        found = explanation.explain(connection, path, arguments.document, arguments.source)
     if arguments.json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=2, ensure_ascii=False))
     else:

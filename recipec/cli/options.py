@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recipec import source
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
-from recipec.places import remote
+from recipec.places import local, remote, scheme
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def add_allow(parser: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         action="append",
         default=[],
-        type=remote.named,
+        type=place,
         help="a folder outside of the plan file's own, or a URL, that the plan may read and write; may be repeated",
     )
 
@@ -150,11 +150,13 @@ def memory(text: str) -> str:
 
 
 def check_places(words: Sequence[str], arguments: argparse.Namespace) -> None:
-    """Raises Failure if a path argument was written with a scheme, which its `Path` no longer shows."""
-    from recipec.places import scheme
-
+    """Raises Failure if a path argument was written with a scheme, which its `Path` no longer shows, or is a URL that cannot
+    be read."""
     values = [one for value in vars(arguments).values() for one in (value if isinstance(value, list) else [value])]
     paths = {value for value in values if isinstance(value, Path)}
+    for path in paths:
+        if isinstance(path, remote.Remote):
+            scheme.check_readable(path.url)
     for word in words:
         # As a separate argument, as `--output=…`, or as `-o…`.
         for text in (word, word.partition("=")[2], word[2:]):
@@ -298,4 +300,20 @@ def report_kind(path: Path) -> str:
 
 
 def is_dataset(path: Path) -> bool:
-    return os.path.isfile(path / "manifest.json")
+    return local.is_file(path / "manifest.json")
+
+
+def place(text: str) -> Path:
+    """An argparse type: a path, or a URL of a store, which `check_places` judges."""
+    return remote.named(text)
+
+
+def located(path: Path) -> Path:
+    """The folder of a dataset: of a place in a store, that of its current run."""
+    if not isinstance(path, remote.Remote):
+        return path
+    from recipec.dataset import publication
+    from recipec.places import settings
+
+    settings.learn(Path.cwd())
+    return publication.current(path)

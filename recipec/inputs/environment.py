@@ -17,6 +17,7 @@ from recipec.ir.shapes import Columns
 from recipec.places import local, remote, scheme, settings
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
+from recipec.semantics.context import Stores
 from recipec.source import Span
 
 LARGEST_TEXT = 16_000_000
@@ -48,8 +49,9 @@ class Files:
         """The files of some globs, as they were when the recipe was compiled."""
         return self._paths(globs, folder)
 
-    def check_place(self, written: str, span: Span, *, stores: bool) -> None:
-        (scheme.check_readable if stores else scheme.check)(written, span)
+    def check_place(self, written: str, span: Span, stores: Stores) -> None:
+        checks = {"": scheme.check, "read": scheme.check_readable, "written": scheme.check_writable}
+        checks[stores](written, span)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards: those of the first one (by path), and what the folders of the others state."""

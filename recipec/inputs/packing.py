@@ -9,7 +9,6 @@ from __future__ import annotations
 import bz2
 import hashlib
 import lzma
-import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +20,6 @@ from recipec.places.remote import Remote
 
 CHUNK = 8192
 """The bytes that are decompressed at once: a hostile file makes at most some 20,000 times as many of them."""
-
-PIECE = 8 << 20
-"""The bytes of an object that are copied at once."""
 
 REPACKED = frozenset({".bz2", ".xz", ".lz4"})
 """The suffixes of files that are repacked."""
@@ -148,8 +144,8 @@ def mappable(path: Path, folder: Path) -> Path:
         return path
     place = repair.kept(path, folder, ".npy")
     if not sealed.is_whole(place):
-        with sealed.replacing(place) as temporary, temporary.open("wb") as file, path.open("rb") as read:
-            shutil.copyfileobj(read, file, PIECE)
+        with sealed.replacing(place) as temporary:
+            local.copy(path, temporary)
     return place
 
 

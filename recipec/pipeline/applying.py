@@ -8,6 +8,7 @@ from pathlib import Path
 from recipec import dataset, planning, plugins
 from recipec.database.connection import Settings
 from recipec.database.disk import disk_errors
+from recipec.dataset.publication import Publication
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.inputs import catalog, shards
 from recipec.inputs.unchanged import Watch
@@ -61,6 +62,10 @@ def _apply(
         _check_fresh(plan)
         _check_content(plan, store, progress)
         limits = settings or Settings(temp=store.temporary)
+        publishing = None
+        if isinstance(destination, remote.Remote):
+            publishing = Publication.begin(destination, store.root)
+            destination = publishing.staged
         with opening.at_work(
             plan.shards,
             plan.attributes,
@@ -73,7 +78,10 @@ def _apply(
             [destination.parent],
             watch,
         ) as place:
-            return _applied(place, plan, destination)
+            manifest = _applied(place, plan, destination, publishing)
+        if publishing is not None:
+            publishing.publish(manifest, progress)
+        return manifest
 
 
 def admit(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
@@ -158,7 +166,7 @@ def _described(file: InputFile) -> tuple[object, ...]:
     return file.sha256, file.bytes, file.rows, file.unreadable, file.repaired, file.schema_
 
 
-def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
+def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path, publishing: Publication | None) -> Manifest:
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     ids = tuple(step.id for step in plan.steps)
     run = place.run_of(plan.recipe, ops, ids, now=True)
@@ -170,6 +178,9 @@ def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Ma
     if plan.exact and plan.selection is not None and selection.digest != plan.selection.digest:
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
+    if publishing is not None and (found := publishing.standing(plan, selection)) is not None:
+        run.keep_rates(place.setting)
+        return found
     _, write = pool.plan.one(logical.Write)
 
     def proven() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recipec import dataset
 from recipec.database.disk import disk_errors
+from recipec.dataset import publication
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.pool import Pool
 from recipec.ir import model
@@ -174,7 +175,7 @@ def _published(uses: Uses, name: str, place: Place, recipe: model.Recipe) -> Non
     if recipe.output is None:
         return
     with contextlib.suppress(Failure, OSError):
-        manifest = dataset.read_manifest(dataset.locate(place.folder, recipe.output))
+        manifest = dataset.read_manifest(publication.current(dataset.locate(place.folder, recipe.output)))
         then = replace(place, shards=manifest.shards, attributes=manifest.attributes)
         uses.add_all(name, then.run(manifest.recipe).pool)
 

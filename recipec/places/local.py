@@ -110,6 +110,8 @@ def files(folder: Path) -> tuple[Path, ...]:
 
 def entries(folder: Path) -> tuple[Path, ...]:
     """Everything in and below a folder that is not a folder itself, sorted by path; links are not followed."""
+    if isinstance(folder, Remote):
+        return tuple(sorted(folder.below()))
     return tuple(
         sorted(
             Path(inside, name)
@@ -129,6 +131,9 @@ def remove_empty_folders(folder: Path) -> None:
 LARGEST = 512_000_000
 """The most bytes of a file that is read as a whole: the plans and manifests of a million shards have fewer."""
 
+PIECE = 8 << 20
+"""The bytes that are copied at once."""
+
 LARGEST_NOTE = 16_000_000
 """The most bytes of a small one: a law, weights, the configuration of a model."""
 
@@ -142,6 +147,12 @@ def read_bytes(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
         found: bytes = file.read()
     return found
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copies the bytes of a file or an object of a store."""
+    with path.open("rb") as read, to.open("wb") as written:
+        shutil.copyfileobj(read, written, PIECE)
 
 
 def read_exact(path: Path, most: int = LARGEST) -> str:

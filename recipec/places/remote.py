@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
-from pathlib import Path, PosixPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PosixPath, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from recipec.places import scheme
@@ -99,6 +99,25 @@ class Remote(PosixPath):
         except FileNotFoundError:
             return False
         return True
+
+    def relative_to(self, *other: Any) -> PurePosixPath:  # type: ignore[override]
+        """The name below another URL; raises ValueError if it is not below it."""
+        start = f"{str(other[0]).rstrip('/')}/"
+        if not self.url.startswith(start):
+            raise ValueError(f"{self.url} is not below {start}")
+        return PurePosixPath(self.url.removeprefix(start))
+
+    def below(self) -> Iterator[Remote]:
+        """The objects below this URL, as they are now.
+
+        Raises:
+            Failure: the store cannot be asked, or lists nothing.
+        """
+        from recipec.places import objects, stores
+
+        found = list(stores.of(self.url).list(f"{self.url}/", "", deep=True))
+        objects.saw(found)
+        yield from (Remote(one.url) for one in found)
 
     def open(self, mode: str = "r", *_: Any, **__: Any) -> IO[Any]:  # type: ignore[override]
         """The bytes of the object as it was last looked at, for reading alone.

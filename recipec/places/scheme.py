@@ -16,6 +16,9 @@ URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://", re.ASCII)
 STORES = ("s3", "gs", "az", "hf", "https", "http")
 """The schemes that `places.stores` knows."""
 
+WRITTEN = frozenset({"s3"})
+"""The schemes of stores to which datasets are written."""
+
 HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Hosts to which no network leads, so that `http://` is as good as `https://`."""
 
@@ -58,6 +61,15 @@ def check_readable(text: str, span: Span | None = None) -> None:
         raise Failure(Diagnostic("R0309", problem[0], helps=problem[1:], place=str(span or "")))
     if problem := _problem(text, scheme, host):
         raise Failure(Diagnostic("R0309", problem[0], span, helps=problem[1:]))
+
+
+def check_writable(text: str, span: Span | None = None) -> None:
+    """As `check_readable`, for the place of a dataset: without conditions, two runs could publish at once."""
+    check_readable(text, span)
+    scheme = of(text)
+    if scheme and scheme not in WRITTEN:
+        helps = ("write an `s3://` URL, or the path of a folder",)
+        raise Failure(Diagnostic("R0309", f"a dataset cannot be written to `{scheme}://`", span, helps=helps))
 
 
 def _credential(text: str, scheme: str, host: str) -> tuple[str, ...]:

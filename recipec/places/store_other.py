@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from recipec.diagnostics import Diagnostic, Failure
@@ -65,6 +66,12 @@ class Other:
         if info.get("type") != "file":
             raise FileNotFoundError(2, "there is no such object", url)
         return self._object(url, info)
+
+    def put(self, url: str, path: Path) -> None:
+        raise NotImplementedError
+
+    def put_if(self, url: str, data: bytes, before: Object | None) -> bool:
+        raise NotImplementedError
 
     def read(self, one: Object, start: int, end: int) -> bytes:
         with blamed(one.url):

@@ -6,8 +6,10 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from recipec.diagnostics import Failure
 from recipec.places.objects import Object
 from recipec.places.settings import Place
 from recipec.places.stores import blamed, root
@@ -75,10 +77,30 @@ class S3:
             found = self._fs.call_s3("head_object", Bucket=bucket, Key=key)
         return _object(url, found["ContentLength"], found)
 
+    def put(self, url: str, path: Path) -> None:
+        with blamed(url):
+            # In parts where it is large; an object appears only when all of them are there.
+            self._fs.put_file(str(path), url)
+
+    def put_if(self, url: str, data: bytes, before: Object | None) -> bool:
+        bucket, key = _split(url)
+        condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": _etag(before)}
+        try:
+            with blamed(url):
+                self._fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
+        except FileNotFoundError:
+            # What was there is gone.
+            return False
+        except Failure as failure:
+            if failure.diagnostics[0].code == "R0304":
+                return False
+            raise
+        return True
+
     def read(self, one: Object, start: int, end: int) -> bytes:
         bucket, key = _split(one.url)
         wanted = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}"}
-        wanted["IfMatch"] = f'"{one.identity.removeprefix("etag ")}"'
+        wanted["IfMatch"] = _etag(one)
         with blamed(one.url):
             return self._body(wanted)
 
@@ -112,6 +134,10 @@ def _split(url: str) -> tuple[str, str]:
     """The bucket and the key."""
     bucket, _, key = url.partition("://")[2].partition("/")
     return bucket, key
+
+
+def _etag(one: Object) -> str:
+    return f'"{one.identity.removeprefix("etag ")}"'
 
 
 def _object(url: str, size: int, said: dict[str, Any]) -> Object:

@@ -22,6 +22,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from recipec.diagnostics import Diagnostic, Failure
@@ -59,6 +60,12 @@ class Store(Protocol):
 
     def stat(self, url: str) -> Object:
         """An object; raises FileNotFoundError if there is none."""
+
+    def put(self, url: str, path: Path) -> None:
+        """Writes a file of this machine as an object."""
+
+    def put_if(self, url: str, data: bytes, before: Object | None) -> bool:
+        """Writes an object if there is none yet, or if it is still the one before; whether it was written."""
 
     def read(self, one: Object, start: int, end: int) -> bytes:
         """The bytes `[start, end)` of an object; raises FileNotFoundError, or Failure if it is another one by now."""
@@ -167,7 +174,8 @@ def blamed(url: str) -> Iterator[None]:
 def _blamed(error: Exception, url: str) -> Exception:
     said = getattr(error.__cause__, "response", None) or getattr(error, "response", None)
     code = str(said.get("Error", {}).get("Code", "")) if isinstance(said, dict) else str(getattr(error, "status", ""))
-    if code in ("PreconditionFailed", "412"):
+    # Two conditional writes at once: the store lets one of them through.
+    if code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
         return objects.changed(url)
     if code == "NoSuchBucket":
         helps = ("correct the name, or the endpoint of its store",)

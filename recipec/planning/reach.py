@@ -21,7 +21,7 @@ from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan
 from recipec.models import cache
-from recipec.places import globs, local, remote
+from recipec.places import globs, local, remote, scheme
 from recipec.places.state import STATE
 from recipec.source import resolve_path
 
@@ -108,7 +108,9 @@ def _named(plan: ExecutionPlan) -> Iterator[Use]:
     """Where the search for files begins, models, tokenizers and the place of the dataset: paths as the recipe has them."""
     folder, recipe = Path(plan.folder), plan.recipe
     if recipe.output is not None:
-        yield Use("writes its dataset elsewhere", Path(os.path.normpath(folder / recipe.output.path)))
+        place = remote.at(recipe.output.path, folder)
+        is_url = isinstance(place, remote.Remote)
+        yield Use("writes its dataset elsewhere", place if is_url else Path(os.path.normpath(place)))
     for does, pattern in _globs(recipe):
         for head in globs.heads(pattern, folder):
             yield Use(does, head)
@@ -178,7 +180,7 @@ def _state(plan: ExecutionPlan) -> Iterator[Use]:
 
 def _written(plan: ExecutionPlan) -> Iterator[Use]:
     """The symbolic links where the dataset is built, beside its place, and in the dataset that stands there."""
-    if plan.recipe.output is None:
+    if plan.recipe.output is None or scheme.of(plan.recipe.output.path):
         return
     destination = Path(os.path.normpath(Path(plan.folder) / plan.recipe.output.path))
     for name in local.names(destination.parent) if local.is_folder(destination.parent) else ():

@@ -102,7 +102,7 @@ def _shares(
 
 def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> model.FromFile | None:
     """Weights from a JSON file: {"domain": weight, …}, or the same under "weights"."""
-    if quantities.place(context, node.path, "a file", stores=True) is None:
+    if quantities.place(context, node.path, "a file", stores="read") is None:
         return None
     path = context.environment.file(node.path.value, context.folder)
     try:

@@ -37,7 +37,7 @@ class Searched:
 
 def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searched | None:
     """The parameters in a file, or None (with diagnostics)."""
-    if quantities.place(context, path, "a file", stores=True) is None:
+    if quantities.place(context, path, "a file", stores="read") is None:
         return None
     file = context.environment.file(path.value, context.folder)
     try:
