@@ -33,9 +33,9 @@ class Remote(PosixPath):
 
     url: str
 
-    def __new__(cls, url: str) -> Remote:
-        self = super().__new__(cls, url)
-        self.url = url
+    def __new__(cls, url: str | Path) -> Remote:
+        self = super().__new__(cls, str(url))
+        self.url = str(url)
         return self
 
     def __reduce__(self) -> tuple[type[Remote], tuple[str]]:
@@ -62,6 +62,9 @@ class Remote(PosixPath):
     def __truediv__(self, name: Any) -> Remote:
         return Remote(f"{self.url.rstrip('/')}/{name}")
 
+    def joinpath(self, *names: Any) -> Remote:
+        return self / "/".join(map(str, names))
+
     def with_name(self, name: str) -> Remote:
         return self.parent / name
 
@@ -87,10 +90,10 @@ class Remote(PosixPath):
         seconds = found.mtime_ns // 10**9
         return os.stat_result((0o100444, 0, 0, 1, 0, 0, found.bytes, seconds, seconds, seconds))
 
-    def is_file(self) -> bool:
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
         return self.exists()
 
-    def is_dir(self) -> bool:
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         return False
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
@@ -106,6 +109,13 @@ class Remote(PosixPath):
         if not self.url.startswith(start):
             raise ValueError(f"{self.url} is not below {start}")
         return PurePosixPath(self.url.removeprefix(start))
+
+    def is_relative_to(self, *other: Any) -> bool:
+        try:
+            self.relative_to(*other)
+        except ValueError:
+            return False
+        return True
 
     def below(self) -> Iterator[Remote]:
         """The objects below this URL, as they are now.

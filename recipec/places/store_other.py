@@ -73,6 +73,12 @@ class Other:
     def put_if(self, url: str, data: bytes, before: Object | None) -> bool:
         raise NotImplementedError
 
+    def parts(self, folder: str) -> Iterator[tuple[str, str, float]]:
+        raise NotImplementedError
+
+    def remove(self, url: str, upload: str) -> None:
+        raise NotImplementedError
+
     def read(self, one: Object, start: int, end: int) -> bytes:
         with blamed(one.url):
             found: bytes = self._fs.cat_file(one.url, start=start, end=end)

@@ -97,6 +97,26 @@ class S3:
             raise
         return True
 
+    def parts(self, folder: str) -> Iterator[tuple[str, str, float]]:
+        bucket, key = _split(folder)
+        words: dict[str, str] = {}
+        while True:
+            with blamed(folder):
+                page = self._fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key, **words)
+            for one in page.get("Uploads", ()):
+                yield f"{root(folder)}/{one['Key']}", one["UploadId"], one["Initiated"].timestamp()
+            if not page.get("IsTruncated"):
+                return
+            words = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def remove(self, url: str, upload: str) -> None:
+        bucket, key = _split(url)
+        with blamed(url):
+            if upload:
+                self._fs.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload)
+            else:
+                self._fs.call_s3("delete_object", Bucket=bucket, Key=key)
+
     def read(self, one: Object, start: int, end: int) -> bytes:
         bucket, key = _split(one.url)
         wanted = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{end - 1}"}

@@ -61,6 +61,12 @@ class Web:
     def put_if(self, url: str, data: bytes, before: Object | None) -> bool:
         raise NotImplementedError
 
+    def parts(self, folder: str) -> Iterator[tuple[str, str, float]]:
+        raise NotImplementedError
+
+    def remove(self, url: str, upload: str) -> None:
+        raise NotImplementedError
+
     def read(self, one: Object, start: int, end: int) -> bytes:
         asked = {"Range": f"bytes={start}-{end - 1}"}
         if one.identity.startswith("etag "):

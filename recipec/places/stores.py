@@ -67,6 +67,12 @@ class Store(Protocol):
     def put_if(self, url: str, data: bytes, before: Object | None) -> bool:
         """Writes an object if there is none yet, or if it is still the one before; whether it was written."""
 
+    def parts(self, folder: str) -> Iterator[tuple[str, str, float]]:
+        """The objects below a folder of which only parts were written: URL, name of the upload, seconds since 1970."""
+
+    def remove(self, url: str, upload: str) -> None:
+        """Removes an object, or the parts that an upload has written of it."""
+
     def read(self, one: Object, start: int, end: int) -> bytes:
         """The bytes `[start, end)` of an object; raises FileNotFoundError, or Failure if it is another one by now."""
 

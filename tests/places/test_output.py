@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from recipec import pipeline
+from recipec.dataset import unfinished
 from recipec.diagnostics import Failure
 from tests.conftest import Run
 from tests.places import proxy
@@ -146,3 +147,26 @@ def test_places_that_are_no_places_of_datasets(world: Path, run: Run) -> None:
     found = run("check", recipe(world, "gs://bucket/mix")).err
     assert "error[R0309]: a dataset cannot be written to `gs://`" in found
     assert "error[R0309]: `s3://b*/mix` has a wildcard" in run("check", recipe(world, "s3://b*/mix")).err
+
+
+def test_what_a_run_left_that_did_not_end_is_removed_after_a_day(
+    bucket: Bucket, world: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("apply", recipe(world, f"{bucket.url}/mix"), "--yes").code == 0
+    whole = keys(bucket)
+    token = "0123456789abcdef" * 2
+    bucket.put(f"mix/runs/{token}/data/part-00000.parquet", b"half")
+    bucket.put(f"mix/runs/{token}/mine.txt", b"not ours")
+    assert run("gc", world).code == 0
+    assert len(keys(bucket)) == len(whole) + 2
+    # To moto every upload began in 2010.
+    words = {"Bucket": bucket.name, "Key": f"mix/runs/{token}/data/part-00001.parquet"}
+    bucket.client.create_multipart_upload(**words)
+    monkeypatch.setattr(unfinished, "AGE", -24 * 3600)
+    dry = run("gc", world, "--dry-run")
+    assert "2 objects of runs that did not end, 4 B: " in dry.out
+    assert len(keys(bucket)) == len(whole) + 2
+    assert run("gc", world).code == 0
+    assert keys(bucket) == sorted([*whole, f"mix/runs/{token}/mine.txt"])
+    assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket=bucket.name)
+    assert run("verify", f"{bucket.url}/mix").code == 0
