@@ -39,11 +39,8 @@ class Place:
     anonymous: bool = False
 
 
-_PLACES: dict[str, Place] = {}
-"""What was learnt, by the beginning of URLs."""
-
-_LEARNT: dict[str, str] = {}
-"""By file, the mark of what was learnt of it."""
+_LEARNT: dict[str, tuple[str, dict[str, Place]]] = {}
+"""By file, the last one last: its mark, and what was learnt of it, by the beginning of URLs."""
 
 
 def learn(folder: Path) -> None:
@@ -54,10 +51,8 @@ def learn(folder: Path) -> None:
     """
     path = folder / NAME
     mark = local.mark(path) if local.is_file(path) else ""
-    if _LEARNT.get(str(path), "") != mark:
-        if mark:
-            _PLACES.update(read(path))
-        _LEARNT[str(path)] = mark
+    known, places = _LEARNT.pop(str(path), ("", {}))
+    _LEARNT[str(path)] = (mark, places if known == mark else read(path) if mark else {})
 
 
 def learn_for(paths: Iterable[str], folder: Path) -> None:
@@ -68,8 +63,9 @@ def learn_for(paths: Iterable[str], folder: Path) -> None:
 
 def of(url: str) -> Place:
     """What is said of the store of a URL."""
-    found = [name for name in _PLACES if url == name or url.startswith(name.rstrip("/") + "/")]
-    return _PLACES[max(found, key=len)] if found else Place()
+    places = {name: place for _, learnt in _LEARNT.values() for name, place in learnt.items()}
+    found = [name for name in places if url == name or url.startswith(name.rstrip("/") + "/")]
+    return places[max(found, key=len)] if found else Place()
 
 
 def read(path: Path) -> dict[str, Place]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from recipec.places import settings
 from tests.conftest import Run
 from tests.places.store import SECRET, Bucket, free_port, started
 
@@ -113,6 +115,33 @@ def test_settings_that_cannot_be_used(run: Run, tmp_path: Path, text: str, messa
     found = told(run, tmp_path, "s3://bucket/*.parquet").splitlines()
     assert found[:2] == [f"error[R0317]: {message}", f" --> {file}"]
     assert found[3:] == ([f"  = help: {help_}"] if help_ else [])
+
+
+def test_settings_are_those_of_the_file_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / settings.NAME
+    file.write_text(
+        '[places."s3://b"]\nregion = "x"\n[places."s3://b/deep"]\nregion = "y"\n[places."s3://bu"]\nprofile = "p"\n'
+    )
+    settings.learn(tmp_path)
+    found = [settings.of(f"s3://{rest}") for rest in ("b", "b/a", "b/deep", "b/deep/a", "b/deeper/a", "bucket/a")]
+    assert [one.region for one in found] == ["x", "x", "y", "y", "x", ""]
+    file.write_text('[places."s3://b"]\nanonymous = true\n')
+    settings.learn(tmp_path)
+    assert settings.of("s3://b/deep/a") == settings.Place(anonymous=True)
+    file.unlink()
+    settings.learn(tmp_path)
+    assert settings.of("s3://b/deep/a") == settings.Place()
+
+
+def test_a_recipe_of_this_machine_loads_no_client(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "text": "some text", "n": 2, "topic": "a"}\n')
+    (tmp_path / "a.recipe").write_text(SOURCE.format(place="*.jsonl"))
+    code = "import sys; from recipec.cli.main import main; main(['plan', 'a.recipe']); "
+    code += (
+        "print(*{name.split('.')[0] for name in sys.modules} & {'fsspec', 's3fs', 'aiohttp', 'botocore', 'asyncio'})"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == ""
 
 
 def test_settings_are_not_looked_at_where_no_url_is(run: Run, tmp_path: Path) -> None:

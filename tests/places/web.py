@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import unquote
 
+import pytest
+
 
 class _Server(ThreadingHTTPServer):
     folder: Path
@@ -68,6 +70,7 @@ for _method in ("GET", "HEAD"):
 @contextlib.contextmanager
 def serving(folder: Path, *, etags: bool = True, ranges: bool = True) -> Iterator[str]:
     """The address of a server of the files of a folder."""
+    pytest.importorskip("aiohttp")
     server = _Server(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     server.folder, server.etags, server.ranges = folder, etags, ranges
