@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, cast
 
-Fault = Literal["503", "reset", "cut", "slow"]
+Fault = Literal["503", "reset", "cut", "slow", "expired"]
+
+EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 
 
 @dataclass(slots=True)
@@ -50,11 +52,13 @@ class _Handler(BaseHTTPRequestHandler):
         request = f"{self.command} {self.path}"
         fault = faults.next(request)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if fault == "503":
+        if fault in ("503", "expired"):
+            data = EXPIRED if fault == "expired" else b""
             faults.asked.append((request, 0))
-            self.send_response(503)
-            self.send_header("Content-Length", "0")
+            self.send_response(403 if fault == "expired" else 503)
+            self.send_header("Content-Length", str(len(data)))
             self.end_headers()
+            self.wfile.write(data)
             return
         if fault == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

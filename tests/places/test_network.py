@@ -62,6 +62,17 @@ def test_what_fails_for_ever_is_one_diagnostic(bucket: Bucket, tmp_path: Path, r
     assert tries <= 40
 
 
+def test_credentials_that_expire_in_the_middle(bucket: Bucket, tmp_path: Path, run: Run) -> None:
+    for key in ("a.parquet", "b.parquet"):
+        bucket.put(key, shard(tmp_path))
+    with proxy.before(bucket.endpoint) as between:
+        between.left, between.only = ["expired"] * 1000, f"GET /{bucket.name}/b.parquet"
+        result = run("plan", placed(tmp_path, bucket, between.endpoint))
+        assert len(between.left) > 990
+    assert (result.code, result.err.count("error[")) == (1, 1)
+    assert "error[R0315]: access is refused: The provided token has expired\n" in result.err
+
+
 def test_three_columns_of_twelve_move_few_bytes_more_than_theirs(bucket: Bucket, tmp_path: Path) -> None:
     made = tmp_path / "wide.parquet"
     columns = ", ".join(f"md5(range || 'c{number}') || md5('{number}' || range) AS c{number}" for number in range(12))
