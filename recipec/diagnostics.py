@@ -330,5 +330,8 @@ CODES: dict[str, str] = {
     "R1503": "phases without a budget",
     "R1504": "a phase whose checkpoint does not exist yet",
     "R1505": "a command that takes a single dataset, for a recipe with phases",
+    # R20xx: clusters
+    "R2001": "a cluster that cannot be used",
+    "R2002": "a task whose workers are lost again and again",
 }
 """The one-line meaning of each code, as the documentation lists it."""

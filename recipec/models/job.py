@@ -131,4 +131,10 @@ class Devices(Frozen):
     device: Device = "auto"
 
 
-AnyJob = Annotated[Job | Fit | Predict | Measure | Train | Devices, Field(discriminator="kind")]
+class Rest(Frozen):
+    """Forgets the model: the process waits for another client."""
+
+    kind: Literal["rest"] = "rest"
+
+
+AnyJob = Annotated[Job | Fit | Predict | Measure | Train | Devices | Rest, Field(discriminator="kind")]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +97,29 @@ def tokenizer(folder: Path) -> Any:
     except Exception as error:
         # The package raises plain `Exception` for any problem with the file.
         raise Failure(Diagnostic("R1102", f"the tokenizer cannot be read: {error}", place=str(folder))) from None
+
+
+def use_threads(count: int | None) -> None:
+    """Sets how many threads of the CPU torch uses; None for as many as it had at first."""
+    import torch
+
+    first = _first_threads()
+    torch.set_num_threads(count or first)
+
+
+@functools.cache
+def _first_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def free() -> None:
+    """Gives back the memory of models that nothing holds any more, a GPU's too."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def devices(asked: str) -> list[str]:

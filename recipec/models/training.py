@@ -73,8 +73,7 @@ def run(job: Train, done: Callable[[int], None]) -> None:
     """
     import torch
 
-    if job.threads:
-        torch.set_num_threads(job.threads)
+    loading.use_threads(job.threads)
     started = time.monotonic()
     facts = json.loads((Path(job.corpus) / "corpus.json").read_text(encoding="utf-8"))
     data = _packed(job, facts)

@@ -1,8 +1,7 @@
 """The process that runs models: `python -m recipec.models.worker`.
 
 It keeps torch out of the compiler, and one model loaded across jobs. Jobs arrive as lines of JSON on stdin; events are
-written as lines of JSON to stdout: {"done": n} texts, {"end": true}, or {"error": {…}}. It ends when stdin is closed,
-    so
+written as lines of JSON to stdout: {"done": n} texts, {"end": true}, or {"error": {…}}. It ends when stdin is closed, so
 that it never outlives the process that started it.
 """
 
@@ -28,7 +27,7 @@ from recipec.database.sql import literal
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.models import cache, extraction, influence_job, loading, training
 from recipec.models.guessing import Guesser
-from recipec.models.job import AnyJob, Devices, Job, Measure, Train
+from recipec.models.job import AnyJob, Devices, Job, Measure, Rest, Train
 from recipec.places import digests, sealed
 
 if TYPE_CHECKING:
@@ -60,6 +59,10 @@ class Worker:
         self.events.write(json.dumps(event) + "\n")
         self.events.flush()
 
+    def forget(self) -> None:
+        self.loaded, self.tokenizer = (), None
+        self.extractors.clear()
+
     def run(self, job: Job) -> None:
         """Computes and writes the features of a job's texts, in parts."""
         self._load(job)
@@ -80,14 +83,11 @@ class Worker:
             self._write(connection, job, part)
 
     def _load(self, job: Job) -> None:
-        import torch
-
         kinds = tuple(one.model_copy(update={"model": ""}) for one in job.wanted)
         key = (job.model, job.digest, job.dtype, kinds, job.device)
         if self.loaded == key:
             return
-        if job.threads:
-            torch.set_num_threads(job.threads)
+        loading.use_threads(job.threads)
         folder = Path(job.model)
         self.tokenizer = loading.tokenizer(folder)
         self.extractors = [
@@ -181,6 +181,10 @@ def main() -> None:
                 worker.run(job)
             elif isinstance(job, Devices):
                 worker.say(devices=loading.devices(job.device))
+            elif isinstance(job, Rest):
+                worker.forget()
+                guesser.forget()
+                loading.free()
             elif isinstance(job, Train):
                 training.run(job, lambda count: worker.say(done=count))
             elif isinstance(job, Measure):

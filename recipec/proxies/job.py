@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from recipec.diagnostics import Failure
-from recipec.models import training
-from recipec.models.client import Client
+from recipec.models import loading, training
 from recipec.proxies import jobs
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m recipec.proxies.job", description=(__doc__ or "").strip())
     parser.add_argument("folder", type=Path, help="the folder of a job")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: CUDA if available)"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         job = jobs.read(arguments.folder.resolve())
         if Path(job.out).is_file():
             return 0
-        client = Client()
-        try:
-            job = job.model_copy(update={"device": client.devices(arguments.device)[0]})
-        finally:
-            client.close()
+        job = job.model_copy(update={"device": loading.devices(arguments.device)[0]})
         done = 0
 
         def count(parts: int) -> None:

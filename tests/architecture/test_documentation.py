@@ -178,6 +178,7 @@ def test_the_pages_ship_in_the_package() -> None:
     """All of recipec/ is in the wheel; this is where the installed package finds them."""
     shipped = files("recipec") / "docs"
     assert {page.name for page in shipped.iterdir()} == {
+        "clusters.md",
         "guide.md",
         "methods.md",
         "reading.md",

@@ -6,6 +6,7 @@ A target is a function from bytes; what else it raises is a fault of recipec. `p
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -156,11 +157,14 @@ COST = {"parser": 30, "formatter": 30, "resolver": 20, "plan": 6, "manifest": 6,
 
 
 def recipes() -> list[bytes]:
-    """Recipes that are right, and those that the tests of diagnostics have."""
+    """Recipes that are right, those that the tests of diagnostics have, and each of their statements alone: what is small
+    is tried many times in the time of a whole recipe."""
     files = (*REPOSITORY.glob("tests/golden/*.recipe"), *REPOSITORY.glob("stdlib_recipes/*.recipe"))
     cases = (path.read_text("utf-8").split("\n----")[0] for path in REPOSITORY.glob("tests/diagnostics/cases/*.txt"))
     ours = (world.ONE, world.PHASES, world.PLAIN)
-    return [path.read_bytes() for path in sorted(files)] + [text.encode() for text in (*ours, *sorted(cases))]
+    whole = [path.read_text("utf-8") for path in sorted(files)] + [*ours, *sorted(cases)]
+    statements = {one.strip() for text in whole for one in re.split(r"\n(?=[a-z])", text)}
+    return [text.encode() for text in (*whole, *sorted(statements))]
 
 
 def seeds(name: str, machine: world.Machine) -> list[bytes]:

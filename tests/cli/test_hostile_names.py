@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from recipec.cli import screen
-from recipec.cli.main import COMMANDS
+from recipec.cli.main import COMMANDS, main
 from tests.conftest import RECIPEC, Run
 
 pytestmark = pytest.mark.slow
@@ -66,30 +68,40 @@ output jsonl "{spelled(evil("out"))}"
 """
 
 
-@pytest.fixture
-def hostile(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a recipe, a plan and a dataset in which every name is hostile."""
-    monkeypatch.chdir(tmp_path)
-    shard = Path("data") / f"{evil('shard')}.jsonl"
-    shard.parent.mkdir()
-    with shard.open("w") as file:
-        for number in range(ROWS):
-            row = {
-                "id": f"d{number}{WORST}",
-                "text": f"document {number} has words {EVIL}",
-                "topic": "ab"[number % 2] + WORST,
-            }
-            file.write(json.dumps({**row, "tok": 8, "edu": number / 40, evil("column"): number, "note": EVIL}) + "\n")
-    questions = ({FIELD: f"the question {number} asks for one of nine words"} for number in range(9))
-    Path("questions.jsonl").write_text("".join(json.dumps(one) + "\n" for one in questions))
-    Path(f"{evil('r')}.recipe").write_text(RECIPE)
-    Path("other.recipe").write_text(RECIPE.replace("200 tokens", "100 tokens"))
-    assert run("plan", f"{evil('r')}.recipe", "-o", f"{evil('p')}.plan").code == 0
-    assert run("apply", f"{evil('p')}.plan", "--yes").code == 0
-    Path("runs.csv").write_text("params,tokens,unique,loss,recipe\n" + RUNS)
-    Path("influence.csv").write_text(f"task,a{EVIL},b{EVIL}\nq{EVIL},0.1,0.2\nz{EVIL},0.3,-0.1\n")
-    Path("prior.csv").write_text(f"domain,weight\na{EVIL},0.4\nb{EVIL},0.6\n")
-    return tmp_path
+    folder = tmp_path_factory.mktemp("hostile")
+    with contextlib.chdir(folder):
+        shard = Path("data") / f"{evil('shard')}.jsonl"
+        shard.parent.mkdir()
+        with shard.open("w") as file:
+            for number in range(ROWS):
+                row: dict[str, Any] = {
+                    "id": f"d{number}{WORST}",
+                    "text": f"document {number} has words {EVIL}",
+                    "topic": "ab"[number % 2] + WORST,
+                }
+                row |= {"tok": 8, "edu": number / 40, evil("column"): number, "note": EVIL}
+                file.write(json.dumps(row) + "\n")
+        questions = ({FIELD: f"the question {number} asks for one of nine words"} for number in range(9))
+        Path("questions.jsonl").write_text("".join(json.dumps(one) + "\n" for one in questions))
+        Path(f"{evil('r')}.recipe").write_text(RECIPE)
+        Path("other.recipe").write_text(RECIPE.replace("200 tokens", "100 tokens"))
+        assert main(["plan", f"{evil('r')}.recipe", "-o", f"{evil('p')}.plan"]) == 0
+        assert main(["apply", f"{evil('p')}.plan", "--yes"]) == 0
+        Path("runs.csv").write_text("params,tokens,unique,loss,recipe\n" + RUNS)
+        Path("influence.csv").write_text(f"task,a{EVIL},b{EVIL}\nq{EVIL},0.1,0.2\nz{EVIL},0.3,-0.1\n")
+        Path("prior.csv").write_text(f"domain,weight\na{EVIL},0.4\nb{EVIL},0.6\n")
+    return folder
+
+
+@pytest.fixture
+def hostile(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder, where the test is."""
+    folder = Path(shutil.copytree(made, tmp_path / "here"))
+    monkeypatch.chdir(folder)
+    return folder
 
 
 RUNS = "".join(
@@ -120,7 +132,7 @@ CALLS: list[tuple[int, list[str]]] = [
     (0, ["export", "scores", R, "-o", evil("scores")]),
     (0, ["init", "data", "-o", "-"]),
     (0, ["init", "data", "-o", f"{evil('i')}.recipe"]),
-    (0, ["fit", "chinchilla", "runs.csv", "-o", evil("law")]),
+    (0, ["fit", "chinchilla", "runs.csv", "-o", evil("law"), "--starts", "2", "--bootstrap", "8"]),
     (0, ["predict", "--law", evil("law"), "--runs", "runs.csv", "--budget", "1B..9B"]),
     (0, ["reweight", "--influence", "influence.csv", "--prior", "prior.csv", "-o", evil("w")]),
     (1, ["search", R]),
@@ -272,7 +284,8 @@ def test_nothing_that_can_be_seen_is_changed() -> None:
         assert screen.visible(text) == text
         assert screen.json(text) == text
     assert screen.visible("\x1b\x9b\u202e\U000e0041\udcff\ufeff") == "\\x1b\\x9b\\u202e\\U000e0041\\udcff\\ufeff"
-    every = "".join(chr(code) for code in range(0x110000))
+    # Beyond them are planes that nobody has given characters to, and private ones, which are alike.
+    every = "".join(map(chr, (*range(0x32000), *range(0xE0000, 0xE0200), *range(0x10FF00, 0x110000))))
     assert not forbidden(screen.visible(every))
     assert not forbidden(screen.one_line(every))
     assert "\n" not in screen.one_line(every)

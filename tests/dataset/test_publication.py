@@ -84,7 +84,7 @@ def child(world: World, number: int, able: bool = True) -> subprocess.CompletedP
 def moments(world: World, able: bool) -> Iterator[int]:
     """Some of the moments of one run, and the last ones, when the dataset gets its name; with CAMPAIGN=1 all of them."""
     whole = int(child(world, 0, able).stdout)
-    step, last = (1, 0) if os.environ.get("CAMPAIGN") else (97, 6)
+    step, last = (1, 0) if os.environ.get("CAMPAIGN") else (211, 4)
     yield from (*range(1, whole - last, step), *range(max(1, whole - last), whole + 1))
 
 

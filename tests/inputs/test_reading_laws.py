@@ -96,7 +96,7 @@ def plain(value: Any) -> Any:
 
 # Shrinking a failure takes minutes: every example is a whole run.
 LAWS = settings(
-    max_examples=8,
+    max_examples=4,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

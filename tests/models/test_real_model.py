@@ -5,10 +5,12 @@ from __future__ import annotations
 import pydoc_data.topics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from recipec.diagnostics import Failure
 from recipec.ir.passes import Wanted
@@ -25,7 +27,9 @@ TEXTS = [text[:1500] for _, text in sorted(pydoc_data.topics.topics.items())[:60
 @pytest.fixture(scope="module")
 def model() -> cache.Model:
     try:
-        return adding.add("smollm2-135m")
+        # Each process of pytest-xdist asks for it, and a second `add` does not wait for the first.
+        with FileLock(Path(tempfile.gettempdir()) / "recipec-tests-real-model.lock"):
+            return adding.add("smollm2-135m")
     except Failure as failure:
         if failure.diagnostics[0].code != "R1104":
             raise
