@@ -114,7 +114,12 @@ def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:
 
 def path(shard: Shard, folder: Path) -> Path:
     """The path of a shard; its own path is relative to the recipe's folder if it is inside that folder."""
-    return remote.at(shard.path, folder)
+    place = remote.at(shard.path, folder)
+    if isinstance(place, remote.Remote):
+        # A process that listed nothing, such as one on another machine, reads what was planned and nothing else.
+        settings.learn(folder)
+        remote.expect(place, shard.bytes, shard.mtime_ns, shard.sha256)
+    return place
 
 
 def format_of(path: Path) -> spec.Format:

@@ -58,6 +58,11 @@ def saw(found: Iterable[Object]) -> None:
         _SEEN.update((one.url, one) for one in found)
 
 
+def expect(one: Object) -> None:
+    """Keeps what another process found, unless this one has looked."""
+    _SEEN.setdefault(one.url, one)
+
+
 def facts(url: str) -> Object:
     """What a store says of an object, as it was last looked at.
 

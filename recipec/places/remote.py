@@ -142,6 +142,13 @@ class Remote(PosixPath):
         return objects.opened(self.facts())
 
 
+def expect(path: Remote, size: int, mtime_ns: int, identity: str) -> None:
+    """Lets an object that this process has not looked at be the one that was planned, as another process saw it."""
+    from recipec.places import objects
+
+    objects.expect(objects.Object(path.url, size, mtime_ns, identity))
+
+
 def look_again(paths: Iterable[Path], *, changing: bool = False) -> None:
     """Asks the stores of URLs among some paths for their objects anew.
 

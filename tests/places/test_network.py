@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from recipec import pipeline
 from recipec.database.connection import connect, shared
 from recipec.diagnostics import Failure
 from recipec.places import globs, objects, settings
@@ -131,6 +135,18 @@ def test_bytes_are_those_of_the_version_that_was_seen(bucket: Bucket) -> None:
     objects.look_again([one.url])
     with one.open("rb") as file:
         assert file.read() == b"abcdefghij"
+
+
+def test_a_process_that_listed_nothing_reads_what_was_planned(bucket: Bucket, tmp_path: Path, run: Run) -> None:
+    bucket.put("a.parquet", shard(tmp_path))
+    path = placed(tmp_path, bucket, bucket.endpoint)
+    plan = pipeline.plan(path, {}).plans[0]
+    bucket.put("a.parquet", shard(tmp_path, 50))
+    code = "import sys, pickle; from pathlib import Path; from recipec.inputs import shards; "
+    code += "place = shards.path(pickle.load(sys.stdin.buffer), Path.cwd()); print(place.open('rb').read())"
+    words = [sys.executable, "-c", code]
+    ended = subprocess.run(words, cwd=tmp_path, input=pickle.dumps(plan.shards[0]), capture_output=True)
+    assert b"the object changed while it was read" in ended.stderr
 
 
 PATTERNS = [
