@@ -17,6 +17,7 @@ from recipec.ir.execution import Manifest
 from recipec.ir.expressions import Frozen, Score
 from recipec.ir.selection import Cell
 from recipec.numbers import exact, percent, plain
+from recipec.places import remote, stores
 from recipec.places.state import STATE
 from recipec.scoring import matching
 from recipec.scoring.by_model import wanted
@@ -94,7 +95,15 @@ def folders(dataset: Path, allowed: Sequence[Path] = ()) -> list[Path]:
     if places.elsewhere(dataset, manifest, allowed):
         return own
     folder = Path(manifest.recipe.folder)
-    return [*own, folder, *confinement.folders_of(folder / shard.path for shard in manifest.shards)]
+    return [*own, folder, *confinement.folders_of(_readable(manifest, folder))]
+
+
+def _readable(manifest: Manifest, folder: Path) -> Iterator[Path]:
+    """The shards of a dataset, without those in stores whose clients are not installed: an explanation can do without."""
+    for shard in manifest.shards:
+        path = remote.at(shard.path, folder)
+        if not isinstance(path, remote.Remote) or stores.is_installed(path.url):
+            yield path
 
 
 def _ledger(dataset: Path, manifest: Manifest) -> str:

@@ -13,7 +13,7 @@ from recipec.dataset import read_manifest
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import model
 from recipec.ir.execution import Manifest
-from recipec.places import globs, local
+from recipec.places import globs, local, remote
 from recipec.places.state import STATE
 from recipec.planning import reach
 from recipec.planning.reach import Allowed, Use
@@ -65,7 +65,7 @@ def _uses(manifest: Manifest) -> Iterator[Use]:
     """What the neurons of a document are read from, as it is led to."""
     recipe, folder = manifest.recipe, Path(manifest.recipe.folder)
     yield Use("has its recipe's state elsewhere", folder / STATE)
-    yield from (Use("has its shards elsewhere", folder / shard.path) for shard in manifest.shards)
+    yield from (Use("has its shards elsewhere", remote.at(shard.path, folder)) for shard in manifest.shards)
     for one in (glob for target in recipe.targets for glob in target.examples):
         yield from (Use("has its examples elsewhere", head) for head in globs.heads(one, folder))
     for name in reach.models(recipe):
@@ -78,7 +78,7 @@ def _own(dataset: Path, manifest: Manifest) -> Iterator[Path]:
     recipe, folder = manifest.recipe, Path(manifest.recipe.folder)
     if recipe.output is None or not local.is_folder(folder / STATE):
         return
-    if local.real(folder / recipe.output.path) != local.real(dataset):
+    if local.real(remote.at(recipe.output.path, folder)) != local.real(dataset):
         return
     yield folder
     text = _text(folder / Path(recipe.path).name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
+from recipec.places import remote
 
 if TYPE_CHECKING:
     from recipec.ir.execution import ExecutionPlan, PhasedPlan
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         return ExitCode.OK
     folder = Path(plan.phases[0].folder if isinstance(plan, PhasedPlan) else plan.folder)
     for manifest in made:
-        destination = folder / manifest.recipe.output.path if manifest.recipe.output else folder
+        destination = remote.at(manifest.recipe.output.path, folder) if manifest.recipe.output else folder
         rows, tokens = count(manifest.rows), count(manifest.tokens)
         print(f"{destination}: {rows} rows, {tokens} tokens, digest {manifest.digest[:16]}, seal {manifest.seal}")
         if unreadable := cautions.unreadable(manifest.selection):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
+from recipec.places.remote import Remote
 
 if TYPE_CHECKING:
     from recipec.audit.difference import Difference, Side
@@ -26,8 +27,8 @@ Exits 0 whether or not there is a difference; the field `empty` of --json says w
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("old", metavar="A", type=Path)
-    parser.add_argument("new", metavar="B", type=Path)
+    parser.add_argument("old", metavar="A", type=options.place)
+    parser.add_argument("new", metavar="B", type=options.place)
     parser.add_argument(
         "--documents", type=options.positive, default=10, metavar="N", help="number of documents to list (default 10)"
     )
@@ -60,6 +61,7 @@ def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
     from recipec.planning import planfile
 
     label = str(path)
+    path = options.located(path)
     if options.is_dataset(path):
         manifest = dataset.read_manifest(path)
         files = [path / file.path for file in manifest.ledger]
@@ -67,6 +69,8 @@ def side(path: Path, allowed: Sequence[Path] = ()) -> Side:
         folders = (path, *confinement.folders_of(files))
         inputs = (*manifest.shards, *manifest.attributes)
         return Side(label, manifest.recipe, inputs, manifest.selection, True, ledger_relation(files), folders=folders)
+    if isinstance(path, Remote):
+        raise Failure(Diagnostic("R0705", f"`{path}` has no manifest.json, so it is not a dataset"))
     if os.path.isdir(path):
         raise Failure(Diagnostic("R0705", f"`{path}` is a folder without manifest.json, so not a dataset"))
     if options.is_plan_file(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipec.cli import options
@@ -30,7 +29,7 @@ NEAREST = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="DATASET", type=Path)
+    parser.add_argument("path", metavar="DATASET", type=options.place)
     parser.add_argument("document", metavar="DOC", nargs="?", help="the document's id (default: the whole dataset)")
     parser.add_argument("--source", metavar="NAME", help="the source of the document")
     options.add_allow(parser, "a folder outside of the dataset's own that may be read for it; may be repeated")
@@ -43,23 +42,24 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.cli import views
     from recipec.database.connection import Settings, connect
 
-    if not options.is_dataset(arguments.path):
+    path = options.located(arguments.path)
+    if not options.is_dataset(path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
     settings = Settings(memory=arguments.memory, threads=arguments.threads)
-    with connect(settings, folders=explanation.folders(arguments.path, arguments.allow)) as connection:
+    with connect(settings, folders=explanation.folders(path, arguments.allow)) as connection:
         if arguments.document is None:
             from recipec.audit import summary
 
-            result = summary.summarise(connection, arguments.path)
+            result = summary.summarise(connection, path)
             print(result.model_dump_json(indent=2)) if arguments.json else show_summary(result)
             return ExitCode.OK
-        found = explanation.explain(connection, arguments.path, arguments.document, arguments.source, arguments.allow)
+        found = explanation.explain(connection, path, arguments.document, arguments.source, arguments.allow)
     if arguments.json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=2, ensure_ascii=False))
     else:
         for one in found:
             show_document(one)
-    views.show_diagnostics(places.elsewhere_of(arguments.path, arguments.allow), json=False)
+    views.show_diagnostics(places.elsewhere_of(path, arguments.allow), json=False)
     return ExitCode.OK
 
 

@@ -43,8 +43,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.json:
         listed = [state.as_json(one) for one in taken]
         value = {"root": str(found.root), "items": listed, "bytes": free, "dry_run": arguments.dry_run}
+        if found.left:
+            value["left"] = [one.url for one in found.left]
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return ExitCode.OK
     console.draw_table(console.stdout(), state.table("not used", taken, unused=True))
+    if found.left:
+        total = size(sum(one.bytes for one in found.left))
+        print(f"\n{len(found.left):,} objects of runs that did not end, {total}: {found.left[0].url}, …")
     print(f"\n{size(free)} {'would be' if arguments.dry_run else 'are'} freed")
     return ExitCode.OK

@@ -11,6 +11,7 @@ from typing import Any
 
 from recipec import source
 from recipec.diagnostics import Diagnostic, Failure, did_you_mean
+from recipec.places import local, remote, scheme
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     )
 
 
-PLACE = "a folder outside of the plan file's own that the plan may read and write; may be repeated"
+PLACE = "a folder outside of the plan file's own, or a URL, that the plan may read and write; may be repeated"
 
 
 def add_allow(parser: argparse.ArgumentParser, help_: str = PLACE) -> None:
@@ -60,7 +61,7 @@ def add_allow(parser: argparse.ArgumentParser, help_: str = PLACE) -> None:
         metavar="PLACE",
         action="append",
         default=[],
-        type=Path,
+        type=place,
         help=help_,
     )
 
@@ -167,11 +168,13 @@ def memory(text: str) -> str:
 
 
 def check_places(words: Sequence[str], arguments: argparse.Namespace) -> None:
-    """Raises Failure if a path argument was written with a scheme, which its `Path` no longer shows."""
-    from recipec.places import scheme
-
+    """Raises Failure if a path argument was written with a scheme, which its `Path` no longer shows, or is a URL that cannot
+    be read."""
     values = [one for value in vars(arguments).values() for one in (value if isinstance(value, list) else [value])]
     paths = {value for value in values if isinstance(value, Path)}
+    for path in paths:
+        if isinstance(path, remote.Remote):
+            scheme.check_readable(path.url)
     for word in words:
         # As a separate argument, as `--output=…`, or as `-o…`.
         for text in (word, word.partition("=")[2], word[2:]):
@@ -330,4 +333,20 @@ def report_kind(path: Path) -> str:
 
 
 def is_dataset(path: Path) -> bool:
-    return os.path.isfile(path / "manifest.json")
+    return local.is_file(path / "manifest.json")
+
+
+def place(text: str) -> Path:
+    """An argparse type: a path, or a URL of a store, which `check_places` judges."""
+    return remote.named(text)
+
+
+def located(path: Path) -> Path:
+    """The folder of a dataset: of a place in a store, that of its current run."""
+    if not isinstance(path, remote.Remote):
+        return path
+    from recipec.dataset import publication
+    from recipec.places import settings
+
+    settings.learn(Path.cwd())
+    return publication.current(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from recipec.cli import options, streams
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
+from recipec.places.remote import Remote
 
 if TYPE_CHECKING:
     from recipec.ir.execution import ExecutionPlan, Manifest, PhasedPlan
@@ -28,7 +29,7 @@ STAGES = ("ast", "schema", "model", "logical", "optimised", "plan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET|REPORT", type=Path)
+    parser.add_argument("path", metavar="RECIPE|PLANFILE|DATASET|REPORT", type=options.place)
     parser.add_argument("--stage", choices=STAGES, help="stage of a recipe (default: optimised)")
     parser.add_argument(
         "--html", metavar="FILE", type=Path, help="write a report of `search` or `reweight` as an HTML page"
@@ -45,9 +46,12 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.html is not None and not options.report_kind(arguments.path):
         message = f"`{arguments.path}` is not a report of `search` or `reweight`; only these can be written as pages"
         raise Failure(Diagnostic("R0705", message, helps=("`recipec plan --html` writes a plan",)))
-    if options.is_dataset(arguments.path):
-        manifest = dataset.read_manifest(arguments.path)
+    path = options.located(arguments.path)
+    if options.is_dataset(path):
+        manifest = dataset.read_manifest(path)
         print(manifest.model_dump_json(indent=2)) if arguments.json else show_dataset(manifest)
+    elif isinstance(path, Remote):
+        raise Failure(Diagnostic("R0705", f"`{path}` has no manifest.json, so it is not a dataset"))
     elif os.path.isdir(arguments.path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is a folder without manifest.json, so not a dataset"))
     elif options.is_plan_file(arguments.path) and (kind := options.report_kind(arguments.path)):

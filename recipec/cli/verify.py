@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
 
 from recipec.cli import options
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
@@ -18,7 +17,7 @@ EPILOG = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="DATASET", type=Path)
+    parser.add_argument("path", metavar="DATASET", type=options.place)
     parser.add_argument(
         "--expect",
         metavar="SEAL",
@@ -41,12 +40,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     from recipec.database.connection import Settings, connect
     from recipec.numbers import count
 
-    if not options.is_dataset(arguments.path):
+    path = options.located(arguments.path)
+    if not options.is_dataset(path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
-    described = dataset.read_manifest(arguments.path)
+    described = dataset.read_manifest(path)
     settings = Settings(memory=arguments.memory, threads=arguments.threads)
-    with bars.progress(quiet=arguments.json) as progress, connect(settings, folders=[arguments.path]) as connection:
-        diagnostics = dataset.verify(connection, arguments.path, progress, arguments.expect or "")
+    with bars.progress(quiet=arguments.json) as progress, connect(settings, folders=[path]) as connection:
+        diagnostics = dataset.verify(connection, path, progress, arguments.expect or "")
     if diagnostics:
         views.show_diagnostics(diagnostics, json=arguments.json)
         return ExitCode.ERROR

@@ -1,7 +1,7 @@
 """The folders to which queries are confined.
 
-A connection reads and writes files in some folders only, whatever the text of a query is (see `database.connection`). This
-module knows which: it imports no engine, so that a recipe can be checked without one.
+A connection reads and writes files in some folders only, whatever the text of a query is (see `database.connection`), and reads
+objects below some URLs. This module knows which: it imports no engine, so that a recipe can be checked without one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from recipec.places import local, objects, remote
+from recipec.places.remote import Remote
 
 MOST = 256
 """The most folders that are remembered for short queries; beyond it, those of earlier work are forgotten."""
@@ -32,8 +35,8 @@ class Folders:
         """Adds the folders that are not inside of others."""
         with self.lock:
             for folder in folders:
-                name = os.path.abspath(folder)
-                if name not in self._inside and not self._holds(name, real := os.path.realpath(name)):
+                name, real = _both(folder)
+                if name not in self._inside and not self._holds(name, real):
                     if len(self._roots) >= MOST:
                         self._roots.clear()
                         self._inside.clear()
@@ -52,7 +55,15 @@ class Folders:
         return named and any(_is_in(real, root) for root in self._roots.values())
 
     def all(self) -> list[Path]:
-        return [Path(root) for root in self._roots]
+        return [remote.named(root) for root in self._roots]
+
+
+def _both(folder: Path) -> tuple[str, str]:
+    """A folder as it is named, and without symbolic links."""
+    if isinstance(folder, Remote):
+        return folder.url, folder.url
+    name = os.path.abspath(folder)
+    return name, os.path.realpath(name)
 
 
 def _is_in(name: str, root: str) -> bool:
@@ -75,11 +86,21 @@ def folders_of(files: Iterable[Path]) -> list[Path]:
     """The folders of files, as they are named, and those of the files to which symbolic links lead."""
     found: dict[str, None] = {}
     for file in files:
+        if isinstance(file, Remote):
+            found[file.parent.url] = None
+            continue
         name = os.fspath(file)
         found[os.path.dirname(name)] = None
         if os.path.islink(name):
             found[os.path.dirname(os.path.realpath(name))] = None
-    return [Path(name) for name in found]
+    return [remote.named(name) for name in found]
+
+
+def start(head: Path) -> Path:
+    """The folder where the search for the files of a glob begins, of which the head is that folder or a file."""
+    if isinstance(head, Remote):
+        return head.parent if objects.is_known(head.url) else head
+    return head if local.is_folder(head) else head.parent
 
 
 def names(folders: Iterable[Path]) -> list[str]:
@@ -88,7 +109,7 @@ def names(folders: Iterable[Path]) -> list[str]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    for name in (os.path.abspath(folder), os.path.realpath(folder)):
+    for name in _both(folder):
         # A name that is not UTF-8 cannot be part of a query.
         if not any("\ud800" <= letter <= "\udfff" for letter in name):
             for one in (name, WILD.sub(r"[\g<0>]", name)):

@@ -1,5 +1,5 @@
 """Connections to DuckDB with the same settings everywhere: bounded memory, no network, no extensions, no locale, and no
-files but those in the folders that a connection is made for.
+files but those in the folders, or below the URLs, that a connection is made for.
 
 No other module opens connections: use `connect` for a run or a database file, `another` for a second connection to the
 same database, and `shared` for a short query.
@@ -16,6 +16,8 @@ import duckdb
 
 from recipec.database import confinement
 from recipec.database.sql import literal
+from recipec.places import stores
+from recipec.places.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,24 @@ def connect(
 
 def _confine(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
     """Takes all files from a connection but those in and below some folders. Symbolic links and `..` are followed first."""
+    folders = list(folders)
+    _open_door(connection, folders)
     listed = ", ".join(literal(name) for name in confinement.names(folders))
     # Neither can be set again.
     connection.execute(f"SET allowed_directories = [{listed}]; SET enable_external_access = false")
+
+
+def _open_door(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path]) -> None:
+    """Lets a connection read objects of the stores of some folders, without which it knows no URL."""
+    urls = {folder.url for folder in folders if isinstance(folder, Remote)}
+    if not urls:
+        return
+    for url in urls:
+        stores.check_installed(url)
+    # Imported here: it loads fsspec, which only recipes with URLs need.
+    from recipec.places.door import Door
+
+    connection.register_filesystem(Door())
 
 
 def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

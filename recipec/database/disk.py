@@ -15,7 +15,7 @@ import duckdb
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.numbers import plain
-from recipec.places import descriptors
+from recipec.places import descriptors, failures
 
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -41,11 +41,14 @@ def disk_errors(target: Path) -> Iterator[None]:
 
 
 def limit_reached(error: BaseException, place: str) -> Failure | None:
-    """The failure for an error that comes from a full disk, too little memory or too many open files; None for others.
+    """The failure for an error that comes from a full disk, too little memory, too many open files, or a store that an
+    engine reads; None for others.
 
     Args:
         place: the folder that was written, or the file that was read, if the error does not say which.
     """
+    if (failure := failures.named(error)) is not None:
+        return failure
     number, text = getattr(error, "errno", None), _first_line(error)
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or _is(error, FULL):
         help_ = "finished work is kept; free some space and run the same command again"

@@ -8,17 +8,19 @@ from pathlib import Path, PurePath
 
 from recipec import spec
 from recipec.dataset import manifest as manifests
+from recipec.dataset import publication
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import DataFile, ExecutionPlan, Manifest
-from recipec.places import globs, local
+from recipec.places import globs, local, remote, scheme, settings
+from recipec.places.remote import Remote
 from recipec.places.state import STATE
 from recipec.source import Span
 
 
 def locate(folder: Path, output: model.Output) -> Path:
-    """The absolute path of the dataset.
+    """The absolute path of the dataset, or its URL.
 
     A relative path must stay inside the recipe's folder, both by name and through symbolic links; an absolute path is
     accepted as given.
@@ -26,6 +28,9 @@ def locate(folder: Path, output: model.Output) -> Path:
     Raises:
         Failure: the path leaves the recipe's folder, or names the folder itself.
     """
+    if scheme.of(output.path):
+        settings.learn(folder)
+        return Remote(output.path.rstrip("/"))
     written = PurePath(output.path)
     destination = Path(os.path.normpath(folder / written))
     if not destination.name:
@@ -87,10 +92,13 @@ def is_whole(destination: Path, manifest: Manifest) -> bool:
 
 def is_published(destination: Path, digest: str) -> bool:
     """Whether a complete dataset of the plan `digest` is at the destination."""
+    if isinstance(destination, Remote):
+        destination = publication.current(destination)
     try:
         manifest = manifests.read_manifest(destination)
     except Failure:
         return False
+    remote.look_again(destination / file.path for file in manifests.files_of(manifest))
     return manifest.plan == digest and is_whole(destination, manifest)
 
 
@@ -110,9 +118,10 @@ def _misplaced(plan: ExecutionPlan, output: model.Output, destination: Path) -> 
     folder = Path(plan.folder)
     real = local.real(destination.parent) / destination.name
     state = local.real(folder / STATE)
-    if real == state or real.is_relative_to(state):
+    # A dataset for a store is built in the state folder.
+    if not scheme.of(output.path) and (real == state or real.is_relative_to(state)):
         yield _place(output, destination, "the output is in the state folder")
-    inputs = [local.real(folder / one.path) for one in (*plan.shards, *plan.attributes)]
+    inputs = [local.real(remote.at(one.path, folder)) for one in (*plan.shards, *plan.attributes)]
     inside = next((shard for shard in inputs if shard.is_relative_to(real)), None)
     if inside is not None:
         yield _place(output, destination, f"the output folder contains the shard `{inside}`")

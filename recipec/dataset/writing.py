@@ -25,7 +25,7 @@ from recipec.diagnostics import Diagnostic, Failure
 from recipec.ir import logical
 from recipec.ir.execution import DataFile, DomainTotal, ExecutionPlan, Manifest
 from recipec.ir.selection import Selection
-from recipec.places import digests, lease, local, publish
+from recipec.places import digests, lease, local, publish, remote
 from recipec.places.state import Store
 from recipec.progress import Progress, silent
 
@@ -115,7 +115,7 @@ def _made(writing: Writing, selection: Selection, digest: str) -> Manifest:
             if _is_same(found, folder, digest, selection):
                 return found
     files = (*writing.plan.shards, *writing.plan.attributes)
-    marks = [local.mark(Path(writing.plan.folder, file.path)) for file in files]
+    marks = [local.mark(remote.at(file.path, Path(writing.plan.folder))) for file in files]
     writing.staging.open(digests.sha256_text("\n".join(marks)))
     return _fill(writing, selection, digest)
 

@@ -26,6 +26,7 @@ from recipec.database.connection import Settings, connect
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.engines.local import here
 from recipec.execution.tasks import Workplace, perform
+from recipec.inputs import shards
 from recipec.ir.task import ReadTask, ScoreTask, Task
 from recipec.places import local, sealed
 from recipec.spec import Engine
@@ -77,8 +78,8 @@ def work(order: Order) -> Trouble | None:
     root, folder = Path(order.root), Path(order.folder)
     tasks = [TASK.validate_json(one) for one in order.tasks]
     try:
-        shards = [folder / task.shard.path for task in tasks]
-        readable = (folder, root, *local.links_in(root), *confinement.folders_of(shards))
+        read = [shards.path(task.shard, folder) for task in tasks]
+        readable = (folder, root, *local.links_in(root), *confinement.folders_of(read))
         with (
             tempfile.TemporaryDirectory(prefix="recipec-") as temporary,
             connect(

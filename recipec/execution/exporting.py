@@ -20,7 +20,7 @@ from recipec.ir import closed, logical, model
 from recipec.ir.attributes import ID, ROW
 from recipec.ir.execution import Shard
 from recipec.ir.expressions import Frozen, Score
-from recipec.places import globs, local, sealed
+from recipec.places import globs, local, remote, sealed
 from recipec.places.state import STATE
 from recipec.planning.scheduler import source_of
 from recipec.scoring.by_model import cascade_of
@@ -135,7 +135,7 @@ def _named(pool: Pool, one: _Scores, word: str) -> Iterator[tuple[Shard, str]]:
     """The shards of a source, each with the path of its file below the folder: that of the shard below the folder that the
     shards have in common, unless the files would then have another order than the shards."""
     many = pool.shards_of(one.read)
-    whole = [str(pool.folder / shard.path) for shard in many]
+    whole = [_whole(remote.at(shard.path, pool.folder)) for shard in many]
     start = os.path.commonpath([os.path.dirname(path) for path in whole])
     stems = [_stem(os.path.relpath(path, start)) for path in whole]
     format_ = spec.find("formats", word)
@@ -145,6 +145,11 @@ def _named(pool: Pool, one: _Scores, word: str) -> Iterator[tuple[Shard, str]]:
         names = [f"{number:06}-{Path(stem).name}{suffix}" for number, stem in enumerate(stems)]
     for shard, name in zip(many, names, strict=True):
         yield shard, f"{one.source.name}/{name}"
+
+
+def _whole(path: Path) -> str:
+    """The path of a shard from a root that those of all places have in common."""
+    return f"/{path.url.replace('://', '/', 1)}" if isinstance(path, remote.Remote) else str(path)
 
 
 def _stem(path: str) -> str:

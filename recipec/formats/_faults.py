@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from recipec.database.sql import SEPARATOR
 from recipec.formats._structure import DEEPEST, depth
+from recipec.places.remote import Remote
 
 OTHERWISE = "the line cannot be read"
 
@@ -25,7 +26,12 @@ def opened(path: Path) -> BinaryIO:
         decompressor = zstandard.ZstdDecompressor()
         stream: Any = decompressor.stream_reader(path.open("rb"), read_across_frames=True)
         return io.BufferedReader(stream)
-    return cast("BinaryIO", gzip.open(path, "rb")) if suffix == ".gz" else path.open("rb")
+    return cast("BinaryIO", gzip.open(_source(path), "rb")) if suffix == ".gz" else path.open("rb")
+
+
+def _source(path: Path) -> Any:
+    """What `gzip` opens: an object of a store has no name that it knows."""
+    return path.open("rb") if isinstance(path, Remote) else path
 
 
 def reasons(path: Path, rows: Collection[int]) -> Iterator[tuple[int, str]]:

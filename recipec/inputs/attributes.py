@@ -56,7 +56,7 @@ def wanted(op: logical.Read, number: int) -> References:
 
 def digest(one: Attributes, files: Sequence[SideFile]) -> str:
     """The identity of what a shard is joined with, and of how; independent of the order of files that are joined by id."""
-    said = [one.by, one.id, sorted(side.sha256 for side in files)]
+    said = [one.by, one.id, sorted(side.identity for side in files)]
     if any(shards.is_array(Path(side.path)) for side in files):
         said.append([name for name, _ in one.schema_])
     return digests.sha256_text(digests.canonical_json(said))
@@ -81,7 +81,7 @@ def place(root: Path, op: logical.Read, number: int, shard: Shard) -> Path:
         key = [(name, scans.taken(op.source, name)) for name in sorted(columns_of(op.source.id))]
         said += [without_origins(op.source.id.model_dump(mode="json")), _types(key)]
     step = digests.sha256_text(digests.canonical_json(said))[:32]
-    words = " ".join([shard.sha256, *([shard.path] if shard.placed else []), shard.joined[number]])
+    words = " ".join([shard.identity, *([shard.path] if shard.placed else []), shard.joined[number]])
     name = hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     return root / "steps" / step / f"{name}.parquet"
 

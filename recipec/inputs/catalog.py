@@ -22,7 +22,7 @@ from recipec.inputs import footers, repair, threads
 from recipec.inputs import shards as files
 from recipec.ir import model, shapes
 from recipec.ir.execution import InputFile, Shard, SideFile
-from recipec.places import digests, local, sealed
+from recipec.places import digests, local, remote, sealed
 from recipec.progress import Progress, note, silent
 
 INDEX = "index.duckdb"
@@ -304,7 +304,7 @@ def stale(known: Sequence[InputFile], folder: Path) -> tuple[str, ...]:
     """The differences from the plan: a message for each shard or file with attributes that is gone or has changed."""
     result = []
     for shard in known:
-        path = folder / shard.path
+        path = remote.at(shard.path, folder)
         what = "shard" if isinstance(shard, Shard) else "file of attributes"
         try:
             stat = local.stat(path)
@@ -313,6 +313,10 @@ def stale(known: Sequence[InputFile], folder: Path) -> tuple[str, ...]:
             continue
         if _repaired(path, folder) != shard.repaired:
             result.append(f"the shard `{shard.path}` is read from what it was repaired to")
+        if isinstance(path, remote.Remote):
+            if (stat.bytes, path.facts().identity) != (shard.bytes, shard.sha256):
+                result.append(f"the {what} `{shard.path}` has changed")
+            continue
         same = stat.bytes == shard.bytes and stat.mtime_ns == shard.mtime_ns
         if not same and (stat.bytes != shard.bytes or digests.sha256_file(path) != shard.sha256):
             result.append(f"the {what} `{shard.path}` has changed")

@@ -14,9 +14,10 @@ from recipec.inputs import scans, schemas, shards
 from recipec.ir import model, shapes
 from recipec.ir.paths import Part
 from recipec.ir.shapes import Columns
-from recipec.places import local, scheme
+from recipec.places import local, remote, scheme, settings
 from recipec.places.digests import sha256_file
 from recipec.semantics import LawOf
+from recipec.semantics.context import Stores
 from recipec.source import Span
 
 LARGEST_TEXT = 16_000_000
@@ -48,8 +49,9 @@ class Files:
         """The files of some globs, as they were when the recipe was compiled."""
         return self._paths(globs, folder)
 
-    def check_place(self, written: str, span: Span) -> None:
-        scheme.check(written, span)
+    def check_place(self, written: str, span: Span, stores: Stores) -> None:
+        checks = {"": scheme.check, "read": scheme.check_readable, "written": scheme.check_writable}
+        checks[stores](written, span)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards: those of the first one (by path), and what the folders of the others state."""
@@ -143,9 +145,16 @@ class Files:
     def pattern_error(self, pattern: str) -> str | None:
         return _pattern_error(pattern)
 
+    def file(self, written: str, folder: Path) -> Path:
+        """As `source.resolve_path`, for URLs too."""
+        settings.learn_for([written], folder)
+        return remote.at(written, folder)
+
     def read_text(self, path: Path, span: Span) -> str:
         try:
-            return local.read_text(path, local.LARGEST_NOTE)
+            with shards.placed(span):
+                remote.look_again([path])
+                return local.read_text(path, local.LARGEST_NOTE)
         except OSError as error:
             raise Failure(Diagnostic("R0232", f"`{path}` cannot be read: {error.strerror}", span)) from None
         except UnicodeDecodeError:

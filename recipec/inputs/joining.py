@@ -19,7 +19,7 @@ from recipec.ir import logical, paths, shapes
 from recipec.ir.attributes import Attributes
 from recipec.ir.execution import Shard, SideFile
 from recipec.ir.expressions import columns_of
-from recipec.places import sealed
+from recipec.places import remote, sealed
 from recipec.spec import References
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Join:
         self.connection.execute("DROP TABLE side")
 
     def _copy_file(self, side: SideFile, destination: Path) -> None:
-        path = self.folder / side.path
+        path = remote.at(side.path, self.folder)
         if shards.is_array(path):
             with shards.reading(path):
                 self._copy_array(path, side, destination)
@@ -97,7 +97,7 @@ class Join:
     def _copy_array(self, path: Path, side: SideFile, destination: Path) -> None:
         self._make_table("row BIGINT")
         own = tuple((name, shape) for (name, _), (_, shape) in zip(self.one.schema_, side.schema_, strict=True))
-        for piece in arrays.pieces(self.connection, path, own, self.wanted, "__row"):
+        for piece in arrays.pieces(self.connection, packing.mappable(path, self.folder), own, self.wanted, "__row"):
             self.connection.execute(f"INSERT INTO side SELECT __row, {self._values()} FROM {piece}")
         self._copy("SELECT * FROM side", destination)
         self.connection.execute("DROP TABLE side")
@@ -115,7 +115,7 @@ class Join:
 
     def _scan(self, side: SideFile, wanted: References) -> str:
         """A table expression of values of a file's rows."""
-        path = self.folder / side.path
+        path = remote.at(side.path, self.folder)
         if not side.rows:
             return scans.no_rows(wanted, "__row")
         with shards.reading(path):
@@ -131,7 +131,7 @@ class Join:
         """Inserts the rows of queries over files, of which many run together. They are not joined before: every part of a
         union that is joined would need memory of its own."""
         for batch in groups([(query, one) for one, query in queries], TOGETHER):
-            with self._blaming({self.folder / one.path: query for query, one in batch}):
+            with self._blaming({remote.at(one.path, self.folder): query for query, one in batch}):
                 self.connection.execute(f"INSERT INTO {table} {' UNION ALL '.join(query for query, _ in batch)}")
 
     def _with_id(self, side: SideFile, values: str, wanted: References) -> str:

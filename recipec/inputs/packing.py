@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recipec import source
 from recipec.inputs import repair
 from recipec.places import local, sealed
+from recipec.places.remote import Remote
 
 CHUNK = 8192
 """The bytes that are decompressed at once: a hostile file makes at most some 20,000 times as many of them."""
@@ -116,7 +116,7 @@ def content(path: Path) -> bytes:
         ValueError: it is cut off or damaged, or too large when it is decompressed.
     """
     if not is_compressed(path) or not local.size(path):
-        return source.read_bytes(path, LARGEST)
+        return local.read_bytes(path, LARGEST)
     pieces: list[bytes] = []
     left = LARGEST
 
@@ -132,6 +132,21 @@ def content(path: Path) -> bytes:
     except _TooLarge:
         raise ValueError(f"it has more than {LARGEST:,} bytes when it is decompressed") from None
     return b"".join(pieces)
+
+
+def mappable(path: Path, folder: Path) -> Path:
+    """A file that can be mapped into memory in place of an array: the array itself, or what was copied of an object.
+
+    Args:
+        folder: as in `readable`.
+    """
+    if not isinstance(path, Remote):
+        return path
+    place = repair.kept(path, folder, ".npy")
+    if not sealed.is_whole(place):
+        with sealed.replacing(place) as temporary:
+            local.copy(path, temporary)
+    return place
 
 
 def readable(path: Path, folder: Path) -> Path:

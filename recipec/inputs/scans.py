@@ -73,16 +73,17 @@ def texts(source: model.Source, shard: Shard, folder: Path) -> str:
     return f"(SELECT __row, {column(source.text)} AS text FROM {scan(source, shard, folder, [source.text])})"
 
 
-def strings(path: Path, columns: Columns, references: Sequence[str]) -> str:
+def strings(path: Path, folder: Path, columns: Columns, references: Sequence[str]) -> str:
     """A table expression of values of a file's rows as text, each as the column `database.sql.column(reference)`.
 
     Args:
+        folder: as in `packing.readable`.
         columns: those of the file, as `structure` finds them.
     """
     found = {name: shapes.at(columns, paths.parts(name)) or shapes.NULL for name in references}
     wanted = [(name, shapes.taken(shape)) for name, shape in found.items()]
     with shards.reading(path):
-        table = shards.format_of(path).scan(packing.readable(path, path.parent), columns, wanted, "__row")
+        table = shards.format_of(path).scan(packing.readable(path, folder), columns, wanted, "__row")
     listed = (
         f"{column(name)} ->> '$' AS {column(name)}"
         if type_ == "JSON"

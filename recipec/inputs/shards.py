@@ -17,7 +17,7 @@ from recipec import plugins, spec
 from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.inputs import packing, repair
-from recipec.places import digests, globs, local
+from recipec.places import digests, globs, local, remote, scheme, settings
 from recipec.source import Span, strange
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def find(patterns: Sequence[str], folder: Path) -> tuple[Path, ...]:
     Raises:
         Failure: as in `globs.matches`.
     """
+    settings.learn_for(patterns, folder)
     found = globs.matches(patterns, folder, is_shard)
     _reach(patterns, folder, found)
     _check_kinds(found)
@@ -53,7 +54,7 @@ def _reach(patterns: Sequence[str], folder: Path, found: Sequence[Path]) -> None
     """Lets queries read the files that a recipe's globs find: below where these begin, and behind symbolic links."""
     heads = [head for pattern in patterns for head in globs.heads(pattern, folder)]
     links = [path for path in found if local.is_link(path)]
-    confinement.reach(head if local.is_folder(head) else head.parent for head in heads)
+    confinement.reach(map(confinement.start, heads))
     confinement.reach(confinement.folders_of(links))
 
 
@@ -68,6 +69,7 @@ def _check_kinds(found: Sequence[Path]) -> None:
 def find_examples(target: model.Target, folder: Path) -> tuple[Path, ...]:
     """Like `find`, for the examples of a target: a folder means its files of plain text too."""
     with placed(target.origin.span):
+        settings.learn_for(target.examples, folder)
         found = globs.matches(target.examples, folder, lambda name: is_shard(name) or bool(TEXT.fullmatch(name)))
         _reach(target.examples, folder, found)
         _check_kinds(found)
@@ -111,6 +113,8 @@ def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:
     if others:
         return tuple(f"`{head}` is {what}, not a regular file" for head, what in others)
     matched = globs.folders(patterns, folder)
+    if not matched and all(map(scheme.of, patterns)):
+        return ("the store has no object of that name; upper and lower case are different names",)
     if not matched:
         return (f"globs are relative to the recipe's folder, {folder}",)
     suffixes = ", ".join(sorted({suffix for one in formats() for suffix in one.suffixes}))
@@ -124,7 +128,12 @@ def none_found(patterns: Sequence[str], folder: Path) -> tuple[str, ...]:
 
 def path(shard: Shard, folder: Path) -> Path:
     """The path of a shard; its own path is relative to the recipe's folder if it is inside that folder."""
-    return folder / shard.path
+    place = remote.at(shard.path, folder)
+    if isinstance(place, remote.Remote):
+        # A process that listed nothing, such as one on another machine, reads what was planned and nothing else.
+        settings.learn(folder)
+        remote.expect(place, shard.bytes, shard.mtime_ns, shard.sha256)
+    return place
 
 
 def format_of(path: Path) -> spec.Format:
@@ -220,18 +229,23 @@ def structure(path: Path, folder: Path) -> spec.Structure:
         from recipec.inputs import arrays
 
         with reading(path):
-            return arrays.structure(path)
+            return arrays.structure(packing.mappable(path, folder))
     format_ = format_of(path)
     with _reading(path, folder) as (connection, readable):
         return format_.structure(connection, readable)
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file's bytes, of which those of a compressed one are checked to be whole.
+    """The sha256 of a file's bytes, or what its store states of an object; one that is compressed is checked to be whole.
 
     Raises:
         Failure: it is cut off or damaged.
     """
+    if isinstance(path, remote.Remote):
+        if packing.is_compressed(path) and path.facts().bytes:
+            with reading(path):
+                packing.checked(path)
+        return path.facts().identity
     if not packing.is_compressed(path) or not local.stat(path).bytes:
         return digests.sha256_file(path)
     with reading(path):

@@ -16,6 +16,7 @@ from recipec.diagnostics import Diagnostic, Failure, did_you_mean
 from recipec.inputs import packing, scans, shards
 from recipec.ir import model, paths, shapes
 from recipec.places import digests
+from recipec.places.remote import Remote
 
 Example = tuple[str, int, int]
 """A text, and the start and end of its completion in characters: the whole text if the template marks none."""
@@ -88,7 +89,7 @@ def _found(target: model.Target, folder: Path) -> tuple[tuple[Path, ...], dict[s
     found = [
         (text, _Found(start, stop, held, number, row))
         for number, path in enumerate(paths)
-        for text, start, stop, held, row in _read(target, path)
+        for text, start, stop, held, row in _read(target, path, folder)
     ]
     if not found:
         raise Failure(Diagnostic("R0402", f"target `{target.name}` has no examples", target.origin.span))
@@ -123,7 +124,7 @@ class _Places:
 
 def digest(target: model.Target, folder: Path) -> str:
     """The digest of the bytes of all of a target's files."""
-    return digests.sha256_text(" ".join(digests.sha256_file(path) for path in shards.find_examples(target, folder)))
+    return digests.sha256_text(" ".join(digests.identity(path) for path in shards.find_examples(target, folder)))
 
 
 def marks_completion(target: model.Target) -> bool:
@@ -131,7 +132,7 @@ def marks_completion(target: model.Target) -> bool:
     return any(mark == COMPLETION for _, _, mark, _ in string.Formatter().parse(target.text))
 
 
-def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool, int]]:
+def _read(target: model.Target, path: Path, folder: Path) -> list[tuple[str, int, int, bool, int]]:
     """The texts of a file with start and stop of their completions, whether they are held out, and their rows."""
     lines = [line for _, line in _lines(path)] if shards.TEXT.fullmatch(path.name) else None
     if lines is not None:
@@ -141,9 +142,11 @@ def _read(target: model.Target, path: Path) -> list[tuple[str, int, int, bool, i
         _check_format(path)
         if packing.is_compressed(path):
             _bytes(path)  # which says if they are too many
-        columns = shards.structure(path, path.parent).columns
+        # What is made of a file lies beside it; what is made of an object, beside the recipe.
+        beside = folder if isinstance(path, Remote) else path.parent
+        columns = shards.structure(path, beside).columns
         fields = _fields(target, _known(target, columns))
-        scan = scans.strings(path, columns, sorted({name for _, name, _ in fields if name}))
+        scan = scans.strings(path, beside, columns, sorted({name for _, name, _ in fields if name}))
     pieces: list[str] = []
     marked: list[int] = []
     for words, name, mark in fields:

@@ -57,6 +57,12 @@ Sha256 = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
 Sha256OrNone = Annotated[str, Field(pattern=r"\A([0-9a-f]{64})?\z")]
 """A digest, or "" where there is nothing of which it could be."""
 
+Identity = Annotated[str, Field(pattern=r"\A([0-9a-f]{64}|(etag|version|modified) [ -~]{1,300})\z")]
+"""What changes whenever the bytes of a file do: the sha256 of them, or what a store says of an object."""
+
+STATED = " "
+"""What is in the identity that a store states, and in no sha256."""
+
 Key = Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")]
 """An identity that is the name of a file or folder of ours: of a training, a state folder."""
 

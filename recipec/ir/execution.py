@@ -26,18 +26,32 @@ MANIFEST_VERSION = 4
 
 class InputFile(Frozen):
     """One input file and its identity. `path` is as found by the glob, relative to the recipe's folder if inside it;
-    the identity is the `sha256` of the bytes; size and time are only a quick check that nothing changed. `schema_` are the
-    columns of its own, and `unreadable` the rows that cannot be read at all."""
+    the identity is the `sha256` of the bytes, or, of an object in a store, what the store states: `etag …`, `version …` or
+    `modified …`; size and time are only a quick check that nothing changed. `schema_` are the columns of its own, and
+    `unreadable` the rows that cannot be read at all."""
 
     source: str
     path: closed.Path
-    sha256: closed.Sha256
+    sha256: closed.Identity
     bytes: closed.Count
     mtime_ns: closed.Whole
     rows: closed.Count
     schema_: tuple[tuple[str, ShapeText], ...]
     unreadable: closed.Count = 0
     repaired: bool = False  # whether it is read from what `inputs.repair` made of it
+
+    @property
+    def stated(self) -> bool:
+        """Whether its identity is what a store states."""
+        return closed.STATED in self.sha256
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of its bytes; of an object in a store, that of what names it and its version: stores may state the same
+        of different objects."""
+        if not self.stated:
+            return self.sha256
+        return hashlib.sha256(f"{self.path} {self.bytes} {self.sha256}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Shard(InputFile):
@@ -63,10 +77,10 @@ class Shard(InputFile):
         return self._digest(placed=False)
 
     def _digest(self, placed: bool) -> str:
-        words = [self.sha256, *(["repaired"] if self.repaired else [])]
+        words = [self.identity, *(["repaired"] if self.repaired else [])]
         words += [*([self.path] if placed else []), *filter(None, self.joined)]
         if len(words) == 1:
-            return self.sha256
+            return self.identity
         return hashlib.sha256(" ".join(words).encode("utf-8", "surrogateescape")).hexdigest()
 
 

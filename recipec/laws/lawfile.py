@@ -19,7 +19,7 @@ from recipec.ir.expressions import Frozen
 from recipec.laws.form import Law
 from recipec.laws.runs import Runs
 from recipec.numbers import count, plain
-from recipec.places import local, scheme
+from recipec.places import local, remote, scheme, settings
 
 LAW_VERSION = 1
 
@@ -134,9 +134,12 @@ def read(path: str, folder: Path) -> LawFile:
     if path.startswith("std."):
         content = standard(path)
     else:
-        scheme.check(path)
+        scheme.check_readable(path)
+        settings.learn_for([path], folder)
+        place = remote.at(path, folder)
+        remote.look_again([place])
         try:
-            content = local.read_text(folder / path, local.LARGEST_NOTE)
+            content = local.read_text(place, local.LARGEST_NOTE)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise Failure(Diagnostic("R0902", f"the law file `{path}` cannot be read: {reason}")) from None

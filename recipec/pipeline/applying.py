@@ -8,6 +8,7 @@ from pathlib import Path
 from recipec import dataset, planning, plugins
 from recipec.database.connection import Settings
 from recipec.database.disk import disk_errors
+from recipec.dataset.publication import Publication
 from recipec.diagnostics import Diagnostic, ExitCode, Failure
 from recipec.inputs import catalog, shards
 from recipec.inputs.unchanged import Watch
@@ -15,7 +16,7 @@ from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan, InputFile, Manifest, SideFile
 from recipec.models.job import Device
 from recipec.pipeline import opening, recorded
-from recipec.places import lease, local, sealed
+from recipec.places import lease, local, remote, sealed
 from recipec.places.state import Store
 from recipec.planning import fingerprints, reach, words
 from recipec.progress import Progress, silent
@@ -56,10 +57,15 @@ def _apply(
         )
     destination = dataset.locate(folder, plan.recipe.output)
     with opening.repairing(folder), disk_errors(store.root), lease.lock(store.root):
+        remote.look_again(remote.at(one.path, folder) for one in (*plan.shards, *plan.attributes))
         watch = Watch.of((*plan.shards, *plan.attributes), folder)
         _check_fresh(plan)
         _check_content(plan, store, progress)
         limits = settings or Settings(temp=store.temporary)
+        publishing = None
+        if isinstance(destination, remote.Remote):
+            publishing = Publication.begin(destination, store.root)
+            destination = publishing.staged
         with opening.at_work(
             plan.shards,
             plan.attributes,
@@ -72,7 +78,10 @@ def _apply(
             [destination.parent],
             watch,
         ) as place:
-            return _applied(place, plan, destination)
+            manifest = _applied(place, plan, destination, publishing)
+        if publishing is not None:
+            publishing.publish(manifest, progress)
+        return manifest
 
 
 def admit(plan: ExecutionPlan, file: Path, allowed: Sequence[Path]) -> None:
@@ -130,7 +139,7 @@ def _check_content(plan: ExecutionPlan, store: Store, progress: Progress) -> Non
 
     Nothing that a plan says of a file is believed, least of all its digest, by which results are stored."""
     folder = Path(plan.folder)
-    named = {str(folder / one.path) for one in (*plan.shards, *plan.attributes)}
+    named = {str(remote.at(one.path, folder)) for one in (*plan.shards, *plan.attributes)}
 
     def planned(globs: Sequence[str], folder: Path) -> tuple[Path, ...]:
         return tuple(path for path in shards.find(globs, folder) if str(path) in named)
@@ -159,7 +168,7 @@ def _described(file: InputFile) -> tuple[object, ...]:
     return file.sha256, file.bytes, file.rows, file.unreadable, file.repaired, file.schema_
 
 
-def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Manifest:
+def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path, publishing: Publication | None) -> Manifest:
     ops = logical.LogicalPlan(ops=tuple(step.op for step in plan.steps))
     ids = tuple(step.id for step in plan.steps)
     run = place.run_of(plan.recipe, ops, ids, now=True)
@@ -171,6 +180,9 @@ def _applied(place: opening.Place, plan: ExecutionPlan, destination: Path) -> Ma
     if plan.exact and plan.selection is not None and selection.digest != plan.selection.digest:
         message = "the selection is not the one that was planned"
         raise Failure(Diagnostic("R0710", message, place=str(place.folder)))
+    if publishing is not None and (found := publishing.standing(plan, selection)) is not None:
+        run.keep_rates(place.setting)
+        return found
     _, write = pool.plan.one(logical.Write)
 
     def proven() -> None:

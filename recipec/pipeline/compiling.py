@@ -12,6 +12,7 @@ from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure, has_errors, place
 from recipec.inputs import environment
 from recipec.ir import model
+from recipec.places import remote
 
 if TYPE_CHECKING:
     from recipec.ir.execution import InputFile
@@ -57,7 +58,7 @@ def exactly(compiled: Compiled, found: Sequence[InputFile]) -> Compiled:
         Failure: as in `compile_recipe`.
     """
     folder = Path(compiled.recipe.folder)
-    files = compiled.files.whole({folder / one.path: one.schema_ for one in found})
+    files = compiled.files.whole({remote.at(one.path, folder): one.schema_ for one in found})
     same = all(files.columns(source.shards, folder) == source.schema_ for source in compiled.recipe.sources)
     if same and files.beside() == compiled.files.beside():
         return compiled

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from recipec import dataset
 from recipec.database.disk import disk_errors
+from recipec.dataset import publication, unfinished
+from recipec.dataset.unfinished import Left
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.execution.pool import Pool
 from recipec.ir import model
@@ -19,6 +21,7 @@ from recipec.pipeline.opening import Place
 from recipec.pipeline.uses import used
 from recipec.places import inventory, lease, local
 from recipec.places.inventory import Item
+from recipec.places.remote import Remote
 from recipec.places.state import Store
 from recipec.planning import phases
 from recipec.planning.reasons import LastPlan
@@ -34,6 +37,7 @@ class Uses:
 
     by: dict[str, set[str]] = field(default_factory=dict)
     names: dict[str, frozenset[str] | None] = field(default_factory=dict)
+    places: set[Remote] = field(default_factory=set)  # of datasets in stores
 
     def add(self, recipe: str, item: str, names: frozenset[str] | None = None) -> None:
         """Adds files of an item."""
@@ -65,13 +69,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Attributes:
-    broken: by its file name, why a recipe cannot be planned.
+    """What a state folder holds.
+
+    Attributes:
+        broken: by its file name, why a recipe cannot be planned.
+        left: what runs that did not end have left where the recipes' datasets are in stores.
     """
 
     root: Path
     items: tuple[Kept, ...]
     broken: dict[str, str]
+    left: tuple[Left, ...] = ()
 
 
 def state(folder: Path, progress: Progress = silent) -> State:
@@ -102,6 +110,8 @@ def collect(folder: Path, *, dry: bool, force: bool, progress: Progress = silent
         for one in found.items:
             if one.unused is None or one.unused:
                 free += one.free if dry else inventory.remove(one.item, one.unused)
+        for rest in () if dry else found.left:
+            unfinished.remove(rest)
         return found, free
 
 
@@ -137,7 +147,8 @@ def _state(store: Store, folder: Path, progress: Progress) -> State:
         lost = [path for path in item.files if rest is None or path.name in rest]
         size = sum(path.lstat().st_size for path in lost)
         items.append(Kept(item, tuple(sorted(uses.by.get(item.name, ()))), rest, size))
-    return State(store.root, tuple(items), broken)
+    left = tuple(one for place in sorted(uses.places) for one in unfinished.left(place))
+    return State(store.root, tuple(items), broken, left)
 
 
 def _remembered(store: Store, name: str, uses: Uses) -> bool:
@@ -174,8 +185,11 @@ def _published(uses: Uses, name: str, place: Place, recipe: model.Recipe) -> Non
     """Adds what the dataset at a recipe's destination was made of, if that is still known."""
     if recipe.output is None:
         return
+    destination = dataset.locate(place.folder, recipe.output)
+    if isinstance(destination, Remote):
+        uses.places.add(destination)
     with contextlib.suppress(Failure, OSError):
-        manifest = dataset.read_manifest(dataset.locate(place.folder, recipe.output))
+        manifest = dataset.read_manifest(publication.current(destination))
         then = replace(place, shards=manifest.shards, attributes=manifest.attributes)
         uses.add_all(name, then.run(manifest.recipe).pool)
 

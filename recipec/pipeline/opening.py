@@ -27,7 +27,7 @@ from recipec.ir.selection import Selection
 from recipec.models.job import Device
 from recipec.numbers import percent
 from recipec.pipeline.compiling import Compiled, exactly
-from recipec.places import lease, local
+from recipec.places import lease, local, remote, scheme
 from recipec.places.state import STATE, Store
 from recipec.planning import cautions, fingerprints
 from recipec.planning.costs import Setting
@@ -144,7 +144,8 @@ def indexed(
     files = catalog.side_files(recipe.sources, folder, store.root, progress)
     attributes.check(recipe.sources, shards, files)
     compiled = exactly(compiled, (*shards, *files))
-    places = [] if recipe.output is None else [folder / PurePath(recipe.output.path).parent]
+    output = "" if recipe.output is None else recipe.output.path
+    places = [] if not output or scheme.of(output) else [folder / PurePath(output).parent]
     with at_work(shards, files, folder, store, limits, device, progress, engine, (*places, *written)) as place:
         yield place, compiled
 
@@ -170,7 +171,7 @@ def at_work(
     """
     threads = limits.threads or os.cpu_count() or 1
     engine = engine or LOCAL
-    read = [folder / one.path for one in (*shards, *files)]
+    read = [remote.at(one.path, folder) for one in (*shards, *files)]
     with (
         _connected(limits, (folder, *confinement.folders_of(read), *_state(store), *written)) as connection,
         by_model.Scorer(connection, store.root, folder, device, limits.threads) as scorer,

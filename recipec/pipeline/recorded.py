@@ -18,11 +18,12 @@ from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan
 from recipec.ir.paths import Part
 from recipec.ir.shapes import Columns
-from recipec.places import scheme
+from recipec.places import remote
 from recipec.planning import phases
+from recipec.semantics.context import Stores
 from recipec.semantics.quantities import domain_name
 from recipec.semantics.searched import CURVE
-from recipec.source import Source, Span, resolve_path
+from recipec.source import Source, Span
 from recipec.syntax import ast
 
 ELSEWHERE = frozenset({"path", "folder", "params", "canonical", "search", "before", "phases"})
@@ -127,8 +128,11 @@ class Recorded:
     def __init__(self, plan: ExecutionPlan) -> None:
         self._plan, self._recipe = plan, plan.recipe
 
-    def check_place(self, written: str, span: Span) -> None:
-        scheme.check(written, span)
+    def check_place(self, written: str, span: Span, stores: Stores) -> None:
+        environment.Files().check_place(written, span, stores)
+
+    def file(self, written: str, folder: Path) -> Path:
+        return remote.at(written, folder)
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         for source in self._recipe.sources:
@@ -190,7 +194,7 @@ class Recorded:
             yield quality.digest, values
 
     def _is(self, written: str, path: Path) -> bool:
-        return bool(written) and resolve_path(written, Path(self._recipe.folder)) == path
+        return bool(written) and self.file(written, Path(self._recipe.folder)) == path
 
 
 def _named(word: str, domain: str | None) -> str:

@@ -15,6 +15,7 @@ from recipec.inputs.facts import facts
 from recipec.ir import logical
 from recipec.ir.execution import Shard
 from recipec.models import cache, features
+from recipec.places import remote
 from recipec.scoring.by_model import wanted
 
 Used = tuple[str, frozenset[str] | None]
@@ -81,10 +82,10 @@ def _read(pool: Pool, position: int, op: logical.Read, many: Sequence[Shard]) ->
 
 def _packed(pool: Pool) -> Iterator[Path]:
     """What shards, files with attributes and examples may have been written anew to."""
-    files = [pool.folder / one.path for one in (*pool.shards, *pool.attributes)]
+    files = [remote.at(one.path, pool.folder) for one in (*pool.shards, *pool.attributes)]
     for target in pool.recipe.targets:
         with contextlib.suppress(Failure):
             files += shards.find_examples(target, pool.folder)
     for path in files:
         with contextlib.suppress(OSError):
-            yield from (repair.kept(path, pool.folder, suffix) for suffix in (".parquet", ".jsonl.zst"))
+            yield from (repair.kept(path, pool.folder, suffix) for suffix in (".parquet", ".jsonl.zst", ".npy"))

@@ -7,10 +7,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+from recipec.places.remote import Remote
+
 
 def sha256_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity(path: Path) -> str:
+    """The sha256 of a file's bytes; of an object in a store, that of what names it and its version, of which nothing is read."""
+    if isinstance(path, Remote):
+        one = path.facts()
+        return sha256_text(f"{one.url} {one.bytes} {one.identity}")
+    return sha256_file(path)
 
 
 def sha256_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Globs: the files that a recipe's `shards` and `examples` name, in folders of the local disk.
+"""Globs: the files that a recipe's `shards` and `examples` name, in folders of the local disk or, as URLs, in stores.
 
 | written | means |
 |---|---|
@@ -9,7 +9,7 @@
 | `~/` | the home folder |
 | `[*]`, `[{]`, `[$]` | that character itself |
 
-A file counts once, however many globs, spellings and symbolic links lead to it.
+A file counts once, however many globs, spellings and symbolic links lead to it. URLs are matched by `keys`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from glob import escape
 from pathlib import Path
 
 from recipec.diagnostics import Diagnostic, Failure
-from recipec.places import braces
+from recipec.places import braces, remote, scheme
 
 MAGIC = re.compile(r"[*?[]")
 SINGLE = re.compile(r"\[([^!])\]")
@@ -43,7 +43,8 @@ def matches(globs: Sequence[str], folder: Path, kept: Kept) -> tuple[Path, ...]:
     """The files that match globs relative to a folder: each once, sorted by path, without hidden ones.
 
     Raises:
-        Failure: a folder that cannot be listed, braces that stand for too many names, or a variable that is not expanded.
+        Failure: a folder or store that cannot be listed, braces that stand for too many names, or a variable that is not
+            expanded.
     """
     found: dict[str, str] = {}
     heads: dict[str, str] = {}
@@ -57,7 +58,7 @@ def matches(globs: Sequence[str], folder: Path, kept: Kept) -> tuple[Path, ...]:
                 found[identity] = name
             elif found[identity] != name:
                 found[identity] = min(found[identity], name, key=lambda one: _preference(one, identity, str(folder)))
-    return tuple(Path(name) for name in sorted(found.values(), key=lambda name: name.split(os.sep)))
+    return tuple(remote.named(name) for name in sorted(found.values(), key=lambda name: name.split(os.sep)))
 
 
 def unmatched(globs: Sequence[str], folder: Path, kept: Kept) -> tuple[str, ...]:
@@ -73,16 +74,22 @@ def folders(globs: Sequence[str], folder: Path) -> tuple[str, ...]:
     return tuple(
         pattern
         for pattern in globs
-        if any(os.path.isdir(name) for one in expanded(pattern) for name in _found(one.rstrip("/"), str(folder)))
+        if not scheme.of(pattern)
+        and any(os.path.isdir(name) for one in expanded(pattern) for name in _found(one.rstrip("/"), str(folder)))
     )
 
 
 def heads(pattern: str, folder: Path) -> Iterator[Path]:
     """The folders (or files) where the search for the files of a glob begins, however it is written."""
     for one in expanded(pattern):
+        if scheme.of(one):
+            from recipec.places import keys
+
+            yield remote.Remote(keys.head(one))
+            continue
         start = "/" if one.startswith("/") else str(folder)
         for part in one.split("/"):
-            name = _literal(part)
+            name = literal(part)
             if name is None:
                 break
             start = os.path.join(start, name)
@@ -91,17 +98,20 @@ def heads(pattern: str, folder: Path) -> Iterator[Path]:
 
 def names_folders(pattern: str) -> bool:
     """Whether a folder that a glob without braces matches means the shards in it: one without wildcards, or with a `/`."""
-    return pattern.endswith("/") or all(_literal(part) is not None for part in pattern.split("/"))
+    return pattern.endswith("/") or all(literal(part) is not None for part in pattern.split("/"))
 
 
 def would_match(pattern: str, folder: Path, files: Sequence[str], kept: Kept) -> bool:
     """Whether a glob relative to a folder would match one of some files if they existed."""
     for one in expanded(pattern):
+        if scheme.of(one):
+            # What is asked about are files of this machine.
+            continue
         whole = os.path.normpath(os.path.join(escape(str(folder)), one))
         inside = [file for file in files if kept(os.path.basename(file))] if names_folders(one) else []
-        if _literal(whole) is not None:
+        if literal(whole) is not None:
             # Braces may stand for many thousands of names.
-            name = _literal(whole)
+            name = literal(whole)
             found = name in files or any(file.startswith(f"{name}/") for file in inside)
         else:
             found = _matches(whole, files) or _matches(f"{whole}/**", inside)
@@ -148,6 +158,8 @@ def _not_expanded(pattern: str, variable: str) -> Diagnostic:
 
 def _identity(name: str, heads: dict[str, str]) -> str:
     """The path of a file without symbolic links; folders are resolved once each."""
+    if scheme.of(name):
+        return name
     head, tail = os.path.split(name)
     if head not in heads:
         heads[head] = os.path.realpath(head)
@@ -164,6 +176,12 @@ def _preference(name: str, identity: str, folder: str) -> tuple[bool, int, list[
 
 def _files(pattern: str, root: str, kept: Kept) -> Iterator[str]:
     """The regular files that a glob without braces matches, and those that are meant in the folders that it names."""
+    if scheme.of(pattern):
+        # Imported here: few recipes name a store.
+        from recipec.places import keys
+
+        yield from keys.matches(pattern, kept)
+        return
     only_folders, means_shards = pattern.endswith("/"), names_folders(pattern)
     for name in _found(pattern.rstrip("/") or pattern, root):
         if os.path.isfile(name):
@@ -173,17 +191,18 @@ def _files(pattern: str, root: str, kept: Kept) -> Iterator[str]:
 
 
 def _shards_in(folder: str, kept: Kept) -> Iterator[str]:
-    for below in _below(folder, _is_set_aside):
+    for below in _below(folder, is_set_aside):
         for entry in _entries(below):
-            if not _is_set_aside(entry.name) and kept(entry.name) and os.path.isfile(entry.path):
+            if not is_set_aside(entry.name) and kept(entry.name) and os.path.isfile(entry.path):
                 yield entry.path
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether `*` leaves out a name."""
     return name.startswith(".")
 
 
-def _is_set_aside(name: str) -> bool:
+def is_set_aside(name: str) -> bool:
     """Whether a name in a folder means no data to Spark and Arrow: `.part.tmp`, `_SUCCESS`, `_temporary`."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
@@ -199,7 +218,7 @@ def _found(pattern: str, root: str) -> Iterator[str]:
 def _walk(folder: str, parts: Sequence[str]) -> Iterator[str]:
     """The paths below a folder that match the parts of a glob."""
     position = 0
-    while position < len(parts) and (name := _literal(parts[position])) is not None:
+    while position < len(parts) and (name := literal(parts[position])) is not None:
         folder = os.path.join(folder, name)
         position += 1
     if position == len(parts):
@@ -207,22 +226,27 @@ def _walk(folder: str, parts: Sequence[str]) -> Iterator[str]:
         return
     part, rest = parts[position], parts[position + 1 :]
     if part == "**":
-        for below in _below(folder, _is_hidden):
-            yield from _walk(below, rest) if rest else (e.path for e in _entries(below) if not _is_hidden(e.name))
+        for below in _below(folder, is_hidden):
+            yield from _walk(below, rest) if rest else (e.path for e in _entries(below) if not is_hidden(e.name))
         return
     for entry in _entries(folder):
-        if _pattern(part)(entry.name) and _is_hidden(entry.name) <= _is_hidden(part):
+        if part_matches(part, entry.name):
             if not rest:
                 yield entry.path
             elif _is_folder(entry):
                 yield from _walk(entry.path, rest)
 
 
-def _literal(part: str) -> str | None:
+def literal(part: str) -> str | None:
     """The only name that a part of a glob matches, or None if it has wildcards."""
     if not MAGIC.search(part):
         return part
     return None if MAGIC.search(SINGLE.sub("", part)) else SINGLE.sub(r"\1", part)
+
+
+def part_matches(part: str, name: str) -> bool:
+    """Whether a part of a glob matches a name; a name that begins with a dot needs a written dot."""
+    return bool(_pattern(part)(name)) and is_hidden(name) <= is_hidden(part)
 
 
 @lru_cache(256)

@@ -33,7 +33,7 @@ KINDS = {
 """By folder: what the folders in it are, their names, and those of their files."""
 
 SINGLE = {
-    "repacked": ("shard", re.compile(rf"{HEX}\.(parquet|jsonl\.zst)")),
+    "repacked": ("shard", re.compile(rf"{HEX}\.(parquet|jsonl\.zst|npy)")),
     "measured": ("measurement", re.compile(rf"{HEX}(-labels)?\.json")),
     "tmp": ("leftover", SPILLED),
 }

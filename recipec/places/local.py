@@ -7,6 +7,7 @@ any point leaves either the old state or the new one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from recipec import source
+from recipec.places.remote import Remote
 from recipec.source import irregular
 
 SYNCS = 8
@@ -43,12 +45,17 @@ def stat(path: Path) -> Stat:
     Raises:
         OSError: it does not exist.
     """
+    if isinstance(path, Remote):
+        one = path.facts()
+        return Stat(one.bytes, one.mtime_ns, one.mark)
     found = os.stat(path)
     return Stat(found.st_size, found.st_mtime_ns, mark(path))
 
 
 def mark(path: Path) -> str:
-    """The size, times and inode of a file, which change whenever the file does."""
+    """The size, times and inode of a file, which change whenever the file does; of an object what its store says."""
+    if isinstance(path, Remote):
+        return path.facts().mark
     found = os.stat(path)
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
@@ -111,6 +118,8 @@ def files(folder: Path) -> tuple[Path, ...]:
 
 def entries(folder: Path) -> tuple[Path, ...]:
     """Everything in and below a folder that is not a folder itself, sorted by path; links are not followed."""
+    if isinstance(folder, Remote):
+        return tuple(sorted(folder.below()))
     return tuple(
         sorted(
             Path(inside, name)
@@ -130,13 +139,33 @@ def remove_empty_folders(folder: Path) -> None:
 LARGEST = 512_000_000
 """The most bytes of a file that is read as a whole: the plans and manifests of a million shards have fewer."""
 
+PIECE = 8 << 20
+"""The bytes that are copied at once."""
+
 LARGEST_NOTE = 16_000_000
 """The most bytes of a small one: a law, weights, the configuration of a model."""
 
 
+def read_bytes(path: Path, most: int) -> bytes:
+    """As `source.read_bytes`, for a file or an object of a store."""
+    if not isinstance(path, Remote):
+        return source.read_bytes(path, most)
+    if path.facts().bytes > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", path.url)
+    with path.open("rb") as file:
+        found: bytes = file.read()
+    return found
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copies the bytes of a file or an object of a store."""
+    with path.open("rb") as read, to.open("wb") as written:
+        shutil.copyfileobj(read, written, PIECE)
+
+
 def read_exact(path: Path, most: int = LARGEST) -> str:
     """As `read_text`, with the ends of lines as they are."""
-    return source.read_bytes(path, most).decode()
+    return read_bytes(path, most).decode()
 
 
 def read_text(path: Path, most: int = LARGEST) -> str:

@@ -236,4 +236,4 @@ def _mixed(op: logical.Sample, folder: Path) -> Any:
 
 
 def _target_files(targets: Sequence[model.Target], folder: Path) -> list[str]:
-    return [digests.sha256_file(path) for target in targets for path in find_examples(target, folder)]
+    return [digests.identity(path) for target in targets for path in find_examples(target, folder)]

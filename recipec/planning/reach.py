@@ -12,14 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from recipec import spec
+from recipec.database import confinement
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.inputs import shards
 from recipec.ir import model
 from recipec.ir.execution import ExecutionPlan
 from recipec.models import cache
-from recipec.places import globs, local
+from recipec.places import globs, local, remote, scheme
 from recipec.places.state import STATE
 from recipec.source import resolve_path
 
@@ -44,6 +46,8 @@ class Allowed:
 
     def real(self, path: Path) -> str:
         """A path without symbolic links. Each folder is resolved once: a plan may have many thousands of shards."""
+        if isinstance(path, remote.Remote):
+            return path.url
         head, tail = os.path.split(path)
         if tail in ("", ".", "..") or local.is_link(path):
             return str(local.real(path))
@@ -52,6 +56,9 @@ class Allowed:
         return os.path.join(self._known[head], tail)
 
     def holds(self, path: Path) -> bool:
+        # A client may resolve the dots, which no store does.
+        if isinstance(path, remote.Remote) and ".." in unquote(path.url).split("/"):
+            return False
         real = self.real(path)
         return any(real == root or real.startswith(root.rstrip("/") + "/") for root in self._roots)
 
@@ -93,7 +100,8 @@ def _refused(does: str, place: str, file: Path) -> Diagnostic:
 
 def allowing(place: str, *, is_folder: bool = False) -> str:
     """The words that allow a place: a folder itself, or that of a file."""
-    parent = place if is_folder or local.is_folder(Path(place)) else os.path.dirname(place)
+    path = remote.named(place)
+    parent = place if is_folder or confinement.start(path) == path else os.path.dirname(place)
     return f"`--allow {shlex.quote(parent)}`"
 
 
@@ -105,7 +113,9 @@ def _named(plan: ExecutionPlan) -> Iterator[Use]:
     """Where the search for files begins, models, tokenizers and the place of the dataset: paths as the recipe has them."""
     folder, recipe = Path(plan.folder), plan.recipe
     if recipe.output is not None:
-        yield Use("writes its dataset elsewhere", Path(os.path.normpath(folder / recipe.output.path)))
+        place = remote.at(recipe.output.path, folder)
+        is_url = isinstance(place, remote.Remote)
+        yield Use("writes its dataset elsewhere", place if is_url else Path(os.path.normpath(place)))
     for does, pattern in _globs(recipe):
         for head in globs.heads(pattern, folder):
             yield Use(does, head)
@@ -156,9 +166,9 @@ def _found(plan: ExecutionPlan) -> Iterator[Use]:
     """The files that the recipe's globs find, and those that the plan says they do."""
     folder, recipe = Path(plan.folder), plan.recipe
     for shard in plan.shards:
-        yield Use("reads a shard elsewhere", folder / shard.path)
+        yield Use("reads a shard elsewhere", remote.at(shard.path, folder))
     for file in plan.attributes:
-        yield Use("reads attributes elsewhere", folder / file.path)
+        yield Use("reads attributes elsewhere", remote.at(file.path, folder))
     for source in recipe.sources:
         for one in source.attributes:
             yield from (Use("reads attributes elsewhere", path) for path in shards.find(one.files, folder))
@@ -175,7 +185,7 @@ def _state(plan: ExecutionPlan) -> Iterator[Use]:
 
 def _written(plan: ExecutionPlan) -> Iterator[Use]:
     """The symbolic links where the dataset is built, beside its place, and in the dataset that stands there."""
-    if plan.recipe.output is None:
+    if plan.recipe.output is None or scheme.of(plan.recipe.output.path):
         return
     destination = Path(os.path.normpath(Path(plan.folder) / plan.recipe.output.path))
     for name in local.names(destination.parent) if local.is_folder(destination.parent) else ():

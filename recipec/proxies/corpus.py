@@ -78,7 +78,7 @@ def folder_of(pool: Pool, proxy: Proxy, chosen: Sequence[model.Target], share: f
         "context": proxy.context,
         "pool": sorted([shard.content, pool.ids[position], own] for shard, position, own in pool.ends()),
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],
-        "files": [digests.sha256_file(path) for target in chosen for path in shards.find_examples(target, pool.folder)],
+        "files": [digests.identity(path) for target in chosen for path in shards.find_examples(target, pool.folder)],
         "seed": pool.recipe.seed,
         "share": share,
     }

@@ -86,7 +86,7 @@ def _found(context: Context, setting: ast.Setting) -> _Found | None:
     if not (isinstance(by, ast.Name) and by.text == "by" and isinstance(key, ast.Name) and key.text in (ID, ROW)):
         context.error("R0208", WRITTEN, _head(setting))
         return None
-    places = [quantities.place(context, value, "a glob of files") for value in globs]
+    places = [quantities.place(context, value, "a glob of files", stores="read") for value in globs]
     files = tuple(place for place in places if place is not None)
     if len(files) < len(places):
         return None

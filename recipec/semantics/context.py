@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from recipec.diagnostics import Diagnostic, Label, Severity, did_you_mean
 from recipec.ir import model
@@ -23,11 +23,15 @@ class LawOf:
     facts: model.LawFacts | None
 
 
+Stores = Literal["", "read", "written"]
+"""What is done with stores where a path stands: they are read, written, or must not stand there."""
+
+
 class Environment(Protocol):
     """Everything that a recipe refers to outside itself. Methods raise `Failure` with their own diagnostics."""
 
-    def check_place(self, written: str, span: Span) -> None:
-        """Checks that the scheme of a path, as written in the recipe, is supported."""
+    def check_place(self, written: str, span: Span, stores: Stores) -> None:
+        """Checks that the scheme of a path, as written in the recipe, is supported where it stands."""
 
     def schema(self, globs: Sequence[str], folder: Path, span: Span) -> Columns:
         """The columns of the shards of a source, in order, and the columns that the names of folders state."""
@@ -46,6 +50,9 @@ class Environment(Protocol):
 
     def law(self, path: str, folder: Path, params: int, span: Span) -> LawOf:
         """The law of a law file, or a standard law (`std.law.…`), for a model with `params` parameters."""
+
+    def file(self, written: str, folder: Path) -> Path:
+        """The path of a file that a recipe names, with a path or a URL."""
 
     def read_text(self, path: Path, span: Span) -> str:
         """The text of a file that a recipe names, such as a mixture file."""

@@ -27,7 +27,7 @@ SMALLEST_SHARD = 1_000
 def output(context: Context, node: ast.Output | None, sources: Sequence[model.Source]) -> model.Output | None:
     if node is None:
         return None
-    path = quantities.place(context, node.path, "the path of the output folder")
+    path = quantities.place(context, node.path, "the path of the output folder", stores="written")
     if not spec.known("formats", node.format.text):
         context.unknown("R0231", "output format", node.format.text, node.format.span, spec.names("formats"))
         return None

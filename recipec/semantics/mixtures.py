@@ -14,7 +14,6 @@ from recipec.numbers import percent
 from recipec.semantics import calls, extensions, quantities
 from recipec.semantics.context import Context
 from recipec.semantics.quantities import domain_name
-from recipec.source import resolve_path
 from recipec.syntax import ast
 
 
@@ -105,9 +104,9 @@ def _shares(
 
 def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> model.FromFile | None:
     """Weights from a JSON file: {"domain": weight, …}, or the same under "weights"."""
-    if quantities.place(context, node.path, "a file") is None:
+    if quantities.place(context, node.path, "a file", stores="read") is None:
         return None
-    path = resolve_path(node.path.value, context.folder)
+    path = context.environment.file(node.path.value, context.folder)
     try:
         value = json.loads(context.environment.read_text(path, node.path.span))
     except Failure as failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from recipec.diagnostics import Failure
-from recipec.semantics.context import Context
+from recipec.semantics.context import Context, Stores
 from recipec.syntax import ast
 
 UNITS = {
@@ -117,8 +117,8 @@ def string(context: Context, expr: ast.Expr, what: str) -> str | None:
     return None
 
 
-def place(context: Context, expr: ast.Expr, what: str) -> str | None:
-    """A string literal that is a path or a glob with a supported scheme."""
+def place(context: Context, expr: ast.Expr, what: str, stores: Stores = "") -> str | None:
+    """A string literal that is a path or a glob, or a URL of `stores`."""
     written = string(context, expr, what)
     if written is None:
         return None
@@ -126,7 +126,7 @@ def place(context: Context, expr: ast.Expr, what: str) -> str | None:
         context.error("R0208", "a path cannot have the character U+0000", expr.span)
         return None
     try:
-        context.environment.check_place(written, expr.span)
+        context.environment.check_place(written, expr.span, stores)
     except Failure as failure:
         context.diagnostics.extend(failure.diagnostics)
         return None

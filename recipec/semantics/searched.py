@@ -17,7 +17,6 @@ from recipec.ir import closed, model
 from recipec.numbers import exact
 from recipec.semantics import quantities
 from recipec.semantics.context import Context
-from recipec.source import resolve_path
 from recipec.syntax import ast
 
 CURVE = {"lambda": "lambda_", "omega": "omega", "eta": "eta", "epsilon": "epsilon"}
@@ -40,10 +39,11 @@ class Searched:
 
 def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searched | None:
     """The parameters in a file, or None (with diagnostics)."""
-    if quantities.place(context, path, "a file") is None:
+    if quantities.place(context, path, "a file", stores="read") is None:
         return None
+    file = context.environment.file(path.value, context.folder)
     try:
-        found = json.loads(context.environment.read_text(resolve_path(path.value, context.folder), path.span))
+        found = json.loads(context.environment.read_text(file, path.span))
     except Failure as failure:
         context.diagnostics.extend(failure.diagnostics)
         return None
@@ -56,7 +56,7 @@ def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searche
         helps = ("write it with `recipec search --parameters … -o FILE`",)
         context.error("R1408", f"`{path.value}` contains no search parameters", path.span, helps=helps)
         return None
-    digest = context.environment.digest(resolve_path(path.value, context.folder))
+    digest = context.environment.digest(file)
     result = Searched({}, {}, path.value, digest)
     good = [_sort(context, path, name, value, criteria, result) for name, value in values.items()]
     return result if all(good) else None

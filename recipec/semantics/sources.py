@@ -160,7 +160,7 @@ def _may_be_read(context: Context, shards: tuple[str, ...], span: Span) -> bool:
 
 
 def _globs(context: Context, found: tuple[ast.Setting, ...], what: str) -> tuple[str, ...]:
-    values = [quantities.place(context, value, what) for setting in found for value in setting.values]
+    values = [quantities.place(context, value, what, stores="read") for setting in found for value in setting.values]
     return tuple(value for value in values if value is not None)
 
 

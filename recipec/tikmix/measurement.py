@@ -133,7 +133,7 @@ def _place(pool: Pool, options: Options) -> Path:
     """The file of a measurement of this pool, named by the identities of everything it depends on."""
     chosen = _targets(pool, options)
     checkpoint = cache.find(options.checkpoint, pool.folder)
-    files = [digests.sha256_file(path) for target in chosen for path in shards.find_examples(target, pool.folder)]
+    files = [digests.identity(path) for target in chosen for path in shards.find_examples(target, pool.folder)]
     key = {
         **_settings(pool, options, checkpoint.digest),
         "targets": [target.model_dump(mode="json", exclude={"origin", "examples"}) for target in chosen],

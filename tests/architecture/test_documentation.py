@@ -183,6 +183,7 @@ def test_the_pages_ship_in_the_package() -> None:
         "methods.md",
         "reading.md",
         "selection.md",
+        "stores.md",
         "words.md",
     }
 
