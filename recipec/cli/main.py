@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from recipec import __version__, progress
-from recipec.cli import options, streams, views
+from recipec.cli import interrupts, options, streams, views
 from recipec.diagnostics import ExitCode, Failure
 from recipec.places import descriptors, sealed
 
@@ -62,12 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     descriptors.raise_limit()
     streams.prepare()
+    interrupts.prepare()
     try:
         return _main(sys.argv[1:])
     except BrokenPipeError:
         streams.abandon()
         return int(ExitCode.ERROR)
     finally:
+        interrupts.end()
         gc.freeze()
 
 
