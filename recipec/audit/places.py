@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from recipec import plugins
 from recipec.dataset import read_manifest
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import model
@@ -45,7 +46,9 @@ def elsewhere(dataset: Path, manifest: Manifest, allowed: Sequence[Path]) -> tup
     Args:
         allowed: the places of `--allow`.
     """
-    if not any(wanted(call) for call in manifest.recipe.scores):
+    # Without the packages of their words there are no neurons, wherever the files are.
+    calls = [one for one in manifest.recipe.scores if one.plugin is None or not plugins.changes([one.plugin])]
+    if not any(wanted(call) for call in calls):
         return ()
     rooms = Allowed((dataset, *_own(dataset, manifest), *allowed))
     found: dict[str, str] = {}

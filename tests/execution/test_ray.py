@@ -106,14 +106,17 @@ def test_a_lost_machine_loses_nothing(recipe: Path, cluster: Any) -> None:
         assert all((run.pool.store.root / name).is_file() for task in tasks for name in task.results)
 
 
-def test_a_task_whose_workers_die_is_said(recipe: Path, run: Run) -> None:
+def test_a_task_whose_workers_die_is_said(recipe: Path, run: Run, cluster: Any) -> None:
     ended = threading.Event()
+    raylets = {str(one.process.pid) for node in cluster.list_all_nodes() for one in node.all_processes["raylet"]}
 
     def kill() -> None:
         while not ended.is_set():
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    if path.read_bytes().startswith(b"ray::work"):
+                    # Another process of pytest-xdist may have a cluster of its own.
+                    parent = path.with_name("stat").read_text().rpartition(")")[2].split()[1]
+                    if parent in raylets and path.read_bytes().startswith(b"ray::work"):
                         os.kill(int(path.parent.name), signal.SIGKILL)
                 except OSError:
                     continue
