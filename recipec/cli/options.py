@@ -333,7 +333,9 @@ def report_kind(path: Path) -> str:
 
 
 def is_dataset(path: Path) -> bool:
-    return local.is_file(path / "manifest.json")
+    file = path / "manifest.json"
+    # Whatever stands on the command line is asked: no error of the system is one here.
+    return local.is_file(file) if isinstance(file, remote.Remote) else os.path.isfile(file)
 
 
 def place(text: str) -> Path:

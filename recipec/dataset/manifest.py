@@ -127,7 +127,8 @@ def _renew(value: dict[str, Any]) -> None:
     if isinstance(old, dict) and old.get("kind") == "tikmix":
         # The decided weights were stored in the recipe.
         selection["weights"] = old.get("weights", [])
-    for holder in (recipe, *recipe.get("phases", ()), *recipe.get("before", ())):
+    phases = (recipe.get(name) for name in ("phases", "before"))
+    for holder in (recipe, *(one for some in phases if isinstance(some, list) for one in some)):
         old = holder.get("mixture") if isinstance(holder, dict) else None
         if isinstance(old, dict):
             holder["mixture"] = _renewed(old)

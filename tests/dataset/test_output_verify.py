@@ -98,7 +98,10 @@ def test_the_command_says_ok_or_what_is_wrong(world: World, capsys: pytest.Captu
     assert "error[R0705]" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"version": 1}', "[" * 100_000])
+PHASES = '{"version": 1, "recipe": {"phases": 0, "before": true}, "selection": {}}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"version": 1}', PHASES, "[" * 100_000])
 def test_a_damaged_manifest_is_a_failure(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(Failure) as caught:
