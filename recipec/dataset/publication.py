@@ -142,7 +142,7 @@ class Publication:
             publish.remove_ours(self.staged)
 
     def _send(self, run: Remote, names: Sequence[str], progress: Progress) -> None:
-        store = stores.of(run.url)
+        store = stores.writer(run.url)
         there = {one.url: one.bytes for one in store.list(f"{run.url}/", "", deep=True)}
         sizes = {name: local.stat(self.staged / name).bytes for name in names}
         done = 0
@@ -162,7 +162,7 @@ class Publication:
         """Writes `latest.json`, if it is still what it was when the run began."""
         latest = self.place / LATEST
         text = json.dumps({"run": run, "digest": described.digest, "seal": described.seal}, indent=1) + "\n"
-        if stores.of(latest.url).put_if(latest.url, text.encode(), self.before):
+        if stores.writer(latest.url).put_if(latest.url, text.encode(), self.before):
             return
         objects.look_again([latest.url])
         if local.exists(latest) and _run(latest) == run:

@@ -45,7 +45,7 @@ def left(place: Remote, now: float | None = None) -> Iterator[Left]:
     Raises:
         Failure: the store cannot be asked.
     """
-    store, before = stores.of(place.url), (time.time() if now is None else now) - AGE
+    store, before = stores.writer(place.url), (time.time() if now is None else now) - AGE
     start = f"{place.url}/{RUNS}/"
     runs = defaultdict(list)
     for one in store.list(start, "", deep=True):
@@ -62,4 +62,4 @@ def left(place: Remote, now: float | None = None) -> Iterator[Left]:
 
 def remove(found: Left) -> None:
     """Removes what is left."""
-    stores.of(found.url).remove(found.url, found.upload)
+    stores.writer(found.url).remove(found.url, found.upload)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import email.utils
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from recipec.diagnostics import Diagnostic, Failure
@@ -54,18 +53,6 @@ class Web:
             return _object(url, 0, headers)
         message = "the server does not answer requests for parts of a file"
         raise Failure(Diagnostic("R0316", message, place=url, helps=("copy the file to another place",)))
-
-    def put(self, url: str, path: Path) -> None:
-        raise NotImplementedError
-
-    def put_if(self, url: str, data: bytes, before: Object | None) -> bool:
-        raise NotImplementedError
-
-    def parts(self, folder: str) -> Iterator[tuple[str, str, float]]:
-        raise NotImplementedError
-
-    def remove(self, url: str, upload: str) -> None:
-        raise NotImplementedError
 
     def read(self, one: Object, start: int, end: int) -> bytes:
         asked = {"Range": f"bytes={start}-{end - 1}"}

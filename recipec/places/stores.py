@@ -23,7 +23,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from recipec.diagnostics import Diagnostic, Failure
 from recipec.places import objects, scheme, settings
@@ -61,6 +61,14 @@ class Store(Protocol):
     def stat(self, url: str) -> Object:
         """An object; raises FileNotFoundError if there is none."""
 
+    def read(self, one: Object, start: int, end: int) -> bytes:
+        """The bytes `[start, end)` of an object; raises FileNotFoundError, or Failure if it is another one by now."""
+
+
+@runtime_checkable
+class Writer(Store, Protocol):
+    """A bucket to which datasets are written."""
+
     def put(self, url: str, path: Path) -> None:
         """Writes a file of this machine as an object."""
 
@@ -72,9 +80,6 @@ class Store(Protocol):
 
     def remove(self, url: str, upload: str) -> None:
         """Removes an object, or the parts that an upload has written of it."""
-
-    def read(self, one: Object, start: int, end: int) -> bytes:
-        """The bytes `[start, end)` of an object; raises FileNotFoundError, or Failure if it is another one by now."""
 
 
 @dataclass(slots=True)
@@ -107,6 +112,13 @@ def of(url: str) -> Store:
             check_installed(url)
             _KNOWN.stores[key] = _made(url, place)
         return _KNOWN.stores[key]
+
+
+def writer(url: str) -> Writer:
+    """As `of`, for a URL of one of `scheme.WRITTEN`."""
+    found = of(url)
+    assert isinstance(found, Writer)
+    return found
 
 
 def _made(url: str, place: settings.Place) -> Store:
