@@ -136,11 +136,13 @@ class Cluster:
         waiting.reverse()
         failed: dict[int, Trouble] = {}
         run = self.ray.remote(num_cpus=1, max_retries=RETRIES)(work)
+        memory = max(LEAST_MEMORY, session.memory_limit(self.place.connection) // self.place.threads)
         try:
             while waiting or self.orders:
-                while waiting and not failed and len(self.orders) < AHEAD * self._cores():
+                most = AHEAD * self._cores()
+                while waiting and not failed and len(self.orders) < most:
                     numbers = waiting.pop()
-                    self.orders[run.remote(self._order([tasks[n] for n in numbers]))] = numbers
+                    self.orders[run.remote(self._order([tasks[n] for n in numbers], memory))] = numbers
                 if not self.orders:
                     break
                 ended, _ = self.ray.wait(list(self.orders), num_returns=1)
@@ -161,8 +163,7 @@ class Cluster:
     def _cores(self) -> int:
         return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
 
-    def _order(self, tasks: Sequence[Task]) -> Order:
-        memory = max(LEAST_MEMORY, session.memory_limit(self.place.connection) // self.place.threads)
+    def _order(self, tasks: Sequence[Task], memory: int) -> Order:
         texts = tuple(task.model_dump_json() for task in tasks)
         return Order(texts, str(self.place.root.resolve()), str(self.place.folder.resolve()), memory)
 
