@@ -116,7 +116,7 @@ def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> mo
         reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
         context.error("R0232", f"`{node.path.value}` is not valid JSON: {reason}", node.path.span)
         return None
-    weights = _weights(value.get("weights", value) if isinstance(value, dict) else None)
+    weights = quantities.numbers(Weights, value.get("weights", value) if isinstance(value, dict) else None)
     if not 0 < (total := sum(weights.values())) < float("inf"):
         helps = ('expected {"domain": weight, …} with weights of at least 0, not all 0',)
         context.error("R0232", f"`{node.path.value}` contains no mixture", node.path.span, helps=helps)
@@ -128,14 +128,6 @@ def _from_file(context: Context, node: ast.FromFile, origin: model.Origin) -> mo
 
 class Weights(RootModel[dict[str, closed.Amount]]):
     """The weights in a file, by domain."""
-
-
-def _weights(value: object) -> dict[str, float]:
-    """Weights by domain; none if a value is no such thing."""
-    try:
-        return Weights.model_validate(value, strict=True).root
-    except ValueError:
-        return {}
 
 
 def with_law(

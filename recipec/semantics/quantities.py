@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from pydantic import RootModel
+
 from recipec.diagnostics import Failure
 from recipec.semantics.context import Context, Stores
 from recipec.syntax import ast
+
+Values = dict[str, float]
+"""Numbers by name."""
 
 UNITS = {
     "": "a plain number",
@@ -135,3 +140,11 @@ def place(context: Context, expr: ast.Expr, what: str, stores: Stores = "") -> s
 
 def domain_name(node: ast.Name | ast.String) -> str:
     return node.text if isinstance(node, ast.Name) else node.value
+
+
+def numbers(kind: type[RootModel[Values]], value: object) -> Values:
+    """The numbers in a value of a file, by name; none if one of them is not of their kind."""
+    try:
+        return kind.model_validate(value, strict=True).root
+    except ValueError:
+        return {}

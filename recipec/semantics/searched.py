@@ -17,12 +17,11 @@ from recipec.ir import closed, model
 from recipec.numbers import exact
 from recipec.semantics import quantities
 from recipec.semantics.context import Context
+from recipec.semantics.quantities import Values
 from recipec.syntax import ast
 
 CURVE = {"lambda": "lambda_", "omega": "omega", "eta": "eta", "epsilon": "epsilon"}
 """Parameters of curves -> their names in the model."""
-
-Values = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searche
         reason = f"{str(error)[:1].lower()}{str(error)[1:]}"
         context.error("R1408", f"`{path.value}` is not valid JSON: {reason}", path.span)
         return None
-    values = _values(found.get("weights") if isinstance(found, dict) else None)
+    values = quantities.numbers(Parameters, found.get("weights") if isinstance(found, dict) else None)
     if not values:
         helps = ("write it with `recipec search --parameters … -o FILE`",)
         context.error("R1408", f"`{path.value}` contains no search parameters", path.span, helps=helps)
@@ -64,14 +63,6 @@ def read(context: Context, path: ast.String, criteria: Sequence[str]) -> Searche
 
 class Parameters(RootModel[dict[str, closed.Number]]):
     """The values in a file, by the names of parameters."""
-
-
-def _values(value: object) -> Values:
-    """Values by name; none if one is no number."""
-    try:
-        return Parameters.model_validate(value, strict=True).root
-    except ValueError:
-        return {}
 
 
 def _sort(
