@@ -79,11 +79,14 @@ def explain(
     return tuple(_explanation(manifest, row, _matches(connection, manifest, row) if may_read else ()) for row in rows)
 
 
-def folders(dataset: Path, allowed: Sequence[Path] = ()) -> list[Path]:
+def folders(dataset: Path, allowed: Sequence[Path] = ()) -> tuple[list[Path], tuple[Diagnostic, ...]]:
     """Where the files are that an explanation of a document of a dataset may need.
 
     Args:
         allowed: as in `explain`.
+
+    Returns:
+        the folders, and warnings of those that are left out (`audit.places.elsewhere`).
 
     Raises:
         Failure: the dataset's own files lie elsewhere.
@@ -92,10 +95,10 @@ def folders(dataset: Path, allowed: Sequence[Path] = ()) -> list[Path]:
     ledger = [dataset / file.path for file in manifest.ledger]
     places.check(dataset, ledger, allowed)
     own = [dataset, *confinement.folders_of(ledger)]
-    if places.elsewhere(dataset, manifest, allowed):
-        return own
+    if left_out := places.elsewhere(dataset, manifest, allowed):
+        return own, left_out
     folder = Path(manifest.recipe.folder)
-    return [*own, folder, *confinement.folders_of(_readable(manifest, folder))]
+    return [*own, folder, *confinement.folders_of(_readable(manifest, folder))], ()
 
 
 def _readable(manifest: Manifest, folder: Path) -> Iterator[Path]:

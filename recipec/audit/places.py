@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from recipec import plugins
-from recipec.dataset import read_manifest
 from recipec.diagnostics import Diagnostic, Failure, Severity
 from recipec.ir import model
 from recipec.ir.execution import Manifest
@@ -31,11 +30,6 @@ def check(dataset: Path, files: Iterable[Path], allowed: Sequence[Path]) -> None
         helps = (f"if you trust this dataset: {reach.allowing(place)}",)
         message = f"the dataset's `{outside[0].relative_to(dataset)}` lies outside its folder"
         raise Failure(Diagnostic("R0713", message, place=place, helps=helps))
-
-
-def elsewhere_of(dataset: Path, allowed: Sequence[Path]) -> tuple[Diagnostic, ...]:
-    """As `elsewhere`, of the manifest of a dataset."""
-    return elsewhere(dataset, read_manifest(dataset), allowed)
 
 
 def elsewhere(dataset: Path, manifest: Manifest, allowed: Sequence[Path]) -> tuple[Diagnostic, ...]:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    from recipec.audit import explanation, places
+    from recipec.audit import explanation
     from recipec.cli import views
     from recipec.database.connection import Settings, connect
 
@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if not options.is_dataset(path):
         raise Failure(Diagnostic("R0705", f"`{arguments.path}` is not a dataset: expected a folder with manifest.json"))
     settings = Settings(memory=arguments.memory, threads=arguments.threads)
-    with connect(settings, folders=explanation.folders(path, arguments.allow)) as connection:
+    folders, left_out = explanation.folders(path, arguments.allow)
+    with connect(settings, folders=folders) as connection:
         if arguments.document is None:
             from recipec.audit import summary
 
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     else:
         for one in found:
             show_document(one)
-    views.show_diagnostics(places.elsewhere_of(path, arguments.allow), json=False)
+    views.show_diagnostics(left_out, json=False)
     return ExitCode.OK
 
 

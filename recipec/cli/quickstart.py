@@ -113,7 +113,7 @@ def explain(dataset: Path, settings: Settings, outcomes: int) -> None:
 
     manifest = read_manifest(dataset)
     ledger = tables([dataset / file.path for file in manifest.ledger])
-    with connect(settings, folders=explanation.folders(dataset)) as connection:
+    with connect(settings, folders=explanation.folders(dataset)[0]) as connection:
         shown = (("copies > 0", "copies DESC, rank"), ("copies = 0 AND rank IS NOT NULL", "rank"))
         for condition, order in shown[:outcomes]:
             rows = connection.execute(
