@@ -23,6 +23,22 @@ def text(seed: int, words: int, least: float = 0.02) -> str:
     return " ".join(generator.choice(WORDS, size=words, p=weights / weights.sum()))
 
 
+def proxy(tokens: int) -> str:
+    """The `proxy` of a search whose trainings take a moment."""
+    return f"""  proxy {{
+    hidden 16
+    layers 1
+    heads 2
+    ffn 32
+    context 32
+    vocabulary 512
+    batch 4
+    tokens {tokens} tokens
+    rate 0.005
+  }}
+"""
+
+
 def build(folder: Path, seed: int = 0, **changes: Any) -> Path:
     """Writes config.json, model.safetensors and tokenizer.json."""
     import torch

@@ -33,18 +33,7 @@ budget 1_000 tokens
 search {{
   omega 0.05..0.9
   runs 6
-  proxy {{
-    hidden 16
-    layers 1
-    heads 2
-    ffn 32
-    context 32
-    vocabulary 512
-    batch 4
-    tokens 500 tokens
-    rate 0.005
-  }}
-}}
+{tiny_model.proxy(500)}}}
 """
 PROBED = f"""criterion `{evil("near")}` = nag(target: `{evil("law")}`, model: "{spelled(MODEL)}", top_k: 5, length: 30)
 sample top 50% by `{evil("near")}`

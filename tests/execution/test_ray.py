@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SOURCE, Run, write_parquet
+from tests.conftest import Run, write_parquet
 
 ray: Any = pytest.importorskip("ray")
 
@@ -26,19 +26,11 @@ from recipec.engines.ray import open_ray  # noqa: E402
 from recipec.execution.tasks import Workplace  # noqa: E402
 from recipec.pipeline import opening  # noqa: E402
 from recipec.progress import silent  # noqa: E402
+from tests.execution.test_engines import SCORED  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-RECIPE = (
-    SOURCE
-    + """
-where word_count() > 11
-where language() == "en" or duplicate_ngram_ratio() < 2
-criterion edu = column(edu) higher is better
-sample top 50% by edu
-output parquet "out"
-"""
-)
+RECIPE = f'{SCORED}output parquet "out"\n'
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from recipec.models import group_influence, loading  # noqa: E402
 from recipec.models.curvature import Curvature  # noqa: E402
 from recipec.models.gradients import Catcher, batches, linear_layers  # noqa: E402
 from tests import tiny_model  # noqa: E402
-from tests.conftest import Run  # noqa: E402
+from tests.conftest import SOURCE, Run  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -180,15 +180,10 @@ def test_ekfac_is_every_sequence_alone(model: loading.Loaded) -> None:
         assert torch.allclose(one.values, total / (len(every) * 12), rtol=1e-3, atol=1e-8)
 
 
-RECIPE = """seed 3
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-target law {
+RECIPE = (
+    "seed 3\n"
+    + SOURCE
+    + """target law {
   examples "law.txt"
   holdout 30%
 }
@@ -200,6 +195,7 @@ budget 4_000 tokens
 repeat at most 2 times
 quota c at most 20%
 """
+)
 
 
 @pytest.fixture

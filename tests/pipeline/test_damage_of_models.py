@@ -10,22 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_model
-from tests.conftest import Run, write_parquet
+from tests.conftest import SOURCE, Run, write_parquet
 from tests.pipeline.damage import apply, cut, flip, stored
 
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("torch")
 
-RECIPE = """seed 3
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-target law {
+RECIPE = (
+    "seed 3\n"
+    + SOURCE
+    + """target law {
   examples "law.txt"
 }
 criterion law = nag(target: law, model: "tiny", top_k: 5, length: 30)
@@ -42,6 +37,7 @@ sample quadmix {
 budget 300 tokens
 output parquet "out"
 """
+)
 
 
 @pytest.fixture

@@ -11,53 +11,39 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_model
-from tests.conftest import Run, write_parquet
+from tests.conftest import SOURCE, Run, write_parquet
 from tests.pipeline.damage import Damage, apply, cut, flip, garbage, gone
 
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("torch")
 
-SOURCE = """seed 3
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-target law {
+TARGETED = (
+    "seed 3\n"
+    + SOURCE
+    + """target law {
   examples "law.txt"
   holdout 30%
 }
 """
+)
 
-MIXED = SOURCE + 'budget 1_500 tokens\nmixture tikmix(checkpoint: "tiny", tokens: 300, length: 30, parts: 2)\n'
+MIXED = TARGETED + 'budget 1_500 tokens\nmixture tikmix(checkpoint: "tiny", tokens: 300, length: 30, parts: 2)\n'
 
 SEARCHED = (
-    SOURCE
+    TARGETED
     + """criterion one = column(one) higher is better
 repeat at most 4 times
 budget 1_500 tokens
 search {
   omega 0.05..0.9
   runs 6
-  proxy {
-    hidden 16
-    layers 1
-    heads 2
-    ffn 32
-    context 32
-    vocabulary 512
-    batch 4
-    tokens 1_000 tokens
-    rate 0.005
-  }
-}
 """
+    + tiny_model.proxy(1_000)
+    + "}\n"
 )
 
-CASCADED = SOURCE + (
+CASCADED = TARGETED + (
     'criterion law = nag(target: law, model: "tiny", top_k: 5, length: 30, cascade: recall 80%)\n'
     "sample top 40% by law\n" + 'output parquet "out"\n'
 )

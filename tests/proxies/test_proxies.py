@@ -25,19 +25,14 @@ from recipec.pipeline import compile_recipe, opening  # noqa: E402
 from recipec.progress import silent  # noqa: E402
 from recipec.proxies import trainings  # noqa: E402
 from tests import tiny_model  # noqa: E402
-from tests.conftest import wait_for  # noqa: E402
+from tests.conftest import SOURCE, wait_for  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-RECIPE = """seed 3
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-target law {
+RECIPE = (
+    "seed 3\n"
+    + SOURCE
+    + """target law {
   examples "law.txt"
 }
 target cell {
@@ -46,6 +41,7 @@ target cell {
 }
 where length(text) > 5
 """
+)
 
 SMALL = proxies.Proxy(
     hidden=32, layers=2, heads=2, ffn=64, context=32, vocabulary=300, tokens=6_000, batch=4, rate=5e-3

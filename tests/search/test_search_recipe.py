@@ -18,19 +18,14 @@ pytest.importorskip("lightgbm")
 
 from recipec.proxies import job
 from tests import tiny_model
-from tests.conftest import REPOSITORY, Run, wait_for
+from tests.conftest import REPOSITORY, SOURCE, Run, wait_for
 
 pytestmark = pytest.mark.slow
 
-RECIPE = """seed 3
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-target law {
+RECIPE = (
+    "seed 3\n"
+    + SOURCE
+    + """target law {
   examples "law.txt"
 }
 criterion one = column(one) higher is better
@@ -64,6 +59,7 @@ search {
 }
 output parquet "out"
 """
+)
 
 
 @pytest.fixture

@@ -13,19 +13,14 @@ pytest.importorskip("torch")
 from recipec.places import sealed
 from recipec.tikmix.lookahead import Labels
 from tests import tiny_model
-from tests.conftest import Run
+from tests.conftest import SOURCE, Run
 
 pytestmark = pytest.mark.slow
 
-RECIPE = """seed 3
-source web {
-  shards "data/*.parquet"
-  id id
-  text text
-  tokens n
-  domain topic
-}
-target law {
+RECIPE = (
+    "seed 3\n"
+    + SOURCE
+    + """target law {
   examples "law.txt"
   holdout 30%
 }
@@ -38,6 +33,7 @@ repeat at most 2 times
 quota c at most 20%
 output parquet "out"
 """
+)
 
 MIXTURE = 'mixture tikmix(checkpoint: "tiny", tokens: 600, length: 30, parts: 3{})\n'
 
