@@ -75,6 +75,7 @@ def _compared(recipe: model.Recipe) -> dict[str, Any]:
 
 
 def _without_origins(value: Any) -> Any:
+    """JSON without locations. Unlike `provenance.without_origins` it keeps fields that say nothing new: they are compared."""
     if isinstance(value, dict):
         return {name: _without_origins(one) for name, one in value.items() if name != "origin"}
     return [_without_origins(one) for one in value] if isinstance(value, list) else value
