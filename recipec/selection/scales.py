@@ -30,6 +30,12 @@ def copies(scale: Array | float, expected: Array | float, limit: Array | float, 
     return np.maximum(0.0, found, out=found)
 
 
+def counts(tokens: Array | int, limit: Array | float) -> Array:
+    """Whether documents (k,) have an end at a scale, or would at last fill any target: all but empty ones without a limit."""
+    found: Array = (np.asarray(tokens) > 0) | np.isfinite(limit)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class RankedCell:
     """A cell of the allocation, with its documents within ω.
@@ -61,8 +67,9 @@ class RankedCell:
     def totals(self) -> CellTotals:
         """What the allocation needs to know."""
         tails = list(self.tails())
-        drawable = [(tokens, block.limit) for block, count, tokens in tails if count and self.epsilon]
-        unlimited = bool(np.isinf(self.r[self.s > 0]).any()) or any(math.isinf(limit) for _, limit in drawable)
+        drawable = [(tokens, block.limit) for block, _, tokens in tails if tokens and self.epsilon]
+        endless = np.isinf(self.r) & (self.s > 0) & (self.t > 0)
+        unlimited = bool(endless.any()) or any(math.isinf(limit) for _, limit in drawable)
         rest = np.array([min(self.epsilon, block.limit) for block, _, _ in tails])
         finite = np.where((self.s > 0) & np.isfinite(self.r), self.r, 0.0)
         return CellTotals(
@@ -114,11 +121,12 @@ class RankedCell:
         return np.where(self.rows[place] == rows, self.s[place], self.epsilon)
 
     def _full(self) -> float:
-        """The scale at which every document reaches its limit."""
-        drawable = self.s > 0
+        """The scale at which every document reaches its limit; one without tokens needs none, as it fills no target."""
+        drawable = (self.s > 0) & counts(self.t, self.r)
         ends = [float((self.r[drawable] / self.s[drawable]).max())] if drawable.any() else []
         if self.epsilon:
-            ends += [block.limit / self.epsilon for block, count, _ in self.tails() if count]
+            tails = self.tails()
+            ends += [block.limit / self.epsilon for block, count, t in tails if count and counts(t, block.limit)]
         return math.nextafter(max(ends, default=0.0), math.inf)
 
     def _rest(self, c: float) -> int:

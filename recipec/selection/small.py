@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from recipec.arrays import Array
-from recipec.selection.scales import NONE, RankedCell, copies
+from recipec.selection.scales import NONE, RankedCell, copies, counts
 
 SMALL = 2048
 """The most documents of a cell that is bisected together with others."""
@@ -83,7 +83,7 @@ def _together(cells: Sequence[RankedCell], targets: Array) -> Array:
         return found
 
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ends = np.where(s > 0, r / s, 0.0)
+        ends = np.where((s > 0) & counts(t, r), r / s, 0.0)
     full = np.nextafter(np.maximum.reduceat(ends, starts), np.inf)
     known = np.isfinite(full)
     done = known.copy()

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recipec.arrays import Array
@@ -172,6 +172,8 @@ def cell_of(t: list[int], s: list[float], limits: list[float], epsilon: float, s
     st.floats(0.5, 2_000),
     st.integers(0, 5),
 )
+@example([(0, 1.0), (0, 1.0), (1, 4.0)], [1.0, math.inf], 0.0, 1.0, 0)  # what has no limit has no tokens, either
+@example([(0, 1.0), (0, 1.0), (1, 4.0)], [1.0, math.inf], 0.25, 2_000.0, 0)
 def test_scales_of_small_cells_are_those_of_large_ones(
     documents: list[tuple[int, float]], limits: list[float], epsilon: float, target: float, seed: int
 ) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import cProfile
 import gc
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -55,22 +54,14 @@ def calls(action: Callable[[], object]) -> int:
 
     Without the collector of garbage: what other tests left would be ended, and counted, whenever it happens to run.
     """
-    count = 0
-
-    def counted(frame: FrameType, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
+    profile = cProfile.Profile()
     gc.collect()
     gc.disable()
-    sys.setprofile(counted)
     try:
-        action()
+        profile.runcall(action)
     finally:
-        sys.setprofile(before)
         gc.enable()
-    return count
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def work(text: str, folder: Path) -> None:
