@@ -22,6 +22,7 @@ import duckdb
 import pytest
 
 from recipec.cli.main import main
+from recipec.database import confinement
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -82,17 +83,25 @@ def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
         time.sleep(0.002)
 
 
+SCRATCH = duckdb.connect()
+"""For the queries of tests, which create nothing in it: to start a database costs more than most of them."""
+
+
 def write_parquet(path: Path, select: str) -> Path:
     """The rows of a query as a Parquet file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
-        connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+    SCRATCH.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
     return path
 
 
 def rows(query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect() as connection:
-        return connection.execute(query).fetchall()
+    return SCRATCH.execute(query).fetchall()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reached(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Short queries of these processes may read in the folders of all tests, which saves a database for each test."""
+    confinement.reach([tmp_path_factory.getbasetemp()])
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,13 @@ from recipec.database import confinement
 from recipec.database.connection import another, connect, shared
 from recipec.database.sql import file, literal
 from tests.conftest import write_parquet
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that is not among those in which the queries of all tests may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(params=["inside", "it's [odd] *?{a} é"])
@@ -130,7 +138,8 @@ def test_folders_that_are_named_first_share_one_database(tmp_path: Path) -> None
 
 
 def test_folders_of_earlier_work_are_forgotten(tmp_path: Path) -> None:
-    confinement.reach(tmp_path / str(number) for number in range(confinement.MOST * 2))
-    assert len(confinement.REACHED.all()) <= confinement.MOST
-    confinement.reach([tmp_path / "x"])
-    assert tmp_path / "x" in confinement.REACHED.all()
+    reached = confinement.Folders()
+    reached.add(tmp_path / str(number) for number in range(confinement.MOST * 2))
+    assert len(reached.all()) <= confinement.MOST
+    reached.add([tmp_path / "x"])
+    assert tmp_path / "x" in reached.all()

@@ -17,14 +17,14 @@ from recipec.selection.statistics import ROWS, statistics_of
 pytestmark = pytest.mark.fast
 
 
+ENGINE = connect()
+
+
 def by_sql(values: Array) -> Stats:
-    with connect() as connection:
-        connection.register("given", {"s": values})
-        score = "CASE WHEN NOT isnan(s) THEN CAST(s AS DOUBLE) END AS score_x"
-        [found] = ranking.statistics(
-            connection, f"(SELECT NULL AS bad, NULL AS rejected_by, {score} FROM given)", ["x"]
-        )
-        return found
+    ENGINE.register("given", {"s": values})
+    score = "CASE WHEN NOT isnan(s) THEN CAST(s AS DOUBLE) END AS score_x"
+    [found] = ranking.statistics(ENGINE, f"(SELECT NULL AS bad, NULL AS rejected_by, {score} FROM given)", ["x"])
+    return found
 
 
 def large() -> Array:
