@@ -28,7 +28,8 @@ from recipec.pipeline import opening  # noqa: E402
 from recipec.progress import silent  # noqa: E402
 from tests.execution.test_engines import SCORED  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+"""In one process, so that what all of them need is made once."""
 
 RECIPE = f'{SCORED}output parquet "out"\n'
 

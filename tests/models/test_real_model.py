@@ -17,11 +17,11 @@ from recipec.ir.passes import Wanted
 from recipec.models import adding, cache, extraction, loading
 from tests import tiny_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("the real model")]
 
 pytest.importorskip("torch")
 
-TEXTS = [text[:1500] for _, text in sorted(pydoc_data.topics.topics.items())[:60:6]] + ["A short text.", "x"]
+TEXTS = [text[:1500] for _, text in sorted(pydoc_data.topics.topics.items())[:60:15]] + ["A short text.", "x"]
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,6 @@ def calls(action: Callable[[], object]) -> int:
     Without the collector of garbage: what other tests left would be ended, and counted, whenever it happens to run.
     """
     profile = cProfile.Profile()
-    gc.collect()
     gc.disable()
     try:
         profile.runcall(action)
