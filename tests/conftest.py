@@ -36,16 +36,15 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4e9:
 pytest_plugins = ("tests.plugins.plugin_world",)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is not marked `slow` is of the fast tier."""
+    """What is not marked `slow` is of the fast tier. What runs models is run by one process, one after the other: torch is
+    imported once, and the processes of several tests do not fight for the cores."""
     for item in items:
         if item.get_closest_marker("slow") is None:
             item.add_marker("fast")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores, as many tests wait for disks and other processes a fifth of their time."""
-    return min(os.cpu_count() or 1, 3) + 1
+        elif isinstance(item, pytest.Function) and {"tiny_model", "torch"} & vars(item.module).keys():
+            item.add_marker(pytest.mark.xdist_group("models"))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -177,7 +177,7 @@ def test_mixture_infolaw_is_the_optimum(pool: Path) -> None:
 
 def test_mixture_infolaw_applies_and_verifies(pool: Path, run: Run) -> None:
     body = CRITERION + 'mixture infolaw\nrepeat at most 4 times\noutput parquet "out"\n'
-    path = recipe(pool, body)
+    path = recipe(pool, body, tokens="12B")  # what is written must fit on small disks
     assert run("apply", path, "--yes").code == 0
     assert run("verify", pool / "out").code == 0
 

@@ -17,7 +17,7 @@ from recipec.ir.passes import Wanted
 from recipec.models import adding, cache, extraction, loading
 from tests import tiny_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("the real model")]
+pytestmark = pytest.mark.slow
 
 pytest.importorskip("torch")
 

@@ -27,8 +27,7 @@ from recipec.proxies import trainings  # noqa: E402
 from tests import tiny_model  # noqa: E402
 from tests.conftest import SOURCE, wait_for  # noqa: E402
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("proxies")]
-"""In one process, so that what all of them need is made once."""
+pytestmark = pytest.mark.slow
 
 RECIPE = (
     "seed 3\n"
