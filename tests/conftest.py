@@ -33,6 +33,9 @@ MEMORY = Path("/dev/shm")
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4e9:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
+LONG = bool(os.environ.get("CAMPAIGN"))
+"""Whether tests that damage, kill or repeat much run in their long forms."""
+
 pytest_plugins = ("tests.plugins.plugin_world",)
 
 

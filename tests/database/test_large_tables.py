@@ -76,8 +76,7 @@ def test_a_small_file_of_long_texts_is_refused(
         tables.load(path)
     assert said.replace("PATH", str(path)) in refused.value.diagnostics[0].message
     # Once, at most, such a text is in memory, with what reading takes; not fifty times, or five.
-    if kind in ("dictionary", "plain", "many"):  # the others are one of these
-        assert peak(path) < least(tmp_path_factory.getbasetemp()) + 3.5 * LONG
+    assert peak(path) < least(tmp_path_factory.getbasetemp()) + 3.5 * LONG
 
 
 def test_names_of_the_greatest_length_are_read(tmp_path: Path, run: Run) -> None:

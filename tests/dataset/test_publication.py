@@ -18,6 +18,7 @@ from recipec.diagnostics import ExitCode, Failure
 from recipec.ir import logical
 from recipec.ir.execution import ExecutionPlan
 from recipec.places import lease, publish
+from tests.conftest import LONG
 from tests.dataset.small_dataset import SEED, World, make_world, tree, verify
 
 pytestmark = pytest.mark.slow
@@ -84,7 +85,7 @@ def child(world: World, number: int, able: bool = True) -> subprocess.CompletedP
 def moments(world: World, able: bool) -> Iterator[int]:
     """Some of the moments of one run, and the last ones, when the dataset gets its name; with CAMPAIGN=1 all of them."""
     whole = int(child(world, 0, able).stdout)
-    step, last = (1, 0) if os.environ.get("CAMPAIGN") else (211, 4)
+    step, last = (1, 0) if LONG else (211, 4)
     yield from (*range(1, whole - last, step), *range(max(1, whole - last), whole + 1))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from recipec.database.connection import connect
 from recipec.dataset import manifest, seal
 from recipec.diagnostics import Failure
 from recipec.selection.digest import digest
+from tests.conftest import LONG
 from tests.dataset.small_dataset import World, make_world, verify
 
 pytestmark = pytest.mark.slow
@@ -87,7 +87,7 @@ def test_every_field_of_a_manifest_matters(out: Path) -> None:
     places = list(leaves(value))
     assert len(places) > 130
     unnoticed = []
-    for place in places[:: 1 if os.environ.get("CAMPAIGN") else 3]:
+    for place in places[:: 1 if LONG else 3]:
         path.write_text(manifest.text_of(changed(value, place)))
         if not problems(out):
             unnoticed.append(place)
@@ -124,7 +124,7 @@ def test_a_manifest_of_a_stranger_is_a_problem_whatever_it_states(out: Path) -> 
     for digest_ in ODD:
         texts += [json.dumps({**whole, name: digest_}) for name in ("seal", "card", "plan", "digest")]
         texts += [json.dumps({**whole, "data": [{**whole["data"][0], name: digest_}]}) for name in ("path", "sha256")]
-    for text in texts[:: 1 if os.environ.get("CAMPAIGN") else 4]:
+    for text in texts[:: 1 if LONG else 4]:
         path.write_text(text)
         assert problems(out), text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import LONG, Run
 from tests.pipeline import damage
 from tests.pipeline.damage import DAMAGES, Damage, apply, flip, stored
 
@@ -77,7 +76,7 @@ def test_a_run_after_any_damage_gives_the_same_bytes(tmp_path: Path, run: Run) -
     assert met
 
 
-@pytest.mark.parametrize("phases", [False, True] if os.environ.get("CAMPAIGN") else [True])
+@pytest.mark.parametrize("phases", [False, True] if LONG else [True])
 def test_hundreds_of_damages(tmp_path: Path, run: Run, phases: bool) -> None:
     """Every file, with all else stored, and without what is made of it; with CAMPAIGN=1 all of them, else some."""
     (tmp_path / "world").mkdir()
@@ -86,7 +85,7 @@ def test_hundreds_of_damages(tmp_path: Path, run: Run, phases: bool) -> None:
     copy = kept(recipe, tmp_path / "copy")
     names = [str(path.relative_to(recipe.parent / ".recipec")) for path in stored(recipe)]
     met: set[str] = set()
-    step = 1 if os.environ.get("CAMPAIGN") else 19
+    step = 1 if LONG else 19
     for name in names[::step]:
         for number, how in enumerate((flip, flip, random.Random(name).choice(DAMAGES))):
             without: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_model
-from tests.conftest import SOURCE, Run, write_parquet
+from tests.conftest import LONG, SOURCE, Run, write_parquet
 from tests.pipeline.damage import apply, cut, flip, stored
 
 pytestmark = pytest.mark.slow
@@ -64,7 +63,7 @@ def test_damaged_scores_and_features_are_made_again(recipe: Path, tmp_path: Path
     assert {path.parts[0] for path in names} == {"steps", "features"}
     met = set()
     kinds = [[name for name in names if name.parts[0] == kind] for kind in ("steps", "features")]
-    for number, name in enumerate(name for mine in kinds for name in mine[:: 1 if os.environ.get("CAMPAIGN") else 4]):
+    for number, name in enumerate(name for mine in kinds for name in mine[:: 1 if LONG else 4]):
         shutil.rmtree(state)
         shutil.copytree(copy, state)
         if name.parts[0] == "features":

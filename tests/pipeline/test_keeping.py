@@ -12,16 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import RECIPEC, Run, wait_for
+from tests.conftest import LONG, RECIPEC, Run, wait_for
 from tests.pipeline import damage
 from tests.pipeline.damage import apply, stored
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(
-    params=[True, False] if os.environ.get("CAMPAIGN") else [True], ids=lambda phases: "phases" if phases else "one"
-)
+@pytest.fixture(params=[True, False] if LONG else [True], ids=lambda phases: "phases" if phases else "one")
 def recipe(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """With phases there is all that there is without them, and more; with CAMPAIGN=1 both."""
     return damage.make(tmp_path, phases=bool(request.param))

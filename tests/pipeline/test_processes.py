@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MIX, Run, rows, wait_for
+from tests.conftest import LONG, MIX, Run, rows, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def grown(folder: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
-@pytest.mark.parametrize("seed", range(10 if os.environ.get("CAMPAIGN") else 1))
+@pytest.mark.parametrize("seed", range(10 if LONG else 3))
 def test_killed_at_random_moments_apply_ends_in_the_same_bytes(long: Path, seed: int) -> None:
     folder = long.parent
     subprocess.run(APPLY, cwd=folder, check=True, capture_output=True)
